@@ -1,0 +1,1 @@
+"""The one process that touches the journal: wire, scheduler, event loop."""

@@ -1,0 +1,115 @@
+"""A broker's process, started by `persistq.client`.
+
+Its argument is the number of an inherited socket to the process that starts it; what to open comes on
+standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from persistq.broker.link import Link
+from persistq.broker.opening import open_load
+from persistq.broker.server import Broker
+from persistq.broker.wire import Opening
+from persistq.errors import JournalBusy, JournalUnavailable, PersistqError
+from persistq.fence import Fence, fence_path
+from persistq.journal.sqlite import open_journal
+from persistq.runlock import Holder, RunLock, holder_of, lock_path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one broker until its last client has left.
+
+    Returns:
+        0, or the exit code of the error that its first client was told.
+    """
+    first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
+    opening = msgspec.json.decode(sys.stdin.read(), type=Opening)
+    try:
+        _run(opening, first)
+    except PersistqError as error:
+        Link(first).refuse(error)
+        return error.exit_code
+    return 0
+
+
+def _run(opening: Opening, first: socket.socket) -> None:
+    # Ctrl-C goes to the whole terminal group; ending a run is the supervisor's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    path = Path(opening.path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = RunLock(lock_path(opening.path))
+    if not lock.acquire():
+        raise _busy(opening)
+    fence = Fence(fence_path(opening.path))
+    _await_old_consumers(fence, opening)
+    journal = open_journal(path, durability=opening.durability)
+    try:
+        opened = open_load(journal, opening)
+        listener, address = _listen()
+        broker = Broker(opening, journal, opened, listener, fence)
+        signal.signal(signal.SIGTERM, lambda *_: broker.stop())
+        lock.publish(_holder(opening, address, opening.token))
+        try:
+            broker.serve(first)
+        finally:
+            lock.withdraw()
+            _unlink(address)
+    finally:
+        journal.close()
+
+
+def _busy(opening: Opening) -> JournalBusy:
+    holder = holder_of(lock_path(opening.path))
+    pid, host = (holder.pid, holder.host) if holder else (0, socket.gethostname())
+    return JournalBusy(opening.path, pid, host)
+
+
+def _await_old_consumers(fence: Fence, opening: Opening) -> None:
+    if not fence.wait_clear(opening.fence_timeout):
+        pids = ", ".join(map(str, fence.occupants()))
+        raise JournalUnavailable(
+            opening.path,
+            f"workers of an earlier run are still at work (processes {pids}); wait for them or stop "
+            "them, then run the script again",
+        )
+    fence.wipe()
+
+
+def _listen() -> tuple[socket.socket, str]:
+    """Listen on a name that no crash leaves behind where the system has such names."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    name = f"persistq-{secrets.token_hex(12)}"
+    address = f"@{name}"
+    if sys.platform == "linux":
+        listener.bind(f"\0{name}")
+    else:
+        address = str(Path(tempfile.gettempdir()) / name)
+        listener.bind(address)
+        Path(address).chmod(0o600)
+    listener.listen(1024)
+    return listener, address
+
+
+def _unlink(address: str) -> None:
+    if not address.startswith("@"):
+        Path(address).unlink(missing_ok=True)
+
+
+def _holder(opening: Opening, address: str, token: str) -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), opening.kind, address, token, time.time())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""One queue as the scheduler sees it: where each of its outstanding items is.
+
+Every outstanding item is in exactly one place::
+
+    backlog (on disk only) ─► ready ─► in flight (held by one consumer) ─► settled
+                                ▲            │
+              suspects, delayed ┴────────────┘   its attempt failed, or its consumer died
+
+Pure: no clock, no I/O; time and journal pages are handed in.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from persistq.broker.wire import Patience
+from persistq.items import Item
+from persistq.journal.base import QueueRow
+
+PACE_HALF_LIFE = 64
+"""After this many items the older half of what is known about their duration has faded."""
+
+
+class Pace:
+    """How long an item takes, learnt from what consumers report; recent items weigh more."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._items = 0.0
+
+    def learn(self, items: int, seconds: float) -> None:
+        """Add a report: so many items took so many seconds together."""
+        kept = 0.5 ** (items / PACE_HALF_LIFE)
+        self._seconds = self._seconds * kept + seconds
+        self._items = self._items * kept + items
+
+    def items_in(self, seconds: float) -> int:
+        """Return how many items fit in this time; 1 while nothing is known."""
+        if self._items < 1:
+            return 1
+        return int(seconds / max(self._seconds / self._items, 1e-9)) or 1
+
+
+@dataclass(slots=True)
+class Span:
+    """A range of ids, all of them only on disk: ``after < id <= last``."""
+
+    after: int
+    last: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """The places of one queue's outstanding items.
+
+    Attributes:
+        row: The queue's counters; the scheduler keeps them in step with the batch being built.
+        ready_max: Most items kept in memory; further ones wait on disk.
+        ready_bytes_max: Most payload bytes kept in memory.
+        ready: Items to hand out, in order.
+        suspects: Items whose worker died: handed out first, and alone.
+        delayed: Heap of (due time, item) for retries.
+        backlog: Ranges still to be read from the journal, in order.
+        held_back: How many outstanding items of earlier runs wait for a release, and their ranges.
+        waiting: Consumers that asked and got nothing yet, with their patience, longest wait first.
+        holders: Consumers with items in flight.
+        in_flight: Number of items in flight.
+        consumers: How many consumers are connected.
+        resumed: Items settled before this run began.
+    """
+
+    row: QueueRow
+    ready_max: int
+    ready_bytes_max: int
+    ready: deque[Item] = field(default_factory=deque)
+    ready_bytes: int = 0
+    suspects: deque[Item] = field(default_factory=deque)
+    delayed: list[tuple[float, Item]] = field(default_factory=list)
+    backlog: deque[Span] = field(default_factory=deque)
+    held_back: deque[Span] = field(default_factory=deque)
+    held_back_count: int = 0
+    waiting: dict[int, Patience] = field(default_factory=dict)
+    holders: set[int] = field(default_factory=set)
+    in_flight: int = 0
+    consumers: int = 0
+    resumed: int = 0
+    pace: Pace = field(default_factory=Pace)
+
+    # --- items arriving ---
+
+    def arrive(self, items: Sequence[Item]) -> None:
+        """Take in newly journaled items, which have consecutive ids."""
+        size = sum(map(len, (item.payload for item in items)))
+        if self.backlog or not self._room_for(len(items), size):
+            self._leave_on_disk(items[0].item_id - 1, items[-1].item_id)
+            return
+        self.ready.extend(items)
+        self.ready_bytes += size
+
+    def _room_for(self, count: int, size: int) -> bool:
+        # An empty lane takes anything: one huge batch must not go round by the disk for ever.
+        fits = (
+            len(self.ready) + count <= self.ready_max
+            and self.ready_bytes + size <= self.ready_bytes_max
+        )
+        return fits or not self.ready
+
+    def _leave_on_disk(self, after: int, last: int) -> None:
+        if self.backlog and self.backlog[-1].last == after:
+            self.backlog[-1].last = last
+        else:
+            self.backlog.append(Span(after, last))
+
+    def page_wanted(self) -> Span | None:
+        """Return the range to read next, if memory has run low and the disk holds more."""
+        low = len(self.ready) * 2 <= self.ready_max and self.ready_bytes * 2 <= self.ready_bytes_max
+        return self.backlog[0] if self.backlog and low else None
+
+    def refill(self, items: Sequence[Item]) -> None:
+        """Take in the page read for `page_wanted`; an empty page means that the range is read."""
+        span = self.backlog[0]
+        if not items or items[-1].item_id >= span.last:
+            self.backlog.popleft()
+        else:
+            span.after = items[-1].item_id
+        self.ready.extend(items)
+        self.ready_bytes += sum(len(item.payload) for item in items)
+
+    def hold_back(self, span: Span, count: int) -> None:
+        """Keep a range of earlier items until `release`."""
+        self.held_back.append(span)
+        self.held_back_count = count
+
+    def release(self) -> int:
+        """Let held-back items follow those that wait already; return how many."""
+        count, self.held_back_count = self.held_back_count, 0
+        self.backlog.extendleft(reversed(self.held_back))
+        self.held_back.clear()
+        return count
+
+    def wake(self, now: float) -> None:
+        """Move items whose delay is over to the front."""
+        while self.delayed and self.delayed[0][0] <= now:
+            self.put_back([heapq.heappop(self.delayed)[1]])
+
+    def delay(self, item: Item, due: float) -> None:
+        """Keep an item until a time."""
+        heapq.heappush(self.delayed, (due, item))
+
+    def put_back(self, items: Iterable[Item]) -> None:
+        """Return items, in order, to the front of the line."""
+        returned = list(items)
+        self.ready.extendleft(reversed(returned))
+        self.ready_bytes += sum(len(item.payload) for item in returned)
+
+    # --- items leaving ---
+
+    def next_window(self, *, seconds: float, most: int, idle: bool) -> list[Item]:
+        """Take the items for one consumer out of the line.
+
+        Quick items go in bulk, slow ones one by one, and near the end everybody gets a fair part.
+
+        Args:
+            seconds: How much expected work to hand out.
+            most: Most items to hand out.
+            idle: Whether the consumer holds nothing; only then can it be given a suspect, alone.
+        """
+        if self.suspects and idle:
+            return [self.suspects.popleft()]
+        fair = len(self.ready) // (2 * max(self.consumers, 1))
+        count = max(1, min(self.pace.items_in(seconds), most, fair))
+        window = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
+        self.ready_bytes -= sum(len(item.payload) for item in window)
+        return window
+
+    # --- questions ---
+
+    @property
+    def unsettled_elsewhere(self) -> bool:
+        """Whether items wait in a place from which they will be handed out."""
+        return bool(self.ready or self.suspects or self.delayed or self.backlog)
+
+    @property
+    def over(self) -> bool:
+        """Whether a waiting consumer can be told DONE.
+
+        Usually the queue is settled. But consumers that hold every remaining item and all wait for
+        more would wait for each other: nobody is left who could finish or lose an item, so the line
+        is over for them too.
+        """
+        if self.row.sealed_total is None or self.unsettled_elsewhere:
+            return False
+        return all(self.waiting.get(holder) == Patience.WAIT for holder in self.holders)
+
+    @property
+    def queued(self) -> int:
+        """Number of items in nobody's hands, held-back ones left out."""
+        return self.row.outstanding - self.in_flight - self.held_back_count
+
+    def due(self) -> float | None:
+        """Return when the next delayed item is due."""
+        return self.delayed[0][0] if self.delayed else None
+
+    def peek(self, count: int) -> list[Item]:
+        """Return the first ready items without taking them."""
+        return list(islice(self.ready, count))

@@ -1,0 +1,104 @@
+"""One connection as the broker sees it; it never blocks on its peer."""
+
+from __future__ import annotations
+
+import socket
+
+from persistq.broker.wire import (
+    BrokerMessage,
+    ClientMessage,
+    FrameReader,
+    Hello,
+    Refused,
+    frame,
+    from_client,
+)
+from persistq.errors import PersistqError
+
+READ_BYTES = 1 << 18
+READS_PER_TURN = 8
+"""Bounds what one busy peer adds to a transaction, so that nobody waits long for his commit."""
+
+
+class Link:
+    """A client's socket, with what could not be sent yet.
+
+    Args:
+        sock: The connected socket; the link makes it non-blocking and owns it.
+
+    Attributes:
+        number: Identifies the link, and the consumer behind it.
+        hello: How the client introduced itself, None until it has.
+        slot: Its slot in the fence, -1 for none.
+        absorbs: Whether its puts may be repetitions of earlier ones.
+        puts: Items it put so far.
+        windows: Answers with work it was sent so far.
+        farewell: Whether it has said that it leaves on purpose.
+        wants_push: Whether the loop waits for the peer to take more.
+        gone: Whether the peer has closed, or must be dropped.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.number = sock.fileno()
+        self.hello: Hello | None = None
+        self.slot = -1
+        self.absorbs = False
+        self.puts = 0
+        self.windows = 0
+        self.farewell = False
+        self.wants_push = False
+        self.gone = False
+        self._reader: FrameReader[ClientMessage] = FrameReader(from_client)
+        self._unsent = bytearray()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the peer has not read all that was sent to it."""
+        return bool(self._unsent)
+
+    def receive(self) -> list[ClientMessage]:
+        """Return the messages that have arrived; marks the link gone at the end of the stream.
+
+        What a dead peer managed to send is read before its end is seen.
+
+        Raises:
+            msgspec.DecodeError: The peer does not speak this protocol.
+        """
+        messages: list[ClientMessage] = []
+        for _ in range(READS_PER_TURN):
+            try:
+                data = self.sock.recv(READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.gone = True
+                break
+            messages += self._reader.feed(data)
+            if len(data) < READ_BYTES:
+                break
+        return messages
+
+    def send(self, message: BrokerMessage) -> None:
+        """Send as much as the peer takes, and keep the rest for `push`."""
+        self._unsent += frame(message)
+        self.push()
+
+    def refuse(self, error: PersistqError, seq: int = 0) -> None:
+        """Tell the peer that something it asked for raised."""
+        self.send(Refused(seq, type(error).__name__, list(error.args)))
+
+    def push(self) -> None:
+        """Send what was kept, as far as the peer takes it."""
+        try:
+            while self._unsent:
+                sent = self.sock.send(self._unsent)
+                del self._unsent[:sent]
+        except BlockingIOError:
+            return
+        except OSError:
+            # The peer is dead. What it sent is still to be read, so `receive` decides the end.
+            self._unsent.clear()

@@ -1,0 +1,75 @@
+"""What a supervisor is shown while the load runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from persistq.broker.lane import Lane
+from persistq.broker.link import Link
+from persistq.broker.wire import Ended, Progress, QueueSizes
+from persistq.items import Failure
+
+
+def sizes_of(lane: Lane) -> QueueSizes:
+    """Return a lane's counters as they are sent."""
+    row = lane.row
+    return QueueSizes(
+        row.queue_id,
+        row.name,
+        row.put,
+        row.done,
+        row.dropped,
+        row.parked,
+        lane.queued,
+        lane.in_flight,
+        row.sealed_total is not None,
+        lane.resumed,
+    )
+
+
+class Watcher:
+    """Sends `Progress` to one link, not more often than wanted, and `Ended` once.
+
+    Args:
+        link: Who watches.
+        interval: Least time between two reports, in seconds.
+        now: The present time.
+
+    Attributes:
+        due: When the next report may go out.
+        stale: Whether something has changed since the last one.
+    """
+
+    def __init__(self, link: Link, interval: float, now: float) -> None:
+        self.link = link
+        self.due = now
+        self.stale = True
+        self._interval = interval
+        self._failures: list[tuple[str, int, str]] = []
+        self._last: list[QueueSizes] = []
+        self._over = False
+
+    def noted(self, stage: str, failure: Failure, *, parked: bool) -> None:
+        """A failed attempt is worth showing."""
+        verb = "parked" if parked else "will be retried"
+        text = f"{failure.type}: {failure.message} ({verb})"
+        self._failures.append((stage, failure.item_id, text))
+
+    def report(self, sizes: Callable[[], list[QueueSizes]], over: Ended | None, now: float) -> None:
+        """Send what has changed, if it is time; always send the end."""
+        if self._over:
+            return
+        self.stale = True
+        if over is None and now < self.due:
+            return
+        self.due, self.stale = now + self._interval, False
+        self._send_changes(sizes())
+        if over is not None:
+            self._over = True
+            self.link.send(over)
+
+    def _send_changes(self, sizes: list[QueueSizes]) -> None:
+        if sizes == self._last and not self._failures:
+            return
+        self.link.send(Progress(sizes, self._failures))
+        self._last, self._failures = sizes, []

@@ -1,0 +1,427 @@
+"""What crosses the socket between a broker and its clients.
+
+A frame is a four-byte big-endian length and a MessagePack array, whose first element names the
+message. Payloads travel as the bytes they are stored as. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+M = TypeVar("M")
+
+
+class Role(enum.IntEnum):
+    """What a connection is for."""
+
+    ANCHOR = 0
+    """Held by the process that opened the load, for as long as it lives."""
+    PRODUCER = 1
+    CONSUMER = 2
+    CONTROL = 3
+
+
+class Patience(enum.IntEnum):
+    """What a consumer does if there is nothing for it."""
+
+    AHEAD = 0
+    """It still has work, and asks early."""
+    WAIT = 1
+    """It is blocked until an answer comes."""
+    NEVER = 2
+    """It wants an answer at once."""
+
+
+class _Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of all messages."""
+
+
+class Outputs(_Message, frozen=True):
+    """Encoded items for one queue."""
+
+    queue_id: int
+    codecs: bytes
+    payloads: list[bytes]
+
+
+# --- from a client to its broker --------------------------------------------------------------------
+
+
+class Hello(_Message, frozen=True, tag=1):
+    """First message of a connection.
+
+    ``family`` names the program that opened the load; its child processes carry the same name.
+    ``slot_wanted`` asks for a place in the fence, where a consumer notes the item in its hand.
+    """
+
+    token: str
+    pid: int
+    family: str
+    role: Role
+    queue_id: int = 0
+    slot_wanted: bool = False
+
+
+class Put(_Message, frozen=True, tag=2):
+    """Items to journal; answered by `Journaled` once they are."""
+
+    queue_id: int
+    codecs: bytes
+    payloads: list[bytes]
+
+
+class Offer(_Message, frozen=True, tag=3):
+    """One item for a bounded queue; answered by `Accepted` when there is room."""
+
+    queue_id: int
+    codec: int
+    payload: bytes
+    maxsize: int
+    patience: Patience
+
+
+class Take(_Message, frozen=True, tag=4):
+    """A request for work; answered by `Items`, `Ended` or, without patience, `Empty`.
+
+    ``seen`` is how many `Items` this consumer has received. A request that crossed with the answer to
+    an earlier one is void, so that a consumer that has work never counts as waiting.
+    """
+
+    patience: Patience
+    seen: int
+
+
+class Cancel(_Message, frozen=True, tag=5):
+    """Patience has run out: answer the pending `Take` or `Offer` now, if it was not answered yet."""
+
+
+class Done(_Message, frozen=True, tag=6):
+    """Items are finished; their outputs are journaled in the same transaction.
+
+    ``busy`` is the time the items took together, in seconds.
+    """
+
+    item_ids: list[int]
+    busy: float
+    outputs: list[Outputs] = []
+
+
+class Failed(_Message, frozen=True, tag=7):
+    """One attempt at an item failed; text only, never a live exception."""
+
+    item_id: int
+    error_type: str
+    message: str
+    traceback: str
+    retry_after: float | None = None
+
+
+class Dropped(_Message, frozen=True, tag=8):
+    """The handler decided that an item needs no work."""
+
+    item_id: int
+    reason: str
+
+
+class GiveBack(_Message, frozen=True, tag=9):
+    """Items that were handed out, were not started, and may run elsewhere."""
+
+    item_ids: list[int]
+
+
+class Seal(_Message, frozen=True, tag=10):
+    """Nothing more will be put on this queue."""
+
+    seq: int
+    queue_id: int
+
+
+class Fail(_Message, frozen=True, tag=11):
+    """Upstream gave up: every consumer is told FAILED at once."""
+
+    seq: int
+    reason: str
+
+
+class Flush(_Message, frozen=True, tag=12):
+    """Answer when everything this connection sent is on disk."""
+
+    seq: int
+
+
+class Join(_Message, frozen=True, tag=13):
+    """Answer when no item of the queue is outstanding."""
+
+    seq: int
+    queue_id: int
+
+
+class Sizes(_Message, frozen=True, tag=14):
+    """Ask for the `QueueSizes` of all queues."""
+
+    seq: int
+
+
+class Page(_Message, frozen=True, tag=15):
+    """Ask for outstanding items after an id, as `Items`-like lists."""
+
+    seq: int
+    queue_id: int
+    after_id: int
+    limit: int
+
+
+class Release(_Message, frozen=True, tag=16):
+    """Hand out what was held back with ``resume=False``; answered with how many."""
+
+    seq: int
+    queue_id: int
+
+
+class Watch(_Message, frozen=True, tag=17):
+    """The supervisor wants `Progress` while things change, and `Ended` at the end."""
+
+    interval: float
+
+
+class Halt(_Message, frozen=True, tag=18):
+    """Hand out no more items: the run is being stopped; what is in flight may finish."""
+
+    seq: int
+
+
+class Farewell(_Message, frozen=True, tag=19):
+    """The last message of a process that leaves on purpose.
+
+    ``result`` and ``reason`` are how the run ended, in the words of the process that opened it; empty
+    for all others.
+    """
+
+    result: str = ""
+    reason: str = ""
+
+
+ClientMessage = (
+    Hello
+    | Put
+    | Offer
+    | Take
+    | Cancel
+    | Done
+    | Failed
+    | Dropped
+    | GiveBack
+    | Seal
+    | Fail
+    | Flush
+    | Join
+    | Sizes
+    | Page
+    | Release
+    | Watch
+    | Halt
+    | Farewell
+)
+
+# --- from a broker to its client --------------------------------------------------------------------
+
+
+class QueueSizes(_Message, frozen=True):
+    """Counters of one queue.
+
+    ``waiting`` items are in nobody's hands; ``resumed`` items were done before this run began.
+    """
+
+    queue_id: int
+    name: str
+    put: int
+    done: int
+    dropped: int
+    parked: int
+    waiting: int
+    in_flight: int
+    sealed: bool
+    resumed: int
+
+
+class Welcome(_Message, frozen=True, tag=64):
+    """The connection is accepted."""
+
+    load_id: int
+    run_id: int
+    carried_on: bool
+    queues: list[QueueSizes]
+    slot: int = -1
+    broker_pid: int = 0
+    closed: list[int] = []
+
+
+class Refused(_Message, frozen=True, tag=65):
+    """A request, or the connection, is refused: the error's class name and its arguments.
+
+    ``seq`` is 0 when no single request is meant.
+    """
+
+    seq: int
+    error: str
+    args: list[Any]
+
+
+class Journaled(_Message, frozen=True, tag=66):
+    """This many items of this connection are journaled so far."""
+
+    total: int
+
+
+class Items(_Message, frozen=True, tag=67):
+    """Work. ``attempts`` holds the failed attempts of items that have any."""
+
+    item_ids: list[int]
+    codecs: bytes
+    payloads: list[bytes]
+    attempts: dict[int, int] = {}
+
+
+class Empty(_Message, frozen=True, tag=68):
+    """Nothing is ready now."""
+
+
+class Accepted(_Message, frozen=True, tag=69):
+    """An `Offer` was taken, or (False) there was no room."""
+
+    ok: bool
+
+
+class Ended(_Message, frozen=True, tag=70):
+    """No more work: ``DONE`` or ``FAILED``, and why."""
+
+    outcome: str
+    reason: str = ""
+
+
+class Closed(_Message, frozen=True, tag=71):
+    """The queue was sealed in this run: later puts are refused."""
+
+    queue_id: int
+
+
+class Answer(_Message, frozen=True, tag=72):
+    """The answer to the request with this number."""
+
+    seq: int
+    value: Any
+
+
+class Progress(_Message, frozen=True, tag=73):
+    """What a supervisor shows, and the failures since the last time, as (queue, id, text)."""
+
+    queues: list[QueueSizes]
+    failures: list[tuple[str, int, str]]
+
+
+BrokerMessage = (
+    Welcome | Refused | Journaled | Items | Empty | Accepted | Ended | Closed | Answer | Progress
+)
+
+
+class StageSpec(msgspec.Struct, frozen=True):
+    """A stage as the broker needs it: its name and its failure policy (times in seconds)."""
+
+    name: str
+    retries: int = 0
+    backoff: float = 1.0
+    backoff_max: float = 300.0
+    max_crashes: int = 2
+    on_error: str = "park"
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a fresh broker is told on its standard input, as JSON."""
+
+    token: str
+    name: str
+    path: str
+    kind: str
+    stages: list[StageSpec]
+    executable: str
+    argv: list[str]
+    cwd: str
+    pid: int
+    family: str
+    fresh: bool = False
+    hold: bool = False
+    retry_failed: bool = False
+    durability: Literal["normal", "full"] = "normal"
+    flush_interval: float = 1.0
+    window_time: float = 0.004
+    window_max: int = 512
+    ready_max: int = 20_000
+    ready_bytes_max: int = 64 * 1024 * 1024
+    fence_timeout: float = 60.0
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(ClientMessage)
+_broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(BrokerMessage)
+
+
+def frame(message: ClientMessage | BrokerMessage) -> bytes:
+    """Return a message as one frame.
+
+    Raises:
+        OverflowError: The message has more than 4 GiB.
+    """
+    body = _encode(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+class FrameReader(Generic[M]):
+    """Cuts a byte stream into messages; a half-written last frame is never a message.
+
+    Args:
+        decode: Turns the body of a frame into a message.
+    """
+
+    def __init__(self, decode: Callable[[memoryview], M]) -> None:
+        self._decode = decode
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[M]:
+        """Add bytes as they came from the socket; return the messages they complete.
+
+        Raises:
+            msgspec.DecodeError: A frame is not one of the peer's messages.
+        """
+        self._buffer += data
+        messages, start, size = [], 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
+            while size - start >= 4:
+                end = start + 4 + int.from_bytes(view[start : start + 4], "big")
+                if end > size:
+                    break
+                messages.append(self._decode(view[start + 4 : end]))
+                start = end
+        del self._buffer[:start]
+        return messages
+
+
+def from_client(body: memoryview) -> ClientMessage:
+    """Decode a frame that a client sent.
+
+    Raises:
+        msgspec.DecodeError: It is not one of a client's messages.
+    """
+    return _client_decoder.decode(body)
+
+
+def from_broker(body: memoryview) -> BrokerMessage:
+    """Decode a frame that a broker sent.
+
+    Raises:
+        msgspec.DecodeError: It is not one of a broker's messages.
+    """
+    return _broker_decoder.decode(body)

@@ -1,0 +1,1 @@
+"""One process's side of the conversation with its broker. Knows no database."""

@@ -1,0 +1,240 @@
+"""One blocking connection from this process to its broker."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+import weakref
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from persistq import errors
+from persistq.broker.wire import (
+    Answer,
+    BrokerMessage,
+    ClientMessage,
+    FrameReader,
+    Hello,
+    Refused,
+    Role,
+    Welcome,
+    frame,
+    from_broker,
+)
+from persistq.errors import BrokerLost, PersistqError
+from persistq.fence import fence_path
+
+READ_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a process needs to reach the broker of a run; pickles, so it can be handed to children.
+
+    Attributes:
+        name: The load's name.
+        journal: Path of the journal, for the fence beside it and for messages.
+        address: The broker's socket; ``@`` stands for the abstract name space.
+        token: Proves that this process may connect.
+        family: The program that opened the load.
+        opener: Process id of that program.
+        queue_id: The queue that is meant.
+        ack_interval: How long finished work may stay unreported, in seconds.
+    """
+
+    name: str
+    journal: str
+    address: str
+    token: str
+    family: str
+    opener: int
+    queue_id: int
+    ack_interval: float
+
+    def on(self, queue_id: int) -> Handle:
+        """Return a handle of the same run for another queue."""
+        return replace(self, queue_id=queue_id)
+
+    @property
+    def fence(self) -> Path:
+        """The fence file of this run's journal."""
+        return fence_path(self.journal)
+
+
+_open: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+class Connection:
+    """A stream of messages both ways; used by one thread at a time for each direction.
+
+    Args:
+        sock: A connected socket, which the connection owns.
+        name: The load's name, for messages.
+    """
+
+    def __init__(self, sock: socket.socket, name: str) -> None:
+        self.name = name
+        self._sock = sock
+        self._reader: FrameReader[BrokerMessage] = FrameReader(from_broker)
+        self._inbox: deque[BrokerMessage] = deque()
+        self._seq = 0
+        _open.add(self)
+
+    @classmethod
+    def dial(
+        cls, handle: Handle, role: Role, *, slot_wanted: bool = False
+    ) -> tuple[Connection, Welcome]:
+        """Connect to a run's broker and introduce this process.
+
+        Raises:
+            BrokerLost: Nobody listens there any more.
+            PersistqError: The broker refuses, for example `RunEnded`.
+        """
+        connection = cls(_connect(handle), handle.name)
+        hello = Hello(handle.token, os.getpid(), handle.family, role, handle.queue_id, slot_wanted)
+        try:
+            return connection, connection.greet(hello)
+        except BaseException:
+            connection.close()
+            raise
+
+    def greet(self, hello: Hello) -> Welcome:
+        """Introduce this process and return the broker's answer."""
+        self.send(hello)
+        welcome = self.receive()
+        assert isinstance(welcome, Welcome), welcome
+        return welcome
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for use in a selector."""
+        return self._sock.fileno()
+
+    def send(self, message: ClientMessage) -> None:
+        """Send a message; returns when the kernel has it.
+
+        Raises:
+            BrokerLost: The broker is gone.
+        """
+        try:
+            self._sock.sendall(frame(message))
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def receive(self, timeout: float | None = None) -> BrokerMessage:
+        """Return the next message.
+
+        Args:
+            timeout: Longest wait in seconds; None waits for ever.
+
+        Raises:
+            TimeoutError: None came in time.
+            BrokerLost: The broker is gone.
+            PersistqError: The message is a refusal.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._inbox:
+            self._wait(deadline)
+            self._read()
+        return _checked(self._inbox.popleft())
+
+    def poll(self) -> list[BrokerMessage]:
+        """Return the messages that have arrived, without waiting.
+
+        Raises:
+            BrokerLost: The broker is gone.
+            PersistqError: One of them is a refusal.
+        """
+        while True:
+            try:
+                data = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                raise self._lost(error) from error
+            self._feed(data)
+        messages = list(self._inbox)
+        self._inbox.clear()
+        return list(map(_checked, messages))
+
+    def ask(self, make: Any, *args: Any) -> Any:
+        """Send a numbered request and return the value of its answer.
+
+        Only for connections on which nothing but answers arrive.
+
+        Args:
+            make: The request's class; its first field is the number.
+            args: Its other fields.
+        """
+        self._seq += 1
+        self.send(make(self._seq, *args))
+        while True:
+            message = self.receive()
+            if isinstance(message, Answer) and message.seq == self._seq:
+                return message.value
+
+    def close(self) -> None:
+        """Close the socket; safe to call twice."""
+        _open.discard(self)
+        self._sock.close()
+
+    def _wait(self, deadline: float | None) -> None:
+        if deadline is None:
+            return
+        remaining = max(0.0, deadline - time.monotonic())
+        # select() fails on descriptors over 1023, which a large program has.
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        if not poller.poll(remaining * 1000):
+            raise TimeoutError
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        if not data:
+            raise BrokerLost(self.name, "it closed the connection")
+        self._inbox += self._reader.feed(data)
+
+    def _lost(self, error: OSError) -> BrokerLost:
+        return BrokerLost(self.name, error.strerror or str(error))
+
+
+def _connect(handle: Handle) -> socket.socket:
+    address = handle.address
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+    except OSError as error:
+        sock.close()
+        raise BrokerLost(handle.name, error.strerror or str(error)) from error
+    return sock
+
+
+def _checked(message: BrokerMessage) -> BrokerMessage:
+    if isinstance(message, Refused):
+        raise refusal(message)
+    return message
+
+
+def refusal(message: Refused) -> PersistqError:
+    """Return the error that a refusal stands for."""
+    kind: type[PersistqError] = getattr(errors, message.error)
+    return kind(*message.args)
+
+
+def _drop_in_child() -> None:
+    # A forked child has copies of its parent's sockets. While it keeps one, the broker cannot see
+    # that the parent is dead; so they are closed, and the child connects for itself.
+    for connection in list(_open):
+        connection.close()
+
+
+os.register_at_fork(after_in_child=_drop_in_child)

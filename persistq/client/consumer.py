@@ -1,0 +1,246 @@
+"""The getting side of one process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any, NamedTuple
+
+from persistq.broker.wire import (
+    Answer,
+    BrokerMessage,
+    Cancel,
+    Done,
+    Dropped,
+    Empty,
+    Ended,
+    Failed,
+    Farewell,
+    Flush,
+    GiveBack,
+    Items,
+    Outputs,
+    Patience,
+    Role,
+    Take,
+)
+from persistq.client.connection import Connection, Handle
+from persistq.client.producer import settle_puts
+from persistq.fence import Post
+
+
+class Delivery(NamedTuple):
+    """An item as it was handed to this process."""
+
+    item_id: int
+    codec: int
+    payload: bytes
+    attempts: int
+
+
+class Consumer:
+    """Takes items from one queue and reports what became of them.
+
+    Finished items are reported together, at the latest when ``ack_interval`` seconds of work are
+    unreported or when there is nothing more to do here. Different threads may get and report.
+
+    Args:
+        handle: The run and the queue.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        # The lock of the fence comes first: a consumer that got work must not be overlooked.
+        self._post = Post(handle.fence)
+        try:
+            self._connection, welcome = Connection.dial(handle, Role.CONSUMER, slot_wanted=True)
+        except BaseException:
+            self._post.close()
+            raise
+        self._post.occupy(welcome.slot)
+        self._buffer: deque[Delivery] = deque()
+        self._answers: dict[int, Any] = {}
+        self._window = 0
+        self._windows_seen = 0
+        self._asked_ahead = False
+        self._finished: list[int] = []
+        self._outputs: list[Outputs] = []
+        self._busy = 0.0
+        self._reported_at = time.monotonic()
+        self._getting = threading.Lock()
+        self._sending = threading.RLock()
+        self._seq = 0
+
+    @property
+    def buffered(self) -> int:
+        """Number of items handed to this process that nobody got yet."""
+        return len(self._buffer)
+
+    def get(self, timeout: float | None = None) -> Delivery | Ended | None:
+        """Return the next item, `Ended` if it is over, or None if nothing came in time.
+
+        Args:
+            timeout: Longest wait in seconds; 0 does not wait, None waits for ever.
+
+        Raises:
+            RunEnded: The program that opened the load is dead.
+            BrokerLost: The broker is gone.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not self._getting.acquire(timeout=-1 if timeout is None else timeout):
+            return None
+        try:
+            if not self._buffer:
+                self._heed_all(self._connection.poll())
+            if not self._buffer:
+                ended = self._request(timeout, deadline)
+                if not self._buffer:
+                    return ended
+            delivery = self._buffer.popleft()
+            self._ask_ahead()
+            return delivery
+        finally:
+            self._getting.release()
+
+    def hold(self, item_id: int) -> None:
+        """Note which item is being worked on, 0 for none, so that a death is blamed on it."""
+        self._post.hold(item_id)
+
+    def done(self, item_id: int, busy: float, outputs: list[Outputs] | None = None) -> None:
+        """Report an item as finished, perhaps a little later together with others.
+
+        Crash: an item whose report was not sent is redone.
+
+        Args:
+            item_id: The item.
+            busy: Seconds it took.
+            outputs: Encoded items for other queues, journaled in the same transaction.
+        """
+        with self._sending:
+            self._finished.append(item_id)
+            self._busy += busy
+            if outputs:
+                self._outputs += outputs
+            if not self._buffer or (
+                time.monotonic() - self._reported_at >= self._handle.ack_interval
+            ):
+                self.report()
+
+    def failed(
+        self,
+        item_id: int,
+        error_type: str,
+        message: str,
+        traceback: str,
+        retry_after: float | None = None,
+    ) -> None:
+        """Report that an attempt failed; the broker decides what becomes of the item."""
+        with self._sending:
+            self.report()
+            self._connection.send(Failed(item_id, error_type, message, traceback, retry_after))
+
+    def dropped(self, item_id: int, reason: str) -> None:
+        """Report that an item needs no work."""
+        with self._sending:
+            self.report()
+            self._connection.send(Dropped(item_id, reason))
+
+    def give_back(self, item_ids: list[int]) -> None:
+        """Return items that were got and not worked on, with those that were not even got."""
+        with self._sending:
+            unstarted = [delivery.item_id for delivery in self._buffer]
+            self._buffer.clear()
+            self._connection.send(GiveBack(item_ids + unstarted))
+
+    def report(self) -> None:
+        """Send what is finished and not reported yet.
+
+        Whatever this process put elsewhere is journaled first: a result must not be lost when the
+        item that it came from is recorded as done.
+        """
+        with self._sending:
+            if self._finished:
+                settle_puts()
+                self._connection.send(Done(self._finished, self._busy, self._outputs))
+            self._finished, self._outputs, self._busy = [], [], 0.0
+            self._reported_at = time.monotonic()
+
+    def flush(self) -> None:
+        """Wait until everything reported is on disk."""
+        with self._getting:
+            self.report()
+            self._seq += 1
+            self._connection.send(Flush(self._seq))
+            while self._seq not in self._answers:
+                self._heed(self._connection.receive())
+            self._answers.clear()
+
+    def leave(self, *, farewell: bool = True) -> None:
+        """Report, say farewell and disconnect; what was got and not finished goes to others.
+
+        Args:
+            farewell: False if this process is dying of the item it holds.
+        """
+        with self._sending:
+            self.report()
+            if farewell:
+                self._connection.send(Farewell())
+        self.drop()
+
+    def drop(self) -> None:
+        """Disconnect without a word."""
+        self._connection.close()
+        self._post.close()
+
+    # --- inside ---
+
+    def _request(self, timeout: float | None, deadline: float | None) -> Ended | None:
+        patience = Patience.NEVER if timeout == 0 else Patience.WAIT
+        with self._sending:
+            self.report()
+            self._connection.send(Take(patience, self._windows_seen))
+        wait = None if patience is Patience.NEVER or deadline is None else deadline
+        while not self._buffer:
+            try:
+                message = self._connection.receive(
+                    None if wait is None else max(0.0, wait - time.monotonic())
+                )
+            except TimeoutError:
+                self._connection.send(Cancel())
+                wait = None
+                continue
+            if isinstance(message, Ended):
+                return message
+            if isinstance(message, Empty):
+                return None
+            self._heed(message)
+        return None
+
+    def _ask_ahead(self) -> None:
+        """Ask for the next window while half of this one is left, so that work never pauses."""
+        if self._asked_ahead or self._window < 2 or len(self._buffer) * 2 > self._window:
+            return
+        with self._sending:
+            self.report()
+            self._connection.send(Take(Patience.AHEAD, self._windows_seen))
+        self._asked_ahead = True
+
+    def _heed_all(self, messages: list[BrokerMessage]) -> None:
+        for message in messages:
+            self._heed(message)
+
+    def _heed(self, message: BrokerMessage) -> None:
+        if isinstance(message, Items):
+            self._windows_seen += 1
+            self._window = len(message.item_ids)
+            self._asked_ahead = False
+            attempts = message.attempts
+            self._buffer += [
+                Delivery(item_id, codec, payload, attempts.get(item_id, 0))
+                for item_id, codec, payload in zip(
+                    message.item_ids, message.codecs, message.payloads, strict=True
+                )
+            ]
+        elif isinstance(message, Answer):
+            self._answers[message.seq] = message.value

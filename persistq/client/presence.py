@@ -1,0 +1,189 @@
+"""This process's connections to one run: opened when first needed, closed together at its exit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from multiprocessing import util
+from typing import Any
+
+import msgspec
+
+from persistq.broker.wire import Farewell, QueueSizes, Role, Sizes
+from persistq.client.connection import Connection, Handle
+from persistq.client.consumer import Consumer
+from persistq.client.producer import Producer
+from persistq.client.starting import OpenedRun
+from persistq.errors import PersistqError
+
+BROKER_EXIT_S = 10.0
+"""How long the program that started a broker waits for it to fold its journal and end."""
+
+# After multiprocessing has joined this process's children, so that the program outlives them.
+_EXIT_PRIORITY = -100
+
+_present: weakref.WeakSet[Presence] = weakref.WeakSet()
+
+
+class Presence:
+    """The connections of one queue object in this process.
+
+    Args:
+        handle: The run and the queue.
+        run: In the program that opened the load, its hold on the run.
+
+    Attributes:
+        hasty: Whether to exit without waiting until all puts are journaled.
+    """
+
+    def __init__(self, handle: Handle, run: OpenedRun | None = None) -> None:
+        self.handle = handle
+        self.hasty = False
+        self._run = run
+        self._begin()
+        _present.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._consumer: Consumer | None = None
+        self._control: Connection | None = None
+        self._finalizer: util.Finalize | None = None
+        if self._run is not None:
+            self._leave_at_exit()
+
+    @property
+    def producer(self) -> Producer:
+        """The putting connection."""
+        if self._producer is None:
+            with self._lock:
+                self._producer = self._producer or Producer(self.handle)
+                self._leave_at_exit()
+        return self._producer
+
+    @property
+    def consumer(self) -> Consumer:
+        """The getting connection."""
+        if self._consumer is None:
+            with self._lock:
+                self._consumer = self._consumer or Consumer(self.handle)
+                self._leave_at_exit()
+        return self._consumer
+
+    @property
+    def present_consumer(self) -> Consumer | None:
+        """The getting connection, if this process has one."""
+        return self._consumer
+
+    def ask(self, request: Any, *args: Any) -> Any:
+        """Make a request that is answered soon; requests of several threads take turns."""
+        with self._lock:
+            if self._control is None:
+                self._control, _ = Connection.dial(self.handle, Role.CONTROL)
+                self._leave_at_exit()
+            return self._control.ask(request, *args)
+
+    def sizes(self) -> list[QueueSizes]:
+        """Return the counters of all queues of the load."""
+        return msgspec.convert(self.ask(Sizes), list[QueueSizes])
+
+    def drop_consumer(self, *, farewell: bool = True) -> None:
+        """Stop getting; what was got and not finished goes to others."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.leave(farewell=farewell)
+
+    def leave(self) -> None:
+        """Report what is left to report, say farewell and disconnect. Safe to call twice."""
+        if self._finalizer is not None:
+            self._finalizer.cancel()
+            self._finalizer = None
+        try:
+            self._leave()
+        except PersistqError as error:
+            print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise to
+        finally:
+            self._disconnect()
+
+    def _leave(self) -> None:
+        if self._producer is not None and not self.hasty:
+            self._producer.flush()
+        self.drop_consumer(farewell=not isinstance(_last_error(), Exception))
+        if self._run is not None:
+            self._say_what_is_left()
+            if _last_error() is None:
+                self._run.anchor.send(Farewell())
+
+    def _say_what_is_left(self) -> None:
+        left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
+        if left:
+            noun = "item" if left == 1 else "items"
+            print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
+                f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
+                f"carry on with: persistq resume {self.handle.name}",
+                file=sys.stderr,
+            )
+
+    def _disconnect(self) -> None:
+        for connection in (self._producer, self._control):
+            if connection is not None:
+                connection.close()
+        if self._consumer is not None:
+            self._consumer.drop()
+        self._producer = self._consumer = self._control = None
+        if self._run is not None:
+            run, self._run = self._run, None
+            run.anchor.close()
+            _see_off(run.broker)
+
+    def _leave_at_exit(self) -> None:
+        if self._finalizer is None:
+            self._finalizer = util.Finalize(None, self.leave, exitpriority=_EXIT_PRIORITY)
+
+    def forget(self) -> None:
+        """Start anew in a forked child: what was inherited belongs to the parent."""
+        if self._consumer is not None:
+            self._consumer.drop()
+        if self._run is not None and self._run.broker is not None:
+            # Not this process's child: nothing to wait for, nothing to warn about.
+            self._run.broker.returncode = 0
+        self._run = None
+        self._begin()
+
+
+def sizes_of_run(handle: Handle) -> list[QueueSizes]:
+    """Return the counters of all queues of a load, over a connection of its own."""
+    connection, _ = Connection.dial(handle, Role.CONTROL)
+    try:
+        return msgspec.convert(connection.ask(Sizes), list[QueueSizes])
+    finally:
+        connection.close()
+
+
+def _last_error() -> BaseException | None:
+    """Return the exception that ends this process, if one does.
+
+    In a process of multiprocessing it is still being raised; in a main program it was printed.
+    """
+    error = sys.exc_info()[1] or getattr(sys, "last_value", None)
+    return None if isinstance(error, SystemExit) else error
+
+
+def _see_off(broker: subprocess.Popen[bytes] | None) -> None:
+    """Wait for a broker that ends now; one that serves other programs is left alone."""
+    if broker is None:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        broker.wait(BROKER_EXIT_S)
+
+
+def _forget_all() -> None:
+    for presence in list(_present):
+        presence.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,139 @@
+"""The putting side of one process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+from persistq.broker.wire import (
+    Accepted,
+    BrokerMessage,
+    Cancel,
+    Closed,
+    Farewell,
+    Journaled,
+    Offer,
+    Patience,
+    Put,
+    Role,
+)
+from persistq.client.connection import Connection, Handle
+from persistq.errors import QueueClosed
+
+_producers: weakref.WeakSet[Producer] = weakref.WeakSet()
+
+
+class Producer:
+    """Puts items on one queue; safe to use from several threads.
+
+    Args:
+        handle: The run and the queue.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._connection, welcome = Connection.dial(handle, Role.PRODUCER)
+        self._closed = handle.queue_id in welcome.closed
+        self._sent = 0
+        self._journaled = 0
+        self._lock = threading.RLock()
+        _producers.add(self)
+
+    def put(self, codecs: bytes, payloads: list[bytes]) -> None:
+        """Hand encoded items to the broker; returns when the kernel has them.
+
+        Crash: items that were not yet journaled when the broker dies are lost with it; `flush`
+        returns when none is left in that state.
+
+        Raises:
+            QueueClosed: The queue was sealed.
+            BrokerLost: The broker is gone.
+        """
+        with self._lock:
+            self._listen()
+            self._refuse_if_closed()
+            self._connection.send(Put(self._handle.queue_id, codecs, payloads))
+            self._sent += len(payloads)
+
+    def offer(self, codec: int, payload: bytes, maxsize: int, timeout: float | None) -> bool:
+        """Put one item on a bounded queue.
+
+        Args:
+            codec: Codec number.
+            payload: The encoded item.
+            maxsize: Most items that may wait in the queue.
+            timeout: Longest wait for room in seconds; 0 does not wait, None waits for ever.
+
+        Returns:
+            False if there was no room in time.
+        """
+        with self._lock:
+            self._listen()
+            self._refuse_if_closed()
+            patience = Patience.NEVER if timeout == 0 else Patience.WAIT
+            offer = Offer(self._handle.queue_id, codec, payload, maxsize, patience)
+            self._connection.send(offer)
+            accepted = self._await_acceptance(timeout or None)
+            self._sent += accepted
+            return accepted
+
+    def flush(self) -> None:
+        """Wait until all that was put here is journaled.
+
+        Raises:
+            QueueClosed: Something was put after another process had sealed the queue.
+            BrokerLost: The broker is gone.
+        """
+        with self._lock:
+            while self._journaled < self._sent:
+                self._heed(self._connection.receive())
+
+    def say_farewell(self) -> None:
+        """Leave the broker on purpose: this producer has come to its end."""
+        self._connection.send(Farewell())
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker; what was put before is not affected."""
+        _producers.discard(self)
+        self._connection.close()
+
+    def _await_acceptance(self, timeout: float | None) -> bool:
+        while True:
+            try:
+                message = self._connection.receive(timeout)
+            except TimeoutError:
+                self._connection.send(Cancel())
+                timeout = None
+                continue
+            if isinstance(message, Accepted):
+                return message.ok
+            self._heed(message)
+
+    def _listen(self) -> None:
+        for message in self._connection.poll():
+            self._heed(message)
+
+    def _heed(self, message: BrokerMessage) -> None:
+        if isinstance(message, Journaled):
+            self._journaled = message.total
+        elif isinstance(message, Closed):
+            self._closed = True
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise QueueClosed(self._handle.name)
+
+
+def settle_puts() -> None:
+    """Wait until everything that this process has put, on any queue, is journaled.
+
+    Called before an item is reported as done: its results must not be lost when the report is not.
+    """
+    for producer in list(_producers):
+        producer.flush()
+
+
+# What a parent has put is the parent's to wait for.
+os.register_at_fork(after_in_child=_producers.clear)

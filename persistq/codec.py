@@ -1,0 +1,186 @@
+"""Item to bytes and back.
+
+A value that JSON holds without loss is stored as JSON, so that a journal can be read with any tool;
+everything else is pickled. "Without loss" is judged by exact type: a tuple, an ``IntEnum`` member, an
+``OrderedDict`` or a NaN would come back as something else, so they are pickled.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
+
+CodecName = Literal["auto", "json", "pickle"]
+
+PICKLE_PROTOCOL: Final = 5
+"""Fixed, so that equal values have equal bytes whichever Python put them."""
+
+ITEM_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Default bound of one encoded item, in bytes."""
+
+
+class Codec(enum.IntEnum):
+    """How a payload is encoded; the numbers are stored in the put-log."""
+
+    JSON = 0
+    PICKLE = 1
+
+
+_JSON: Final = int(Codec.JSON)
+_PICKLE: Final = int(Codec.PICKLE)
+_PLAIN: Final = frozenset({int, str, bool, type(None)})
+
+_json_encode: Final = msgspec.json.Encoder().encode
+_json_decode: Final = msgspec.json.Decoder().decode
+
+
+def _lossless(value: object) -> bool:
+    """Return whether JSON gives exactly this value back."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind is float:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    if kind is list:
+        return all(map(_lossless, value))  # type: ignore[call-overload]
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(  # type: ignore[attr-defined]
+            map(_lossless, value.values())  # type: ignore[attr-defined]
+        )
+    return False
+
+
+def _as_json(value: object) -> bytes | None:
+    """Return the value as JSON, or None where JSON would lose something."""
+    try:
+        return _json_encode(value) if _lossless(value) else None
+    except (OverflowError, UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
+        # Integers over 64 bits, lone surrogates and self-references: pickle holds them.
+        return None
+
+
+class ItemCodec:
+    """Encodes and decodes the items of one queue.
+
+    Args:
+        name: ``auto`` (JSON where lossless, else pickle), ``json`` or ``pickle`` (always).
+        allow_pickle: Whether pickle may be written and read at all. Unpickling runs code, so say
+            False where others can write to the journal.
+        item_bytes_max: Largest encoded item, in bytes.
+
+    Raises:
+        UsageError: The name is unknown, or asks for the pickle that ``allow_pickle`` forbids.
+    """
+
+    def __init__(
+        self,
+        name: CodecName = "auto",
+        *,
+        allow_pickle: bool = True,
+        item_bytes_max: int = ITEM_BYTES_MAX,
+    ) -> None:
+        if name not in {"auto", "json", "pickle"}:
+            raise UsageError(f"codec {name!r} is unknown: use 'auto', 'json' or 'pickle'")
+        if name == "pickle" and not allow_pickle:
+            raise UsageError("codec='pickle' contradicts allow_pickle=False")
+        self.name = name
+        self.allow_pickle = allow_pickle
+        self.item_bytes_max = item_bytes_max
+
+    def encode(self, value: object) -> tuple[int, bytes]:
+        """Encode one value.
+
+        Returns:
+            The codec's number and the payload.
+
+        Raises:
+            ItemNotStorable: The value cannot be encoded under this queue's rules, or is too large.
+        """
+        payload = None if self.name == "pickle" else _as_json(value)
+        if payload is not None:
+            return _JSON, self._measured(value, payload)
+        if self.name == "json" or not self.allow_pickle:
+            raise ItemNotStorable(
+                type(value).__qualname__,
+                "JSON cannot hold it without loss, and this queue does not allow pickle",
+            )
+        return _PICKLE, self._measured(value, _pickled(value))
+
+    def encode_many(self, values: Sequence[object]) -> tuple[bytes, list[bytes]]:
+        """Encode values, all of them or none.
+
+        Returns:
+            One codec number for each value, as bytes, and the payloads.
+
+        Raises:
+            ItemNotStorable: One of the values cannot be encoded.
+        """
+        if self.name != "pickle" and _PLAIN.issuperset(map(type, values)):
+            try:
+                payloads = list(map(_json_encode, values))
+            except (OverflowError, UnicodeEncodeError):
+                pass
+            else:
+                if not payloads or max(map(len, payloads)) <= self.item_bytes_max:
+                    return bytes(len(payloads)), payloads
+        pairs = [self.encode(value) for value in values]
+        return bytes(codec for codec, _ in pairs), [payload for _, payload in pairs]
+
+    def decode(self, item_id: int, codec: int, payload: bytes) -> Any:
+        """Turn a stored payload back into a value.
+
+        Raises:
+            ItemNotReadable: The payload cannot be decoded here, for example because its class is
+                gone, or because it is a pickle and ``allow_pickle`` is False.
+        """
+        try:
+            return self._decoder(codec)(payload)
+        except Exception as error:  # unpickling runs arbitrary code, which may raise anything
+            reason = f"{type(error).__name__}: {error}"
+            raise ItemNotReadable(item_id, reason) from error
+
+    def _decoder(self, codec: int) -> Callable[[bytes], Any]:
+        if codec == _JSON:
+            return _json_decode
+        if codec == _PICKLE and self.allow_pickle:
+            return pickle.loads
+        reason = "it is a pickle, and this queue does not allow pickle"
+        raise ValueError(reason if codec == _PICKLE else f"codec {codec} is unknown")
+
+    def _measured(self, value: object, payload: bytes) -> bytes:
+        if len(payload) > self.item_bytes_max:
+            raise ItemNotStorable(
+                type(value).__qualname__,
+                f"encoded it has {len(payload):,} bytes, over the limit of "
+                f"{self.item_bytes_max:,} (setting item_bytes_max)",
+            )
+        return payload
+
+
+def _pickled(value: object) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=PICKLE_PROTOCOL)
+    except Exception as error:  # __reduce__ and __getstate__ are the caller's code
+        reason = f"it cannot be pickled ({type(error).__name__}: {error})"
+        raise ItemNotStorable(type(value).__qualname__, reason) from error
+
+
+def readable(codec: int, payload: bytes, width: int = 200) -> str:
+    """Return a payload as text for people; a pickle is described, never loaded.
+
+    Args:
+        codec: The payload's codec number.
+        payload: The stored bytes.
+        width: Most characters to return.
+    """
+    if codec != _JSON:
+        return f"<pickle, {len(payload):,} bytes>"
+    text = payload.decode("utf-8", errors="backslashreplace")
+    return text if len(text) <= width else text[: width - 1] + "…"

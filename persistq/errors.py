@@ -1,0 +1,228 @@
+"""Every exception of persistq, grouped by whose fault it is.
+
+Each carries its facts as attributes, makes its sentence in ``__str__`` and survives pickling, because
+errors cross process boundaries here. The exit code an error ends a command with is part of the error.
+"""
+
+from __future__ import annotations
+
+
+class PersistqError(Exception):
+    """Base of all errors that persistq raises.
+
+    Attributes:
+        exit_code: What a command that ends with this error exits with.
+    """
+
+    exit_code = 1
+
+
+# --- the caller's fault -----------------------------------------------------------------------------
+
+
+class UsageError(PersistqError, ValueError):
+    """The caller asked for something that has no meaning; nothing was changed."""
+
+    exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class QueueClosed(PersistqError, ValueError):
+    """A put came after the seal.
+
+    Like ``multiprocessing.Queue``, a closed queue answers with a `ValueError`; unlike it, the rule
+    holds for every process: whoever closes, closes for all.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"queue {self.name!r} is closed: it was sealed, so nothing more can be put on this load"
+        )
+
+
+class ItemNotStorable(PersistqError, TypeError):
+    """An item cannot be encoded; the queue is as it was before the put."""
+
+    def __init__(self, type_name: str, reason: str) -> None:
+        super().__init__(type_name, reason)
+        self.type_name = type_name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"an item of type {self.type_name} cannot be stored: {self.reason}"
+
+
+class ItemNotReadable(PersistqError):
+    """A stored payload cannot be turned back into an item in this process."""
+
+    def __init__(self, item_id: int, reason: str) -> None:
+        super().__init__(item_id, reason)
+        self.item_id = item_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"item {self.item_id} cannot be decoded: {self.reason}"
+
+
+# --- upstream's fault -------------------------------------------------------------------------------
+
+
+class UpstreamFailed(PersistqError):
+    """The load ended with FAILED: something upstream gave up, the work stays in the journal.
+
+    Raised by iteration over a queue; `PersistentQueue.get` returns the sentinel ``FAILED`` instead.
+    """
+
+    exit_code = 3
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"load {self.name!r} failed: {self.reason}"
+
+
+class LoadUnfinished(PersistqError, SystemExit):
+    """A run ended and left work outstanding.
+
+    It is a `SystemExit` too, so that a script which does not catch it exits with the truthful code
+    instead of a traceback: 3, or 130/143 when a signal ended the run.
+    """
+
+    exit_code = 3
+
+    def __init__(self, name: str, reason: str, exit_code: int = 3) -> None:
+        super().__init__(name, reason, exit_code)
+        self.name = name
+        self.reason = reason
+        self.exit_code = exit_code
+        self.code = exit_code
+
+    def __str__(self) -> str:
+        return f"load {self.name!r} is not finished: {self.reason}"
+
+
+class ItemsFailed(PersistqError, SystemExit):
+    """A load is settled, and some of its items are parked as failed.
+
+    Like `LoadUnfinished` it ends an uncaught script with its exit code, 1.
+    """
+
+    exit_code = 1
+
+    def __init__(self, name: str, failed: int) -> None:
+        super().__init__(name, failed)
+        self.name = name
+        self.failed = failed
+        self.code = self.exit_code
+
+    def __str__(self) -> str:
+        noun = "item" if self.failed == 1 else "items"
+        return f"load {self.name!r} is settled, with {self.failed} {noun} parked as failed"
+
+
+# --- the world's fault ------------------------------------------------------------------------------
+
+
+class BrokerLost(PersistqError, ConnectionError):
+    """The broker is gone, or could not be started; what it had journaled is safe."""
+
+    exit_code = 3
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the broker of {self.name!r} is gone ({self.reason}): run the script again to carry on"
+        )
+
+
+class RunEnded(PersistqError):
+    """The program that opened this queue has died, so its children get no more work.
+
+    What this process finished can still be recorded; what is outstanding is carried on by the next
+    start of that program.
+    """
+
+    exit_code = 3
+
+    def __init__(self, name: str, pid: int) -> None:
+        super().__init__(name, pid)
+        self.name = name
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid}, which opened {self.name!r}, is gone: this child of it gets no more "
+            "work; run the script again to carry on"
+        )
+
+
+class JournalError(PersistqError):
+    """Base of everything that is wrong with a journal file.
+
+    Attributes:
+        path: The journal file.
+        reason: What is wrong, and what to do.
+    """
+
+    exit_code = 4
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"journal {self.path}: {self.reason}"
+
+
+class JournalMissing(JournalError):
+    """There is no journal at this place."""
+
+
+class JournalForeign(JournalError):
+    """The file is not a persistq journal; it was not touched."""
+
+
+class JournalNewer(JournalError):
+    """The journal was written by a newer persistq; it was not touched."""
+
+
+class JournalCorrupt(JournalError):
+    """The journal contradicts itself; it was not repaired, and is not used."""
+
+
+class JournalUnavailable(JournalError):
+    """The journal cannot be read or written: disk full, read-only, I/O error, locked."""
+
+
+class JournalBusy(JournalError):
+    """Another live run works on this journal.
+
+    Attributes:
+        pid: Process id of that run's broker or script.
+        host: Host it runs on.
+    """
+
+    def __init__(self, path: str, pid: int, host: str) -> None:
+        reason = f"process {pid} on {host} is working on it; wait for it or stop it"
+        super().__init__(path, reason)
+        self.args = (path, pid, host)
+        self.pid = pid
+        self.host = host

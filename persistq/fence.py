@@ -1,0 +1,141 @@
+"""The fence between runs: no worker of a dead run works beside a new one.
+
+Every consumer holds a shared kernel lock on ``<name>.workers`` from before it asks for work until it
+dies. A new broker takes that lock exclusively, which means: the last old consumer is gone. Only then
+does it compute what is outstanding.
+
+The file is also a row of slots, one for each consumer, in which it notes the item in its hand. The
+note is a store into shared memory, so it costs no system call, and it outlives the process: when a
+worker dies the broker reads there which item it was running.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+import time
+from pathlib import Path
+
+SLOTS = 4096
+_SLOT = struct.Struct("=qq")
+_FILE_BYTES = SLOTS * _SLOT.size
+_POLL_S = 0.02
+
+
+def fence_path(journal: str) -> Path:
+    """Return the fence file of a journal file."""
+    return Path(journal).with_suffix(".workers")
+
+
+def _open(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.fstat(file).st_size < _FILE_BYTES:
+        os.ftruncate(file, _FILE_BYTES)
+    return file
+
+
+class Post:
+    """A consumer's place at the fence.
+
+    Take it before asking the broker for anything, then `occupy` the slot that the broker gives.
+
+    Args:
+        path: The fence file.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+        self._map = mmap.mmap(self._file, _FILE_BYTES)
+        self._words = memoryview(self._map).cast("q")
+        self._at = -1
+
+    def occupy(self, slot: int) -> None:
+        """Note this process in the slot."""
+        self._at = slot * 2 + 1
+        self._words[self._at] = 0
+        self._words[self._at - 1] = os.getpid()
+
+    def hold(self, item_id: int) -> None:
+        """Note the item that is about to be worked on, 0 for none.
+
+        Crash: the note stays readable after the process is gone.
+        """
+        self._words[self._at] = item_id
+
+    def close(self) -> None:
+        """Leave the fence; in a forked child this leaves the parent's lock alone."""
+        self._words.release()
+        self._map.close()
+        os.close(self._file)
+
+
+class Fence:
+    """The broker's side of the fence.
+
+    Args:
+        path: The fence file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+        self._free = list(range(SLOTS - 1, -1, -1))
+
+    def wait_clear(self, timeout: float) -> bool:
+        """Wait until no consumer of an earlier run lives; False if some still do after the time.
+
+        Args:
+            timeout: Longest wait, in seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._try_exclusive():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        return True
+
+    def occupants(self) -> list[int]:
+        """Return the processes that are noted in slots, dead or alive."""
+        words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
+        return sorted({pid for pid in words[::2] if pid})
+
+    def held_items(self) -> list[int]:
+        """Return the items that are noted in slots."""
+        words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
+        return sorted({item_id for item_id in words[1::2] if item_id})
+
+    def wipe(self) -> None:
+        """Clear all slots. Call it when the fence is clear."""
+        os.pwrite(self._file, bytes(_FILE_BYTES), 0)
+
+    def grant(self) -> int:
+        """Return a free slot, cleared.
+
+        Raises:
+            IndexError: All slots are taken.
+        """
+        slot = self._free.pop()
+        os.pwrite(self._file, bytes(_SLOT.size), slot * _SLOT.size)
+        return slot
+
+    def held_in(self, slot: int) -> int:
+        """Return the item noted in a slot, 0 for none."""
+        return int(_SLOT.unpack(os.pread(self._file, _SLOT.size, slot * _SLOT.size))[1])
+
+    def reclaim(self, slot: int) -> None:
+        """Take a slot back, from a consumer that is gone."""
+        os.pwrite(self._file, bytes(_SLOT.size), slot * _SLOT.size)
+        self._free.append(slot)
+
+    def _try_exclusive(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

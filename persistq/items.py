@@ -1,0 +1,112 @@
+"""The nouns: what an item is, how it can end, and the two sentinels.
+
+An item's life, and who moves it::
+
+    put ──(broker journals it)──► outstanding ──(handler returns)──────────► done
+                                      │  ▲                └─(raises Drop)──► dropped
+                                      │  └──(retry, or its worker died)
+                                      └──(attempts used up)────────────────► parked ──(retry by hand)──► outstanding
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+QUEUE_SHIFT: Final = 40
+"""``item_id = queue_id << QUEUE_SHIFT | n``: one integer key keeps each queue's log contiguous."""
+
+ITEMS_PER_QUEUE_MAX: Final = (1 << QUEUE_SHIFT) - 1
+
+
+class Item(NamedTuple):
+    """One unit of work as broker and journal see it: never decoded.
+
+    Attributes:
+        item_id: Unique in its journal, never reused.
+        codec: How the payload is encoded, a `persistq.codec.Codec` number.
+        payload: The encoded value.
+    """
+
+    item_id: int
+    codec: int
+    payload: bytes
+
+
+class Outcome(enum.IntEnum):
+    """How an item left the outstanding set for good; the numbers are stored in the done-log."""
+
+    DONE = 0
+    DROPPED = 1
+
+
+class FailureKind(enum.StrEnum):
+    """What went wrong with one attempt; the texts are stored in the journal."""
+
+    EXCEPTION = "exception"
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed attempt at an item.
+
+    Attributes:
+        item_id: The item.
+        kind: What went wrong.
+        type: Name of the exception's class, or of the signal.
+        message: The exception's text, capped.
+        traceback: Formatted traceback, capped; empty for a crash.
+        pid: Process that made the attempt, 0 when unknown.
+        signal: Number of the signal that killed it, or None.
+        exit_code: Exit status of the process, or None.
+        peak_rss: Largest resident set of the process in bytes, or None when unknown.
+    """
+
+    item_id: int
+    kind: FailureKind
+    type: str
+    message: str
+    traceback: str = ""
+    pid: int = 0
+    signal: int | None = None
+    exit_code: int | None = None
+    peak_rss: int | None = None
+
+
+class Sentinel(enum.Enum):
+    """The two answers of a queue that are not items.
+
+    Members of an enumeration are singletons in every process, however they travel, so ``is`` works;
+    and they equal nothing else, so an item of 0, -1 or False is just an item.
+    """
+
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+DONE: Final = Sentinel.DONE
+"""All work is settled."""
+
+FAILED: Final = Sentinel.FAILED
+"""Something upstream gave up; the work stays in the journal."""
+
+
+def item_id_of(queue_id: int, n: int) -> int:
+    """Return the id of the n-th item (from 1) of a queue."""
+    return queue_id << QUEUE_SHIFT | n
+
+
+def queue_of(item_id: int) -> int:
+    """Return the queue that an item belongs to."""
+    return item_id >> QUEUE_SHIFT
+
+
+def number_of(item_id: int) -> int:
+    """Return an item's number within its queue, from 1."""
+    return item_id & ITEMS_PER_QUEUE_MAX

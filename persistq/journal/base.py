@@ -1,0 +1,286 @@
+"""The contract of a journal: what the broker asks of the place that holds both logs.
+
+One broker owns the only writing `Journal`; everybody else looks through a read-only `JournalView`.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from persistq.items import Failure, FailureKind, Item
+
+
+class LoadState(enum.StrEnum):
+    """Where a load stands; the texts are stored in the journal."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    ABANDONED = "abandoned"
+
+
+class RunResult(enum.StrEnum):
+    """How a run ended; a run that was killed has no result."""
+
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to type to start this program again.
+
+    Attributes:
+        executable: Absolute path of the interpreter.
+        argv: Its arguments, without the interpreter itself.
+        cwd: Absolute path of the directory it was started in.
+        pid: Process id of the program that opened the load.
+    """
+
+    executable: str
+    argv: tuple[str, ...]
+    cwd: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One journaled execution, from its first put until it is settled."""
+
+    load_id: int
+    kind: str
+    state: LoadState
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process lifetime that worked on a load."""
+
+    run_id: int
+    load_id: int
+    command: Command
+    host: str
+    started_at: datetime
+    ended_at: datetime | None
+    result: RunResult | None
+    reason: str
+
+
+@dataclass(slots=True)
+class QueueRow:
+    """One stage of a load, with the counters that make status a look-up.
+
+    The broker changes these in memory and hands the rows back in the `Batch` whose records they count.
+
+    Attributes:
+        queue_id: Unique in its journal.
+        load_id: The load it belongs to.
+        position: 0 for the first stage.
+        name: The stage's name, unique in its load.
+        next_n: Number of the next item; ``next_n - 1`` items were ever put.
+        done: Rows of the done-log with outcome done.
+        dropped: Rows of the done-log with outcome dropped.
+        parked: Rows of ``parked``.
+        sealed_total: Number of items when the queue was sealed, None while it is open.
+    """
+
+    queue_id: int
+    load_id: int
+    position: int
+    name: str
+    next_n: int = 1
+    done: int = 0
+    dropped: int = 0
+    parked: int = 0
+    sealed_total: int | None = None
+
+    @property
+    def put(self) -> int:
+        """Number of items ever put."""
+        return self.next_n - 1
+
+    @property
+    def outstanding(self) -> int:
+        """Number of items that are neither done, dropped nor parked."""
+        return self.put - self.done - self.dropped - self.parked
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will come and nothing is left."""
+        return self.sealed_total is not None and self.outstanding == 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction records; all of it is committed or none.
+
+    Attributes:
+        puts: New items, with ids taken from their queue's counter.
+        done: Ids of finished items.
+        dropped: Ids of dropped items.
+        parked: Ids of items that failed for good.
+        failures: Failed attempts.
+        queues: The changed queue rows, with counters that include this batch.
+        settled_load: A load to mark as settled, or None.
+        synced: Whether the commit must be on disk before it returns (``synchronous=FULL``).
+    """
+
+    puts: list[Item] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    parked: list[int] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    queues: dict[int, QueueRow] = field(default_factory=dict)
+    settled_load: int | None = None
+    synced: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.queues or self.puts or self.done or self.failures or self.settled_load is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often an outstanding item has failed so far, by kind."""
+
+    item_id: int
+    kind: FailureKind
+    count: int
+
+
+class Journal(ABC):
+    """The writing side; owned by one broker, used from one thread of one process.
+
+    Attributes:
+        path: Where the journal is, as given in messages.
+    """
+
+    path: str
+
+    # --- loads and runs ---
+
+    @abstractmethod
+    def latest_load(self) -> Load | None:
+        """Return the load that was begun last, or None in a new journal."""
+
+    @abstractmethod
+    def begin_load(self, kind: str) -> Load:
+        """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced."""
+
+    @abstractmethod
+    def abandon_load(self, load_id: int) -> None:
+        """Mark a load as abandoned: it stays, and is never carried on by itself. Synced."""
+
+    @abstractmethod
+    def begin_run(self, load_id: int, command: Command) -> int:
+        """Record that a process starts to work on a load; return the run's id. Synced."""
+
+    @abstractmethod
+    def end_run(self, run_id: int, result: RunResult, reason: str) -> None:
+        """Record how a run ended. Synced."""
+
+    @abstractmethod
+    def queues(self, load_id: int) -> list[QueueRow]:
+        """Return the load's queues by position."""
+
+    @abstractmethod
+    def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
+        """Record a new queue of a load and return it. Synced."""
+
+    # --- the two logs ---
+
+    @abstractmethod
+    def commit(self, batch: Batch) -> None:
+        """Record a batch in one transaction.
+
+        Crash: before or during, nothing of the batch is recorded; after, all of it, and with
+        ``batch.synced`` it survives a power cut as well.
+
+        Raises:
+            JournalUnavailable: Disk full, I/O error: the batch was rolled back whole.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Bring commits that were not synced to the disk. Cheap when there are none."""
+
+    @abstractmethod
+    def outstanding_page(
+        self, after_id: int, last_id: int, limit: int, bytes_max: int
+    ) -> list[Item]:
+        """Return outstanding items with ``after_id < id <= last_id``, in order.
+
+        Args:
+            after_id: Where the previous page ended.
+            last_id: Last id wanted.
+            limit: Most items to return.
+            bytes_max: Stop after the item that brings the payloads to this many bytes.
+        """
+
+    @abstractmethod
+    def put_page(self, after_id: int, last_id: int, limit: int) -> list[Item]:
+        """Return items of the put-log with ``after_id < id <= last_id``, finished or not."""
+
+    @abstractmethod
+    def failed_attempts(self, load_id: int) -> list[Attempts]:
+        """Return the failures, not forgiven, of the load's outstanding items."""
+
+    @abstractmethod
+    def unpark(self, load_id: int) -> int:
+        """Make all parked items of a load outstanding again, and return how many.
+
+        Their failures are forgiven: kept for reading, no longer counted. The queue counters are
+        corrected and a settled load is opened again, in the same transaction. Synced.
+        """
+
+    # --- absorption: the multiset of earlier puts that a re-run has not repeated yet ---
+
+    @abstractmethod
+    def clear_digests(self, queue_id: int) -> None:
+        """Forget the digests of a queue."""
+
+    @abstractmethod
+    def add_digests(self, queue_id: int, digests: Iterable[bytes]) -> None:
+        """Count each digest once more."""
+
+    @abstractmethod
+    def take_digests(self, queue_id: int, digests: Sequence[bytes]) -> list[bool]:
+        """Take one count off for each digest in turn; False where none was left."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flush, fold the log back into the file, and close. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalView:
+    """What a reader sees of one journal at one moment, without payloads."""
+
+    path: str
+    name: str
+    load: Load | None
+    run: Run | None
+    queues: tuple[QueueRow, ...]
+
+    @property
+    def outstanding(self) -> int:
+        """Outstanding items of all queues of the latest load."""
+        return sum(queue.outstanding for queue in self.queues)
+
+    @property
+    def parked(self) -> int:
+        """Parked items of all queues of the latest load."""
+        return sum(queue.parked for queue in self.queues)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the latest load can be carried on."""
+        return self.load is not None and self.load.state is LoadState.OPEN

@@ -1,0 +1,72 @@
+"""``workers=0``: source and stages run one item at a time in the calling process, for a debugger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from persistq.broker.wire import Ended
+from persistq.client.consumer import Consumer
+from persistq.pipeline.source import SourceAssignment, drain_source
+from persistq.pool.worker import Assignment, Worker
+
+DELAYED_POLL_S = 0.2
+"""How long to wait at one stage for an item whose retry is due later."""
+
+
+class InlineRun:
+    """Runs a pipeline without child processes.
+
+    Each item that the source yields is carried through all stages before the next one is asked for.
+
+    Args:
+        source: The source, or None if it has come to its end in an earlier run.
+        stages: The stages in order.
+    """
+
+    def __init__(self, source: SourceAssignment | None, stages: Sequence[Assignment]) -> None:
+        self._source = source
+        self._consumers = [Consumer(stage.handle) for stage in stages]
+        self._workers = [
+            Worker(stage, consumer) for stage, consumer in zip(stages, self._consumers, strict=True)
+        ]
+
+    def run(self) -> Ended:
+        """Run to the end, and return how it ended.
+
+        Crash: the item in hand is outstanding; everything reported is kept.
+        """
+        try:
+            if self._source is not None:
+                drain_source(self._source, on_item=self._carry)
+            while (ended := self._carry()) is None:
+                self._await_delayed()
+            return ended
+        finally:
+            for consumer in self._consumers:
+                consumer.leave()
+
+    def _carry(self) -> Ended | None:
+        """Work until no stage has anything ready; return the end of the last stage if it is there."""
+        last: Ended | None = None
+        progress = True
+        while progress:
+            progress = False
+            for worker, consumer in zip(self._workers, self._consumers, strict=True):
+                while (got := consumer.get(timeout=0)) is not None:
+                    if isinstance(got, Ended):
+                        last = got if consumer is self._consumers[-1] else last
+                        break
+                    worker.attempt(got)
+                    consumer.report()
+                    progress = True
+                if last is not None and last.outcome != "DONE":
+                    return last
+        return last
+
+    def _await_delayed(self) -> None:
+        for worker, consumer in zip(self._workers, self._consumers, strict=True):
+            got = consumer.get(timeout=DELAYED_POLL_S)
+            if got is not None and not isinstance(got, Ended):
+                worker.attempt(got)
+                consumer.report()
+                return

@@ -1,0 +1,385 @@
+"""`Pipeline`: a source, its stages, and `run`, which starts a load or carries one on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from persistq.broker.wire import Farewell, QueueSizes
+from persistq.client.starting import OpenedRun, open_run
+from persistq.codec import CodecName, ItemCodec
+from persistq.errors import ItemsFailed, LoadUnfinished, UsageError
+from persistq.openings import opening
+from persistq.pipeline.inline import InlineRun
+from persistq.pipeline.source import Source, SourceAssignment, run_source
+from persistq.pipeline.stage import (
+    Drop,
+    ItemInfo,
+    OnError,
+    Retry,
+    Stage,
+    extras_of,
+    outputs_of,
+)
+from persistq.pool.crew import Crew, Post
+from persistq.pool.progress import Console, console_for
+from persistq.pool.supervisor import RunOutcome, Supervisor
+from persistq.pool.worker import Assignment, run_worker
+from persistq.settings import Settings, available_cpus, load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BROKER_EXIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `Pipeline.run` leaves behind.
+
+    Attributes:
+        name: The load's name.
+        load_id: Its number in the journal.
+        outcome: ``DONE`` (settled), ``FAILED``, ``INTERRUPTED`` or ``LOST``.
+        reason: Why it is not ``DONE``.
+        done: Items done, over all stages.
+        dropped: Items dropped.
+        parked: Items parked as failed.
+        outstanding: Items left.
+        journal: Path of the journal.
+        exit_code: What a command should exit with.
+    """
+
+    name: str
+    load_id: int
+    outcome: str
+    reason: str
+    done: int
+    dropped: int
+    parked: int
+    outstanding: int
+    journal: str
+    exit_code: int
+
+
+class Pipeline:
+    """A chain of stages that a load runs through, each stage with its own workers.
+
+    Handlers stay ordinary functions: the decorators return them unchanged, so tests can call them.
+
+    Example:
+        >>> pipeline = Pipeline("sales", workers=4)
+        >>> @pipeline.source
+        ... def paths():
+        ...     yield from ["a.csv", "b.csv"]
+        >>> @pipeline.stage(retries=2)
+        ... def load(path):
+        ...     print("loading", path)
+        >>> pipeline                                    # run with: pipeline.run()
+        Pipeline('sales', source='paths', stages=['load'])
+
+    Args:
+        name: Name of the load and of its journal file.
+        workers: Processes of each stage that does not say otherwise; None takes the setting, whose
+            default is the number of CPUs. 0 runs everything inline in the calling process.
+        codec: How items are stored; see `persistq.codec`.
+        allow_pickle: Whether items may be stored as pickles.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        workers: int | None = None,
+        codec: CodecName = "auto",
+        allow_pickle: bool = True,
+    ) -> None:
+        self.name = name
+        self.workers = workers
+        self.stages: list[Stage] = []
+        self._codec: tuple[CodecName, bool] = codec, allow_pickle
+        self._source: Source | None = None
+        self._context: Callable[[], Any] | None = None
+
+    def __repr__(self) -> str:
+        source = self._source.name if self._source else None
+        names = [stage.name for stage in self.stages]
+        return f"Pipeline({self.name!r}, source={source!r}, stages={names!r})"
+
+    # --- building ---
+
+    def source(self, function: F) -> F:
+        """Decorate the function that yields the items of the first stage.
+
+        It runs in a process of its own. Its parameters are filled by name from ``params``.
+
+        Raises:
+            UsageError: The pipeline has a source already.
+        """
+        if self._source is not None:
+            raise UsageError(f"pipeline {self.name!r} has the source {self._source.name!r} already")
+        self._source = Source(function.__name__, function)
+        return function
+
+    @overload
+    def stage(self, function: F, /) -> F: ...
+
+    @overload
+    def stage(
+        self,
+        *,
+        name: str | None = None,
+        workers: int | None = None,
+        retries: int | None = None,
+        backoff: float | None = None,
+        backoff_max: float | None = None,
+        max_crashes: int | None = None,
+        on_error: OnError | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def stage(self, function: F | None = None, /, **options: Any) -> Any:
+        """Decorate the handler of the next stage.
+
+        The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
+        (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
+        item for the next stage, or None for none, or is a generator that yields any number; what the
+        last stage returns is not kept.
+
+        Args:
+            function: The handler, when used without parentheses.
+            options: ``name`` (default: the handler's), ``workers`` (processes; default: the
+                pipeline's), ``retries`` (further attempts after the first), ``backoff`` and
+                ``backoff_max`` (seconds before a retry: the first, and the most it doubles to),
+                ``max_crashes`` (deaths of its worker that park an item), ``on_error`` (``"park"`` a
+                failed item and go on, or ``"stop"`` the load with FAILED). Defaults are the settings.
+
+        Raises:
+            UsageError: The handler takes no item or unknown parameters, or the name is taken.
+        """
+        if function is not None:
+            return self._add_stage(function, {})
+        return lambda handler: self._add_stage(handler, options)
+
+    def context(self, function: F) -> F:
+        """Decorate a function that is called once in each worker process.
+
+        What it returns, a connection pool for example, is the argument ``ctx`` of handlers.
+        """
+        self._context = function
+        return function
+
+    def _add_stage(self, handler: F, options: dict[str, Any]) -> F:
+        name = options.pop("name", None) or handler.__name__
+        if any(stage.name == name for stage in self.stages):
+            raise UsageError(f"pipeline {self.name!r} has a stage {name!r} already")
+        fields = ("workers", "retries", "backoff", "backoff_max", "max_crashes", "on_error")
+        unknown = sorted(set(options) - set(fields))
+        if unknown:
+            raise UsageError(f"stage {name!r} has no option {unknown[0]!r}: {', '.join(fields)}")
+        chosen = {field: options.get(field) for field in fields}
+        extras = extras_of(handler, what=f"the handler of stage {name!r}")
+        self.stages.append(Stage(name, handler, extras=extras, **chosen))
+        return handler
+
+    # --- running ---
+
+    def run(
+        self,
+        *,
+        workers: int | None = None,
+        fresh: bool | None = None,
+        params: Mapping[str, Any] | None = None,
+        check: bool = True,
+        **overrides: Any,
+    ) -> Summary:
+        """Start a load, or carry on the one that is unfinished, and work until it is settled.
+
+        Crash: whatever dies, the journal holds what is outstanding; the next call carries on. The
+        README's table of guarantees says what may be done again.
+
+        Args:
+            workers: Processes of each stage, over what the pipeline says.
+            fresh: Whether to begin anew although a load is unfinished; that one is marked abandoned.
+            params: Arguments of the source, by name.
+            check: Whether to raise unless everything is done.
+            overrides: Further settings by name; see the README.
+
+        Returns:
+            What was done and what is left.
+
+        Raises:
+            UsageError: The pipeline or a setting is wrong.
+            JournalError: The journal cannot be used, or this pipeline is running already.
+            LoadUnfinished: It failed or was interrupted, and ``check`` is set. Uncaught, it ends the
+                program with exit code 3, or 130/143 after a signal.
+            ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends the
+                program with exit code 1.
+        """
+        settings = load_settings(
+            workers=self.workers if workers is None else workers,
+            fresh=fresh,
+            params=None if params is None else dict(params),
+            **overrides,
+        )
+        if self._source is None or not self.stages:
+            raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
+        arguments = self._source.arguments(settings.params, settings)
+        specs = [stage.spec(settings) for stage in self.stages]
+        run = open_run(
+            opening(self.name, "pipeline", specs, settings),
+            ack_interval=settings.ack_interval,
+            timeout=settings.broker_timeout,
+        )
+        console = console_for(self.name, settings.progress, settings.progress_plain_interval)
+        try:
+            console.say(_beginning(run))
+            outcome = self._work(run, settings, arguments, console)
+        finally:
+            console.close()
+        summary = _summary(run, outcome)
+        _take_leave(run, outcome)
+        return _concluded(summary, check=check)
+
+    def _work(
+        self, run: OpenedRun, settings: Settings, arguments: dict[str, Any], console: Console
+    ) -> RunOutcome:
+        source = self._source_assignment(run, settings, arguments)
+        assignments = self._assignments(run, settings)
+        if settings.workers == 0:
+            ended = InlineRun(source, assignments).run()
+            queues = _counted(run)
+            return RunOutcome(ended.outcome, ended.reason, 0, queues)
+        crew = Crew(settings.start_method, self._posts(source, assignments, settings))
+        supervisor = Supervisor(
+            run,
+            crew,
+            console,
+            progress_interval=settings.progress_interval,
+            shutdown_grace=settings.shutdown_grace,
+        )
+        return supervisor.supervise()
+
+    def _source_assignment(
+        self, run: OpenedRun, settings: Settings, arguments: dict[str, Any]
+    ) -> SourceAssignment | None:
+        first = run.welcome.queues[0]
+        if first.sealed or self._source is None:
+            return None
+        handle = run.handle.on(first.queue_id)
+        return SourceAssignment(handle, self._source, arguments, self._item_codec(settings))
+
+    def _assignments(self, run: OpenedRun, settings: Settings) -> list[Assignment]:
+        queue_ids = [queue.queue_id for queue in run.welcome.queues]
+        following = [*queue_ids[1:], None]
+        return [
+            Assignment(
+                handle=run.handle.on(queue_id),
+                stage=stage.name,
+                handler=stage.handler,
+                extras=stage.extras,
+                outputs_of=outputs_of,
+                context=self._context,
+                make_info=ItemInfo,
+                control_flow=(Retry, Drop),
+                settings=settings if "settings" in stage.extras else None,
+                next_queue_id=next_id,
+                codec=self._item_codec(settings),
+            )
+            for stage, queue_id, next_id in zip(self.stages, queue_ids, following, strict=True)
+        ]
+
+    def _item_codec(self, settings: Settings) -> ItemCodec:
+        name, allow_pickle = self._codec
+        return ItemCodec(name, allow_pickle=allow_pickle, item_bytes_max=settings.item_bytes_max)
+
+    def _posts(
+        self, source: SourceAssignment | None, assignments: list[Assignment], settings: Settings
+    ) -> list[Post]:
+        default = available_cpus() if settings.workers is None else settings.workers
+        posts = []
+        if source is not None:
+            posts.append(Post(f"source {source.source.name}", run_source, (source,), source=True))
+        for stage, assignment in zip(self.stages, assignments, strict=True):
+            count = default if stage.workers is None else stage.workers
+            posts += [
+                Post(f"worker {stage.name}-{number}", run_worker, (assignment,))
+                for number in range(1, count + 1)
+            ]
+        return posts
+
+
+def _beginning(run: OpenedRun) -> str:
+    welcome = run.welcome
+    if not welcome.carried_on:
+        return f"load {welcome.load_id} begins; journal {run.handle.journal}"
+    done = sum(queue.done + queue.dropped for queue in welcome.queues)
+    return (
+        f"carrying on load {welcome.load_id}: {_outstanding(welcome.queues):,} outstanding, "
+        f"{done:,} done before; journal {run.handle.journal}"
+    )
+
+
+def _outstanding(queues: Iterable[QueueSizes]) -> int:
+    return sum(q.put - q.done - q.dropped - q.parked for q in queues)
+
+
+def _counted(run: OpenedRun) -> tuple[QueueSizes, ...]:
+    from persistq.client.presence import sizes_of_run
+
+    return tuple(sizes_of_run(run.handle))
+
+
+def _summary(run: OpenedRun, outcome: RunOutcome) -> Summary:
+    queues = outcome.queues
+    parked = sum(queue.parked for queue in queues)
+    codes = {"DONE": 1 if parked else 0, "INTERRUPTED": 128 + outcome.signal}
+    return Summary(
+        name=run.handle.name,
+        load_id=run.welcome.load_id,
+        outcome=outcome.outcome,
+        reason=outcome.reason,
+        done=sum(queue.done for queue in queues),
+        dropped=sum(queue.dropped for queue in queues),
+        parked=parked,
+        outstanding=_outstanding(queues),
+        journal=run.handle.journal,
+        exit_code=codes.get(outcome.outcome, 3),
+    )
+
+
+def _take_leave(run: OpenedRun, outcome: RunOutcome) -> None:
+    """Tell the broker how the run ended, and wait until it has folded the journal."""
+    result = {"INTERRUPTED": "interrupted", "FAILED": "failed", "DONE": "done"}.get(outcome.outcome)
+    if result is not None:
+        run.anchor.send(Farewell(result, outcome.reason))
+    run.anchor.close()
+    if run.broker is not None:
+        run.broker.wait(BROKER_EXIT_S)
+
+
+def _concluded(summary: Summary, *, check: bool) -> Summary:
+    """Say how it ended and how to carry on; raise if something is left and that is wanted."""
+    if summary.outcome == "DONE" and not summary.parked:
+        _say(summary, f"done: {summary.done:,} items")
+        return summary
+    if summary.outcome == "DONE":
+        failed = ItemsFailed(summary.name, summary.parked)
+        _say(summary, f"{failed}; retry them with: persistq resume --failed {summary.name}")
+        error: Exception = failed
+    else:
+        left = (
+            f"{summary.outstanding:,} outstanding" if summary.outstanding else "source unfinished"
+        )
+        _say(
+            summary,
+            f"{summary.reason}; {left}; carry on with: persistq resume {summary.name}",
+        )
+        error = LoadUnfinished(summary.name, summary.reason, summary.exit_code)
+    if check:
+        raise error
+    return summary
+
+
+def _say(summary: Summary, text: str) -> None:
+    print(f"{summary.name}: {text}", file=sys.stderr)  # noqa: T201 - the run's last word

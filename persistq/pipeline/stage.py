@@ -1,0 +1,139 @@
+"""A stage: a handler, how it is called, and what is done when it fails."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import GeneratorType
+from typing import Any, Final, Literal
+
+from persistq.broker.wire import StageSpec
+from persistq.errors import UsageError
+
+OnError = Literal["park", "stop"]
+
+EXTRAS: Final = frozenset({"ctx", "item", "settings"})
+"""Names of parameters that a handler may have beside the item."""
+
+
+class Retry(Exception):  # noqa: N818 - an instruction to the pool, raised by handlers
+    """Raised by a handler: try this item again later.
+
+    It counts as a failed attempt, so the stage's ``retries`` bound it.
+
+    Args:
+        delay: Seconds to wait; by default the stage's back-off decides.
+        reason: Kept with the attempt.
+    """
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        super().__init__(delay, reason)
+        self.delay = delay
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason or "the handler asked for another attempt"
+
+
+class Drop(Exception):  # noqa: N818 - an instruction to the pool, raised by handlers
+    """Raised by a handler: this item needs no work; it is settled as dropped.
+
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ItemInfo:
+    """What a handler learns about its item through a parameter named ``item``.
+
+    Attributes:
+        id: The item's id; the same at every attempt, in every run, so it serves as an idempotency key.
+        attempt: 1 at the first attempt.
+        stage: The stage's name.
+    """
+
+    id: int
+    attempt: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a pipeline.
+
+    Attributes:
+        name: Unique in its pipeline; by default the handler's name.
+        handler: Called with an item; returns the value for the next stage, or yields several.
+        workers: Number of processes; None means the pipeline's.
+        retries: Further attempts after the first that raised.
+        backoff: Delay before the first retry in seconds; it doubles with each.
+        backoff_max: Longest delay in seconds.
+        max_crashes: An item whose worker died this often is parked.
+        on_error: Whether a parked item ends the load with FAILED.
+        extras: Which of `EXTRAS` the handler takes.
+    """
+
+    name: str
+    handler: Callable[..., Any]
+    workers: int | None
+    retries: int | None
+    backoff: float | None
+    backoff_max: float | None
+    max_crashes: int | None
+    on_error: OnError | None
+    extras: frozenset[str]
+
+    def spec(self, defaults: Any) -> StageSpec:
+        """Return the failure policy, with the settings where the stage says nothing."""
+
+        def chosen(own: Any, name: str) -> Any:
+            return getattr(defaults, name) if own is None else own
+
+        return StageSpec(
+            self.name,
+            chosen(self.retries, "retries"),
+            chosen(self.backoff, "backoff"),
+            chosen(self.backoff_max, "backoff_max"),
+            chosen(self.max_crashes, "max_crashes"),
+            chosen(self.on_error, "on_error"),
+        )
+
+
+def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:
+    """Return which extra parameters a handler takes.
+
+    Raises:
+        UsageError: It takes no item, or a parameter that nobody fills.
+    """
+    parameters = list(inspect.signature(handler).parameters.values())
+    if not parameters:
+        raise UsageError(f"{what} takes no parameter: its first one is the item")
+    unknown = [
+        parameter.name
+        for parameter in parameters[1:]
+        if parameter.name not in EXTRAS
+        and parameter.default is parameter.empty
+        and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    ]
+    if unknown:
+        raise UsageError(
+            f"{what} takes {unknown[0]!r}, which nobody fills: beside the item a handler may take "
+            f"{', '.join(sorted(EXTRAS))}, and parameters with defaults"
+        )
+    return EXTRAS & {parameter.name for parameter in parameters[1:]}
+
+
+def outputs_of(result: Any) -> Iterable[Any]:
+    """Return the items that a handler's result means: what it yields, or what it returns if not None.
+
+    A generator is run to its end, so that an error in it comes before anything is recorded.
+    """
+    if isinstance(result, GeneratorType):
+        return list(result)
+    return [] if result is None else [result]

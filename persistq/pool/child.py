@@ -1,0 +1,52 @@
+"""What every process that a supervisor starts does first."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing import connection
+
+ORPHANED = 75
+"""Exit status of a child whose supervisor is gone."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def become_child(supervisor_pid: int) -> None:
+    """Leave the terminal's group, take default signals, and die with the supervisor.
+
+    Ctrl-C goes to the whole foreground group, but ending a run in good order is the supervisor's
+    business; a group of its own keeps the signal from this process and from what its handler starts.
+
+    Args:
+        supervisor_pid: The supervisor.
+    """
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    _die_with(supervisor_pid)
+
+
+def _die_with(supervisor_pid: int) -> None:
+    if sys.platform == "linux" and os.getppid() == supervisor_pid:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # It may have died before the line above was in force.
+        if os.getppid() != supervisor_pid:
+            os._exit(ORPHANED)
+        return
+    # Under forkserver the parent is the server, and other systems have no such signal.
+    threading.Thread(target=_watch_parent, name="persistq-lifeline", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        with contextlib.suppress(OSError):
+            connection.wait([parent.sentinel])
+        os._exit(ORPHANED)

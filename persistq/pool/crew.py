@@ -1,0 +1,161 @@
+"""The child processes of one supervisor, by post: who should be there and who is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from persistq.errors import UsageError
+
+RESTART_DELAY_S = 0.1
+RESTART_DELAY_MAX_S = 10.0
+QUICK_DEATH_S = 1.0
+"""A child that lived shorter than this died young: it is replaced with growing delay."""
+
+
+@dataclass(slots=True)
+class Post:
+    """One place to fill: a worker of a stage, or the source.
+
+    Attributes:
+        name: Shown in process lists and messages.
+        target: The child's main function.
+        args: Its arguments.
+        source: Whether it is a source, which ends when it has put all.
+        process: The child, if there is one.
+        young_deaths: Children that died young, one after the other.
+        deaths: Children that died at all.
+        started_at: When the child was started.
+        restart_at: When to fill the post again.
+        over: Whether it is to stay empty.
+    """
+
+    name: str
+    target: Callable[..., None]
+    args: tuple[Any, ...]
+    source: bool = False
+    process: BaseProcess | None = None
+    young_deaths: int = 0
+    deaths: int = 0
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    over: bool = False
+
+
+@dataclass(slots=True)
+class Crew:
+    """Starts, watches, replaces and stops the children.
+
+    Attributes:
+        start_method: ``fork``, ``spawn``, ``forkserver`` or None for Python's default.
+        posts: The places to fill.
+    """
+
+    start_method: str | None
+    posts: list[Post] = field(default_factory=list)
+
+    @property
+    def context(self) -> BaseContext:
+        """The multiprocessing context of the start method."""
+        return multiprocessing.get_context(self.start_method)
+
+    def fill(self, now: float) -> None:
+        """Start a child at every post that is due.
+
+        Crash: a child dies with its supervisor.
+
+        Raises:
+            UsageError: A handler cannot be sent to a child under this start method.
+        """
+        for post in self.posts:
+            if post.process is None and not post.over and post.restart_at <= now:
+                self._start(post, now)
+
+    def _start(self, post: Post, now: float) -> None:
+        # `Process` exists on every context; its base class just does not say so.
+        process = self.context.Process(  # type: ignore[attr-defined]
+            target=post.target, args=(*post.args, os.getpid()), name=post.name
+        )
+        try:
+            process.start()
+        except (AttributeError, TypeError, ValueError, ImportError) as error:
+            raise UsageError(
+                f"{post.name} cannot be started: {error}; define handlers at the top level of a "
+                "module, so that a new process can import them"
+            ) from error
+        post.process, post.started_at = process, now
+
+    def reap(self, now: float) -> Iterator[tuple[Post, int]]:
+        """Yield each post whose child has ended, with the exit status; negative is a signal."""
+        for post in self.posts:
+            process = post.process
+            if process is not None and process.exitcode is not None:
+                code = process.exitcode
+                process.close()
+                post.process = None
+                self._schedule(post, code, now)
+                yield post, code
+
+    def _schedule(self, post: Post, code: int, now: float) -> None:
+        post.deaths += code != 0
+        young = now - post.started_at < QUICK_DEATH_S
+        post.young_deaths = post.young_deaths + 1 if young and code else 0
+        delay = RESTART_DELAY_S * 2 ** (post.young_deaths - 1) if post.young_deaths > 1 else 0.0
+        post.restart_at = now + min(delay, RESTART_DELAY_MAX_S)
+
+    def sentinels(self) -> list[int]:
+        """Return descriptors that become ready when children end."""
+        return [post.process.sentinel for post in self.posts if post.process is not None]
+
+    def alive(self) -> bool:
+        """Return whether any child is left."""
+        return any(post.process is not None for post in self.posts)
+
+    def next_start(self) -> float | None:
+        """Return when the next empty post is due."""
+        times = [p.restart_at for p in self.posts if p.process is None and not p.over]
+        return min(times, default=None)
+
+    def dismiss(self) -> None:
+        """Fill no post any more; children that are there go on to their end."""
+        for post in self.posts:
+            post.over = True
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every child's process group."""
+        for post in self.posts:
+            if post.process is not None and post.process.pid is not None:
+                _signal_group(post.process.pid, number)
+
+    def stop(self, patience: float) -> None:
+        """End all children: SIGTERM, then SIGKILL after this many seconds, and wait for them."""
+        self.dismiss()
+        self.signal(signal.SIGTERM)
+        deadline = time.monotonic() + patience
+        for post in self.posts:
+            if post.process is not None:
+                post.process.join(max(0.0, deadline - time.monotonic()))
+        self.signal(signal.SIGKILL)
+        for post in self.posts:
+            if post.process is not None:
+                post.process.join()
+                post.process.close()
+                post.process = None
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        # It has not made its group yet, or is gone already; then this finds nobody either.
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return

@@ -1,0 +1,180 @@
+"""The supervisor: fills the posts of a run, replaces the dead, and knows when it is over.
+
+It waits at one place, for whatever comes first: a message of the broker, the end of a child, a signal.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import Protocol
+
+from persistq.broker.wire import BrokerMessage, Ended, Halt, Progress, QueueSizes, Role, Watch
+from persistq.client.connection import Connection
+from persistq.client.starting import OpenedRun
+from persistq.errors import BrokerLost, RunEnded
+from persistq.items import DONE
+from persistq.pool.crew import Crew, Post
+from persistq.pool.signals import SignalInbox
+
+SWEEP_S = 1.0
+"""Children are looked after at least this often: a grandchild may hold a sentinel open."""
+
+YOUNG_DEATHS_MAX = 5
+KILL_PATIENCE_S = 2.0
+
+
+class Display(Protocol):
+    """What a supervisor tells the user while it runs."""
+
+    def show(self, progress: Progress) -> None:
+        """Show where the load stands."""
+
+    def say(self, text: str) -> None:
+        """Say one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        outcome: ``DONE``, ``FAILED``, ``INTERRUPTED`` or ``LOST`` (the broker died).
+        reason: Why, in words.
+        signal: The signal that interrupted it, or 0.
+        queues: The last counters.
+    """
+
+    outcome: str
+    reason: str
+    signal: int
+    queues: tuple[QueueSizes, ...]
+
+
+class Supervisor:
+    """Runs one crew on one open run until it is over.
+
+    Args:
+        run: The open run.
+        crew: The posts to fill.
+        display: Where progress is shown.
+        progress_interval: Least time between two progress reports, in seconds.
+        shutdown_grace: How long items in flight may take after a stop, in seconds.
+    """
+
+    def __init__(
+        self,
+        run: OpenedRun,
+        crew: Crew,
+        display: Display,
+        *,
+        progress_interval: float,
+        shutdown_grace: float,
+    ) -> None:
+        self._run = run
+        self._crew = crew
+        self._display = display
+        self._interval = progress_interval
+        self._grace = shutdown_grace
+        self._queues: tuple[QueueSizes, ...] = tuple(run.welcome.queues)
+        self._ending: tuple[str, str] | None = None
+        self._deadline: float | None = None
+        self._signal = 0
+
+    def supervise(self) -> RunOutcome:
+        """Run to the end: settled, failed, interrupted, or the broker lost.
+
+        Crash: children die with this process; the journal holds what is outstanding.
+        """
+        with SignalInbox() as inbox:
+            try:
+                self._run.anchor.send(Watch(self._interval))
+                self._loop(inbox)
+            except (BrokerLost, RunEnded) as error:
+                self._ending = "LOST", str(error)
+            finally:
+                self._crew.stop(KILL_PATIENCE_S)
+        outcome, reason = self._ending or ("LOST", "the supervisor failed")
+        return RunOutcome(outcome, reason, self._signal, self._queues)
+
+    def _loop(self, inbox: SignalInbox) -> None:
+        while not self._finished():
+            now = time.monotonic()
+            if self._ending is None:
+                self._crew.fill(now)
+            connection.wait([self._run.anchor, inbox, *self._crew.sentinels()], self._patience(now))
+            for message in self._run.anchor.poll():
+                self._heed(message)
+            for number in inbox.take():
+                self._interrupt(number)
+            for post, code in self._crew.reap(time.monotonic()):
+                self._mourn(post, code)
+
+    def _finished(self) -> bool:
+        if self._ending is None:
+            return False
+        overdue = self._deadline is not None and time.monotonic() >= self._deadline
+        return overdue or not self._crew.alive()
+
+    def _patience(self, now: float) -> float:
+        times = [now + SWEEP_S, self._deadline, self._crew.next_start()]
+        return max(0.0, min(t for t in times if t is not None) - now)
+
+    def _heed(self, message: BrokerMessage) -> None:
+        if isinstance(message, Progress):
+            self._queues = tuple(message.queues)
+            self._display.show(message)
+        elif isinstance(message, Ended) and self._ending is None:
+            self._end("DONE" if message.outcome == DONE.value else "FAILED", message.reason)
+
+    def _end(self, outcome: str, reason: str) -> None:
+        """It is over: let the children come to their ends, within the grace period."""
+        self._ending = outcome, reason
+        self._deadline = time.monotonic() + self._grace
+        self._crew.dismiss()
+
+    def _interrupt(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._ending is not None:
+            self._display.say(f"{name} again: ending at once")
+            self._deadline = time.monotonic()
+            return
+        self._signal = number
+        self._display.say(
+            f"{name}: finishing the items in flight (up to {self._grace:g} s); again to end at once"
+        )
+        self._end("INTERRUPTED", f"interrupted by {name}")
+        self._halt()
+
+    def _halt(self) -> None:
+        control, _ = Connection.dial(self._run.handle, Role.CONTROL)
+        control.ask(Halt)
+        control.close()
+        for post in self._crew.posts:
+            # A source has no item to finish; what it had put is journaled.
+            if post.source and post.process is not None:
+                post.process.terminate()
+
+    def _mourn(self, post: Post, code: int) -> None:
+        if self._ending is not None:
+            return
+        if code == 0 and post.source:
+            post.over = True
+        elif code:
+            self._display.say(f"{post.name} {_ending_of(code)}; starting another one")
+        if post.young_deaths >= YOUNG_DEATHS_MAX:
+            self._end(
+                "FAILED", f"{post.name} keeps dying right after its start ({_ending_of(code)})"
+            )
+            self._halt()
+
+
+def _ending_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"

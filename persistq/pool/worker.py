@@ -1,0 +1,142 @@
+"""A worker's whole life: ask for an item, run the handler, report. It may be killed at any instruction."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from persistq import failpoints
+from persistq.broker.wire import Ended, Outputs
+from persistq.client.connection import Handle
+from persistq.client.consumer import Consumer, Delivery
+from persistq.codec import ItemCodec
+from persistq.errors import PersistqError
+from persistq.pool.child import become_child
+
+TEXT_MAX = 16_000
+"""Most characters of a message or traceback that are kept, from its end."""
+
+Report = Callable[[Consumer, Delivery, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a worker is told when it starts; under spawn it is pickled, so the handler must be too.
+
+    Attributes:
+        handle: The run, and the queue to take from.
+        stage: The stage's name.
+        handler: The user's function.
+        extras: Names of the extra arguments it takes.
+        outputs_of: Turns its result into items for the next stage.
+        context: Called once in this process; its result is the argument ``ctx``.
+        make_info: Makes the argument ``item`` from id, attempt and stage.
+        control_flow: The exception classes by which a handler asks to (retry, drop) its item.
+        settings: The argument ``settings``.
+        next_queue_id: Where outputs go; None after the last stage.
+        codec: Encodes and decodes items.
+    """
+
+    handle: Handle
+    stage: str
+    handler: Callable[..., Any]
+    extras: frozenset[str]
+    outputs_of: Callable[[Any], Iterable[Any]]
+    context: Callable[[], Any] | None
+    make_info: Callable[[int, int, str], Any]
+    control_flow: tuple[type[Exception], type[Exception]]
+    settings: Any
+    next_queue_id: int | None
+    codec: ItemCodec
+
+
+class Worker:
+    """Runs one stage's handler on items, one after the other.
+
+    Args:
+        assignment: The stage.
+        consumer: Where items come from and reports go.
+    """
+
+    def __init__(self, assignment: Assignment, consumer: Consumer) -> None:
+        self._job = assignment
+        self._consumer = consumer
+        self._extras: dict[str, Any] = {}
+        if "settings" in assignment.extras:
+            self._extras["settings"] = assignment.settings
+        if "ctx" in assignment.extras and assignment.context is not None:
+            self._extras["ctx"] = assignment.context()
+
+    def work(self) -> None:
+        """Work until it is over.
+
+        Crash: the item in hand is handed to another worker; what was reported is kept.
+        """
+        while not isinstance(delivery := self._consumer.get(), Ended):
+            assert delivery is not None, "a wait without limit ended with nothing"
+            self.attempt(delivery)
+
+    def attempt(self, delivery: Delivery) -> None:
+        """Run the handler on one item and report what became of it."""
+        started = time.monotonic()
+        self._consumer.hold(delivery.item_id)
+        failpoints.point("worker.before_handler")
+        try:
+            outputs = self._outputs(delivery)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
+            self._report_error(delivery.item_id, error)
+        else:
+            failpoints.point("worker.after_handler")
+            self._consumer.done(delivery.item_id, time.monotonic() - started, outputs)
+        self._consumer.hold(0)
+
+    def _outputs(self, delivery: Delivery) -> list[Outputs]:
+        job = self._job
+        value = job.codec.decode(delivery.item_id, delivery.codec, delivery.payload)
+        extras = self._extras
+        if "item" in job.extras:
+            info = job.make_info(delivery.item_id, delivery.attempts + 1, job.stage)
+            extras = {**extras, "item": info}
+        items = job.outputs_of(job.handler(value, **extras))
+        if not items or job.next_queue_id is None:
+            return []
+        return [Outputs(job.next_queue_id, *job.codec.encode_many(list(items)))]
+
+    def _report_error(self, item_id: int, error: BaseException) -> None:
+        retry, drop = self._job.control_flow
+        if isinstance(error, drop):
+            self._consumer.dropped(item_id, str(error))
+            return
+        delay = getattr(error, "delay", None) if isinstance(error, retry) else None
+        self._consumer.failed(
+            item_id, type(error).__qualname__, str(error)[-TEXT_MAX:], _trace(error), delay
+        )
+
+
+def _trace(error: BaseException) -> str:
+    """Return the traceback from the handler on; the pool's own frames explain nothing."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))[-TEXT_MAX:]
+
+
+def run_worker(assignment: Assignment, supervisor_pid: int) -> None:
+    """Be a worker process from start to end.
+
+    Args:
+        assignment: What to do.
+        supervisor_pid: Whose death ends this process.
+    """
+    become_child(supervisor_pid)
+    try:
+        consumer = Consumer(assignment.handle)
+        Worker(assignment, consumer).work()
+        consumer.leave()
+    except PersistqError as error:
+        # The broker or the supervisor is gone; whoever is left of them says so to the user.
+        sys.exit(error.exit_code)

@@ -1,0 +1,97 @@
+"""One live broker for each journal: a kernel lock, and the address of who holds it.
+
+The lock is the kernel's and ends with its process, however that dies, so there is never a stale lock
+file to delete. The file's text only says whom to talk to, and counts while the lock is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+def lock_path(journal: str) -> Path:
+    """Return the run lock's file of a journal file."""
+    return Path(journal).with_suffix(".lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who works on a journal.
+
+    Attributes:
+        pid: The broker's process.
+        host: Its host name.
+        kind: ``queue`` or ``pipeline``.
+        address: Its socket; ``@`` stands for the abstract name space.
+        token: What a client must show.
+        started: Start of the run, seconds since the epoch.
+    """
+
+    pid: int
+    host: str
+    kind: str
+    address: str
+    token: str
+    started: float
+
+
+class RunLock:
+    """The exclusive right to write one journal, held until the process ends.
+
+    Args:
+        path: The lock file, beside the journal; created if missing, never deleted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = -1
+
+    def acquire(self) -> bool:
+        """Try to take the lock; False if a live process has it.
+
+        Crash: the kernel releases the lock.
+        """
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        os.ftruncate(file, 0)
+        self._file = file
+        return True
+
+    def publish(self, holder: Holder) -> None:
+        """Tell others how to reach the broker. Call it when the socket listens."""
+        os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
+
+    def withdraw(self) -> None:
+        """Say that nobody listens any more; the lock itself stays until the process ends."""
+        os.ftruncate(self._file, 0)
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Return who published itself in a lock file last, or None; it may be dead by now."""
+    try:
+        return Holder(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a live process holds the lock at this moment."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
