@@ -1,0 +1,88 @@
+"""How a journal comes into being: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from persistq.journal import schema
+from persistq.journal.connection import connect, fsync
+from persistq.journal.faults import reported
+from persistq.journal.statements import Statement
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+
+def create(path: Path) -> None:
+    """Make a new, empty journal, readable by its owner only.
+
+    Crash: it is built under another name and renamed when it is complete, so a journal that exists
+    is whole; at worst a hidden file beside it is left over.
+
+    Args:
+        path: Where there is nothing yet, or a file of no bytes.
+
+    Raises:
+        JournalUnavailable: The directory cannot be made or written.
+    """
+    with reported(path):
+        make_directory(path.parent)
+        with draft_of(path) as draft, closing(connect(draft, "rw")) as connection:
+            _build(connection)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory for its owner only, whatever the umask; one that exists is left as it is."""
+    if not directory.is_dir():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+
+
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """Give an empty file to fill, readable by its owner only, which then takes the path's place.
+
+    Crash: the path leads to what was there before or to the complete new file, also after a power
+    cut; at worst a hidden file beside it is left over.
+    """
+    descriptor, name = tempfile.mkstemp(".new", f".{path.name}.", path.parent)
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        draft.chmod(0o600)
+        yield draft
+        fsync(draft)
+        draft.rename(path)
+        fsync(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def stamp(connection: sqlite3.Connection, version: int) -> None:
+    """Mark a database as a journal of a schema version, within the caller's transaction."""
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _build(connection: sqlite3.Connection) -> None:
+    # Nobody knows the draft's name yet, so it needs no protection against a crash.
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN IMMEDIATE")
+    for table in (*schema.metadata.sorted_tables, schema.alembic_version):
+        connection.execute(Statement(CreateTable(table)).text)
+        for index in table.indexes:
+            connection.execute(Statement(CreateIndex(index)).text)
+    revision = Statement(insert(schema.alembic_version), "version_num")
+    connection.execute(revision.text, (schema.revision_of(schema.SCHEMA_VERSION),))
+    stamp(connection, schema.SCHEMA_VERSION)
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode = WAL")

@@ -1,0 +1,55 @@
+"""Which file system a path is on, and whether it can carry a journal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from persistq.errors import JournalUnavailable
+
+_MOUNTINFO: Final = Path("/proc/self/mountinfo")
+
+_REMOTE: Final = re.compile(r"nfs\d*|cifs|smb\d*|9p|virtiofs|fuse\..*|ceph|lustre|gpfs")
+
+
+def remote_filesystem(mountinfo: str, path: PurePosixPath) -> str | None:
+    """Return the type of the network file system a path is on, or None if it is local.
+
+    Args:
+        mountinfo: Text of ``/proc/self/mountinfo``.
+        path: An absolute path without symbolic links.
+    """
+    kind = _filesystem(mountinfo, path)
+    return kind if _REMOTE.fullmatch(kind) else None
+
+
+def require_local(path: Path) -> None:
+    """Refuse a journal on a network file system.
+
+    Raises:
+        JournalUnavailable: The path is on one: SQLite's log needs memory shared by all who use it.
+    """
+    try:
+        mountinfo = _MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    kind = remote_filesystem(mountinfo, PurePosixPath(path))
+    if kind is not None:
+        reason = f"it is on a network file system ({kind}), which would damage it: use a local disk"
+        raise JournalUnavailable(str(path), reason)
+
+
+def _filesystem(mountinfo: str, path: PurePosixPath) -> str:
+    deepest, kind = -1, ""
+    for line in mountinfo.splitlines():
+        mount, _, filesystem = line.partition(" - ")
+        point = PurePosixPath(_unescaped(mount.split(" ")[4]))
+        # A later mount on the same point hides an earlier one.
+        if path.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, kind = len(point.parts), filesystem.split(" ")[0]
+    return kind
+
+
+def _unescaped(field: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

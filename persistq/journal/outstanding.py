@@ -1,0 +1,279 @@
+"""The difference of the logs, and everything else that can be read of a journal.
+
+What is here never writes: the writing journal shares the queries, the command line has the reader.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Select, bindparam, exists, func, select
+
+from persistq.errors import JournalMissing, JournalUnavailable
+from persistq.items import ITEMS_PER_QUEUE_MAX, Failure, Item, item_id_of
+from persistq.journal import schema
+from persistq.journal.base import JournalView, Load, QueueRow, Run
+from persistq.journal.connection import canonical, connect, schema_version, size_of
+from persistq.journal.faults import reported
+from persistq.journal.records import failure_from, load_from, queue_from, run_from
+from persistq.journal.statements import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+_PAGE_BYTES: Final = 8 << 20
+
+_put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
+_failure = schema.failure.c
+
+
+def _page(*filters: object) -> Select[tuple[int, int, bytes]]:
+    return (
+        select(_put.item_id, _put.codec, _put.payload)
+        .where(_put.item_id > bindparam("after_id"), _put.item_id <= bindparam("last_id"))
+        .where(*filters)  # type: ignore[arg-type]
+        .order_by(_put.item_id)
+        .limit(bindparam("most"))
+    )
+
+
+_IS_PARKED = exists().where(_parked.item_id == _put.item_id)
+
+PUT_PAGE = Statement(_page())
+OUTSTANDING_PAGE = Statement(_page(~exists().where(_done.item_id == _put.item_id), ~_IS_PARKED))
+PARKED_PAGE = Statement(
+    select(_put.item_id, _put.codec, _put.payload)
+    .select_from(schema.parked.join(schema.put_log, _parked.item_id == _put.item_id))
+    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
+    .order_by(_parked.item_id)
+    .limit(bindparam("most"))
+)
+LATEST_LOAD = Statement(
+    select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
+)
+_LOADS = Statement(select(schema.load).order_by(schema.load.c.load_id))
+_RUNS = Statement(
+    select(schema.run)
+    .where(schema.run.c.load_id == bindparam("of_load"))
+    .order_by(schema.run.c.run_id)
+)
+_LATEST_RUN = Statement(
+    select(schema.run).where(
+        schema.run.c.run_id
+        == select(func.max(schema.run.c.run_id))
+        .where(schema.run.c.load_id == bindparam("of_load"))
+        .scalar_subquery()
+    )
+)
+QUEUES = Statement(
+    select(schema.queue)
+    .where(schema.queue.c.load_id == bindparam("of_load"))
+    .order_by(schema.queue.c.position)
+)
+_FAILURES = Statement(
+    select(
+        _failure.item_id,
+        _failure.kind,
+        _failure.type,
+        _failure.message,
+        _failure.traceback,
+        _failure.pid,
+        _failure.signal,
+        _failure.exit_code,
+        _failure.peak_rss,
+    )
+    .where(_failure.item_id == bindparam("of_item"))
+    .order_by(_failure.failure_id)
+)
+
+
+def queue_range(queue_id: int) -> tuple[int, int]:
+    """Return ``after_id`` and ``last_id`` that enclose all items of a queue."""
+    return item_id_of(queue_id, 0), item_id_of(queue_id, ITEMS_PER_QUEUE_MAX)
+
+
+def read_page(
+    connection: sqlite3.Connection,
+    statement: Statement,
+    bounds: tuple[int, int],
+    most: int,
+    bytes_max: int | None = None,
+) -> list[Item]:
+    """Read items of one page, and let go of the file again.
+
+    Args:
+        connection: A connection to the journal.
+        statement: One of the ``*_PAGE`` statements.
+        bounds: ``after_id`` and ``last_id``: first bound excluded, last included.
+        most: Most items to return.
+        bytes_max: Stop after the item that brings the payloads to this many bytes.
+    """
+    after_id, last_id = bounds
+    values = statement.values(after_id=after_id, last_id=last_id, most=most)
+    rows = connection.execute(statement.text, values)
+    try:
+        items = map(Item._make, rows)
+        return list(items) if bytes_max is None else _up_to(items, bytes_max)
+    finally:
+        # A statement that is not finished keeps its snapshot, and that stops the log's reuse.
+        rows.close()
+
+
+def _up_to(items: Iterator[Item], bytes_max: int) -> list[Item]:
+    page, size = [], 0
+    for item in items:
+        page.append(item)
+        size += len(item.payload)
+        if size >= bytes_max:
+            break
+    return page
+
+
+class JournalReader:
+    """A read-only look at one journal; works while its broker writes.
+
+    Each answer is read in one go or in pages, and no snapshot is held in between, so a slow reader
+    does not make the broker's log grow.
+
+    Attributes:
+        path: The journal file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a journal for reading.
+
+        Args:
+            path: The journal file.
+
+        Raises:
+            JournalMissing: There is none; nothing is created.
+            JournalForeign: The file is not a journal.
+            JournalNewer: A newer persistq wrote it.
+            JournalUnavailable: It cannot be read, or an older persistq wrote it.
+        """
+        self._file = canonical(path)
+        self.path = str(self._file)
+        if not size_of(self._file):
+            raise JournalMissing(self.path, "there is no journal here")
+        version = schema_version(self._file)
+        if version < schema.SCHEMA_VERSION:
+            reason = f"an older persistq wrote it (schema {version}): run its script to upgrade it"
+            raise JournalUnavailable(self.path, reason)
+        self._connection = _open(self._file)
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal. Safe to call twice."""
+        self._connection.close()
+
+    def view(self) -> JournalView:
+        """Return the latest load, its latest run and its queues, as of one moment."""
+        with self._snapshot():
+            load = self._latest_load()
+            run = self._latest_run(load.load_id) if load else None
+            queues = self._queues(load.load_id) if load else []
+        return JournalView(self.path, self._file.name.removesuffix(".db"), load, run, tuple(queues))
+
+    def loads(self) -> list[Load]:
+        """Return all loads, oldest first."""
+        return [load_from(row) for row in self._rows(_LOADS)]
+
+    def runs(self, load_id: int) -> list[Run]:
+        """Return the runs of a load, oldest first."""
+        return [run_from(row) for row in self._rows(_RUNS, of_load=load_id)]
+
+    def failures(self, item_id: int) -> list[Failure]:
+        """Return the failed attempts at an item, oldest first, forgiven ones too."""
+        return [failure_from(row) for row in self._rows(_FAILURES, of_item=item_id)]
+
+    def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
+        """Iterate over outstanding items in the order they were put.
+
+        Args:
+            queue_id: A queue; all queues of the latest load when None.
+            page: Most items to hold in memory at a time.
+        """
+        return self._paged(OUTSTANDING_PAGE, queue_id, page)
+
+    def parked(
+        self, queue_id: int | None = None, page: int = 1000
+    ) -> Iterator[tuple[Item, Failure | None]]:
+        """Iterate over parked items with their last failure, in the order they were put.
+
+        Args:
+            queue_id: A queue; all queues of the latest load when None.
+            page: Most items to hold in memory at a time.
+        """
+        for item in self._paged(PARKED_PAGE, queue_id, page):
+            failures = self.failures(item.item_id)
+            yield item, failures[-1] if failures else None
+
+    def _paged(self, statement: Statement, queue_id: int | None, page: int) -> Iterator[Item]:
+        for after_id, last_id in self._ranges(queue_id):
+            position = after_id
+            while items := self._page(statement, (position, last_id), page):
+                yield from items
+                position = items[-1].item_id
+
+    def _page(self, statement: Statement, bounds: tuple[int, int], page: int) -> list[Item]:
+        with reported(self._file):
+            return read_page(self._connection, statement, bounds, page, _PAGE_BYTES)
+
+    def _ranges(self, queue_id: int | None) -> list[tuple[int, int]]:
+        if queue_id is not None:
+            return [queue_range(queue_id)]
+        load = self._latest_load()
+        return [queue_range(row.queue_id) for row in self._queues(load.load_id)] if load else []
+
+    def _latest_load(self) -> Load | None:
+        rows = self._rows(LATEST_LOAD, most=1)
+        return load_from(rows[0]) if rows else None
+
+    def _latest_run(self, load_id: int) -> Run | None:
+        rows = self._rows(_LATEST_RUN, of_load=load_id)
+        return run_from(rows[0]) if rows else None
+
+    def _queues(self, load_id: int) -> list[QueueRow]:
+        return [queue_from(row) for row in self._rows(QUEUES, of_load=load_id)]
+
+    def _rows(self, statement: Statement, **values: int) -> list[tuple[object, ...]]:
+        with reported(self._file):
+            return self._connection.execute(statement.text, statement.values(**values)).fetchall()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        with reported(self._file):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with reported(path):
+        connection = connect(path, "ro")
+        try:
+            connection.execute("SELECT count(*) FROM load").fetchone()
+            return connection
+        except sqlite3.OperationalError:
+            connection.close()
+            if Path(f"{path}-wal").exists():
+                raise
+            # With no log beside it, in a directory that we cannot write, the journal is at rest.
+            return connect(path, "ro&immutable=1")

@@ -1,0 +1,116 @@
+"""The statements that write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from persistq.items import Outcome
+from persistq.journal import schema
+from persistq.journal.base import LoadState
+from persistq.journal.statements import Statement
+
+_load, _run, _queue = schema.load, schema.run, schema.queue
+_failure, _parked, _key = schema.failure, schema.parked, schema.item_key
+
+
+def _ending(outcome: Outcome) -> Statement:
+    # The outcome is part of the text, so that ids alone are the parameters.
+    number: ColumnElement[int] = literal_column(str(outcome.value))
+    return Statement(insert(schema.done_log).values(outcome=number), "item_id")
+
+
+def _between(column: Any) -> tuple[Any, Any]:
+    return column > bindparam("after_id"), column <= bindparam("last_id")
+
+
+# The hot path: the order of the parameters is the order of the table's columns.
+PUT = Statement(insert(schema.put_log), "item_id", "codec", "payload")
+DONE = _ending(Outcome.DONE)
+DROPPED = _ending(Outcome.DROPPED)
+PARK = Statement(insert(_parked), "item_id")
+
+FAIL = Statement(
+    insert(_failure),
+    *("run_id", "item_id", "kind", "type", "message", "traceback"),
+    *("pid", "signal", "exit_code", "peak_rss", "at"),
+)
+COUNT = Statement(
+    update(_queue).where(_queue.c.queue_id == bindparam("of_queue")),
+    *("next_n", "done", "dropped", "parked", "sealed_total"),
+)
+EXHAUST = Statement(
+    upsert(schema.source).on_conflict_do_nothing(["queue_id"]), "queue_id", "exhausted_at"
+)
+
+BEGIN_LOAD = Statement(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
+END_LOAD = Statement(
+    update(_load).where(
+        _load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.OPEN.value
+    ),
+    *("state", "ended_at"),
+)
+REOPEN_LOAD = Statement(
+    update(_load)
+    .where(_load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.SETTLED.value)
+    .values(state=LoadState.OPEN.value, ended_at=None)
+)
+BEGIN_RUN = Statement(
+    insert(_run).values(reason=""),
+    *("load_id", "executable", "argv", "cwd", "pid", "host", "started_at", "seen_at"),
+)
+END_RUN = Statement(
+    update(_run).where(_run.c.run_id == bindparam("of_run")),
+    *("seen_at", "ended_at", "result", "reason"),
+)
+SEE_RUN = Statement(
+    update(_run).where(_run.c.run_id == select(func.max(_run.c.run_id)).scalar_subquery()),
+    "seen_at",
+)
+ADD_QUEUE = Statement(
+    insert(_queue).values(next_n=1, done=0, dropped=0, parked=0), "load_id", "position", "name"
+)
+
+ATTEMPTS = Statement(
+    select(_failure.c.item_id, _failure.c.kind, func.count())
+    .where(*_between(_failure.c.item_id), _failure.c.forgiven == literal_column("0"))
+    .where(~exists().where(schema.done_log.c.item_id == _failure.c.item_id))
+    .where(~exists().where(_parked.c.item_id == _failure.c.item_id))
+    .group_by(_failure.c.item_id, _failure.c.kind)
+    .order_by(_failure.c.item_id, _failure.c.kind)
+)
+FORGIVE = Statement(
+    update(_failure)
+    .where(_failure.c.item_id.in_(select(_parked.c.item_id).where(*_between(_parked.c.item_id))))
+    .values(forgiven=1)
+)
+UNPARK = Statement(delete(_parked).where(*_between(_parked.c.item_id)))
+UNCOUNT_PARKED = Statement(
+    update(_queue).where(_queue.c.queue_id == bindparam("of_queue")).values(parked=0)
+)
+
+CLEAR_DIGESTS = Statement(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
+ADD_DIGEST = Statement(
+    upsert(_key)
+    .values(n=literal_column("1"))
+    .on_conflict_do_update(["queue_id", "digest"], set_={"n": _key.c.n + literal_column("1")}),
+    *("queue_id", "digest"),
+)
+TAKE_DIGEST = Statement(
+    update(_key)
+    .where(_key.c.queue_id == bindparam("of_queue"), _key.c.digest == bindparam("of_digest"))
+    .where(_key.c.n > literal_column("0"))
+    .values(n=_key.c.n - literal_column("1"))
+)

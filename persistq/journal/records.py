@@ -1,0 +1,93 @@
+"""Rows to nouns, and texts to what a row can hold."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from persistq.items import Failure, FailureKind
+from persistq.journal.base import Command, Load, LoadState, QueueRow, Run, RunResult
+
+Row = tuple[Any, ...]
+
+
+def now() -> str:
+    """Return the present moment as the journal stores it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def storable(text: str) -> str:
+    """Return a text for people with lone surrogates escaped, which SQLite cannot hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def load_from(row: Row) -> Load:
+    """Make a `Load` of its columns in order."""
+    load_id, kind, state, created_at, ended_at = row
+    return Load(load_id, kind, LoadState(state), _time(created_at), _time_or_none(ended_at))
+
+
+def run_from(row: Row) -> Run:
+    """Make a `Run` of its columns in order."""
+    (run_id, load_id, executable, argv, cwd, pid, host, started, _seen, ended, result, reason) = row
+    command = Command(json.loads(executable), tuple(json.loads(argv)), json.loads(cwd), pid)
+    return Run(
+        run_id=run_id,
+        load_id=load_id,
+        command=command,
+        host=host,
+        started_at=_time(started),
+        ended_at=_time_or_none(ended),
+        result=RunResult(result) if result is not None else None,
+        reason=reason,
+    )
+
+
+def command_values(command: Command) -> dict[str, Any]:
+    """Return the columns of a command.
+
+    JSON escapes what is not UTF-8, so that every path and argument comes back as it was.
+    """
+    return {
+        "executable": json.dumps(command.executable),
+        "argv": json.dumps(command.argv),
+        "cwd": json.dumps(command.cwd),
+        "pid": command.pid,
+    }
+
+
+def queue_from(row: Row) -> QueueRow:
+    """Make a `QueueRow` of its columns in order."""
+    return QueueRow(*row)
+
+
+def failure_from(row: Row) -> Failure:
+    """Make a `Failure` of the columns from ``item_id`` to ``peak_rss``."""
+    item_id, kind, *rest = row
+    return Failure(item_id, FailureKind(kind), *rest)
+
+
+def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:
+    """Return the columns of a failure from ``run_id`` to ``at``."""
+    return (
+        run_id,
+        failure.item_id,
+        failure.kind,
+        storable(failure.type),
+        storable(failure.message),
+        storable(failure.traceback),
+        failure.pid,
+        failure.signal,
+        failure.exit_code,
+        failure.peak_rss,
+        at,
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _time_or_none(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)

@@ -1,0 +1,335 @@
+"""The journal in a SQLite file.
+
+A commit that is not synced survives the death of the process, and not a power cut; the next synced
+one, or `flush`, brings all earlier ones to the disk too.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+from persistq.errors import JournalCorrupt
+from persistq.items import FailureKind, Item
+from persistq.journal import connection as connections
+from persistq.journal import outstanding, recording, schema
+from persistq.journal.base import (
+    Attempts,
+    Batch,
+    Command,
+    Journal,
+    Load,
+    LoadState,
+    QueueRow,
+    RunResult,
+)
+from persistq.journal.creation import create
+from persistq.journal.mounts import require_local
+from persistq.journal.records import (
+    command_values,
+    failure_row,
+    load_from,
+    now,
+    queue_from,
+    storable,
+)
+from persistq.journal.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+Durability = Literal["normal", "full"]
+
+
+def open_journal(path: Path, *, durability: Durability = "normal") -> SqliteJournal:
+    """Open a journal for writing, and make or upgrade it first where needed.
+
+    The caller holds the run lock of the name: there must be one writing journal only.
+
+    Args:
+        path: The journal file; its directory is made when missing.
+        durability: ``full`` syncs every commit, ``normal`` only those that ask for it.
+
+    Raises:
+        JournalForeign: The file is not a journal; it was not touched.
+        JournalNewer: A newer persistq wrote it; it was not touched.
+        JournalCorrupt: The file is damaged.
+        JournalUnavailable: It cannot be read or written, or is where no journal can be.
+
+    Crash: a new journal exists whole or not at all; an older one is upgraded whole or not at all,
+    and its backup is complete before the upgrade begins.
+    """
+    file = connections.canonical(path)
+    require_local(file)
+    if not connections.size_of(file):
+        create(file)
+    elif (version := connections.schema_version(file)) < schema.SCHEMA_VERSION:
+        from persistq.journal import migrate  # Alembic takes half a second to import.
+
+        migrate.upgrade(file, version)
+    return SqliteJournal(file, durability)
+
+
+class SqliteJournal(Journal):
+    """The writing side of a journal in a SQLite file; made by `open_journal`.
+
+    Attributes:
+        path: The journal file, without symbolic links.
+    """
+
+    def __init__(self, file: Path, durability: Durability) -> None:
+        self.path = str(file)
+        self._writer = Writer(file, always_full=durability == "full")
+        self._run_id: int | None = None
+
+    # --- loads and runs ---
+
+    def latest_load(self) -> Load | None:
+        """Return the load that was begun last, or None in a new journal."""
+        rows = self._writer.read(outstanding.LATEST_LOAD, most=1)
+        return load_from(rows[0]) if rows else None
+
+    def begin_load(self, kind: str) -> Load:
+        """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced.
+
+        Crash: the load is recorded whole or not at all.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(recording.BEGIN_LOAD, kind=kind, created_at=now())
+        load = self.latest_load()
+        assert load is not None
+        return load
+
+    def abandon_load(self, load_id: int) -> None:
+        """Mark an open load as abandoned; it stays, and is never carried on by itself. Synced.
+
+        Crash: it is abandoned, or open as before.
+        """
+        with self._writer.transaction(synced=True):
+            self._end_load(load_id, LoadState.ABANDONED)
+
+    def begin_run(self, load_id: int, command: Command) -> int:
+        """Record that a process starts to work on a load; return the run's id. Synced.
+
+        Crash: the run is recorded whole or not at all.
+        """
+        values = command_values(command) | {"host": storable(os.uname().nodename)}
+        moment = now()
+        with self._writer.transaction(synced=True):
+            cursor = self._writer.execute(
+                recording.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
+            )
+        assert cursor.lastrowid is not None
+        self._run_id = cursor.lastrowid
+        return self._run_id
+
+    def end_run(self, run_id: int, result: RunResult, reason: str) -> None:
+        """Record how a run ended. Synced.
+
+        Crash: the end is recorded, or the run looks as if it was killed.
+        """
+        ending = {"result": result.value, "reason": storable(reason)}
+        moment = now()
+        with self._writer.transaction(synced=True):
+            self._writer.execute(
+                recording.END_RUN, of_run=run_id, seen_at=moment, ended_at=moment, **ending
+            )
+
+    def queues(self, load_id: int) -> list[QueueRow]:
+        """Return the load's queues by position."""
+        return [queue_from(row) for row in self._writer.read(outstanding.QUEUES, of_load=load_id)]
+
+    def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
+        """Record a new queue of a load and return it. Synced.
+
+        Crash: the queue is recorded, empty and open, or not at all.
+        """
+        with self._writer.transaction(synced=True):
+            cursor = self._writer.execute(
+                recording.ADD_QUEUE, load_id=load_id, position=position, name=name
+            )
+        assert cursor.lastrowid is not None
+        return QueueRow(cursor.lastrowid, load_id, position, name)
+
+    # --- the two logs ---
+
+    def commit(self, batch: Batch) -> None:
+        """Record a batch in one transaction; one that settles a load is always synced.
+
+        Crash: before or during, nothing of the batch is recorded; after, all of it, and with
+        ``batch.synced`` it survives a power cut as well.
+
+        Args:
+            batch: What to record.
+
+        Raises:
+            JournalUnavailable: Disk full, I/O error, or the file was taken away: the batch was
+                rolled back whole.
+            JournalCorrupt: A record contradicts an earlier one, such as an item that is done
+                twice: the batch was rolled back whole.
+        """
+        settles = batch.settled_load is not None
+        if settles:
+            self._writer.require_same_file()
+        with self._writer.transaction(synced=batch.synced or settles):
+            self._record_items(batch)
+            self._record_failures(batch)
+            self._record_counters(batch)
+            if batch.settled_load is not None:
+                self._end_load(batch.settled_load, LoadState.SETTLED)
+
+    def flush(self) -> None:
+        """Bring commits that were not synced to the disk. Cheap when there are none.
+
+        Crash: nothing is lost but what a power cut would have taken before as well.
+
+        Raises:
+            JournalUnavailable: I/O error, or the file was deleted or replaced while in use.
+        """
+        self._writer.require_usable()
+        self._writer.require_same_file()
+        if not self._writer.unsynced:
+            return
+        with self._writer.transaction(synced=True):
+            if self._writer.execute(recording.SEE_RUN, seen_at=now()).rowcount == 0:
+                # A transaction that changes nothing syncs nothing; this writes one page.
+                self._writer.rewrite_header()
+
+    def outstanding_page(
+        self, after_id: int, last_id: int, limit: int, bytes_max: int
+    ) -> list[Item]:
+        """Return outstanding items with ``after_id < id <= last_id``, in order.
+
+        Args:
+            after_id: Where the previous page ended.
+            last_id: Last id wanted.
+            limit: Most items to return.
+            bytes_max: Stop after the item that brings the payloads to this many bytes.
+        """
+        bounds = after_id, last_id
+        return self._writer.page(outstanding.OUTSTANDING_PAGE, bounds, limit, bytes_max)
+
+    def put_page(self, after_id: int, last_id: int, limit: int) -> list[Item]:
+        """Return items of the put-log with ``after_id < id <= last_id``, finished or not."""
+        return self._writer.page(outstanding.PUT_PAGE, (after_id, last_id), limit, None)
+
+    def failed_attempts(self, load_id: int) -> list[Attempts]:
+        """Return the failures, not forgiven, of the load's outstanding items."""
+        return [
+            Attempts(item_id, FailureKind(kind), count)
+            for row in self.queues(load_id)
+            for item_id, kind, count in self._writer.read(
+                recording.ATTEMPTS, **_bounds(row.queue_id)
+            )
+        ]
+
+    def unpark(self, load_id: int) -> int:
+        """Make all parked items of a load outstanding again, and return how many.
+
+        Their failures are forgiven: kept for reading, no longer counted. The queue counters are
+        corrected and a settled load is opened again; rows of `queues` read before are out of date.
+        Synced.
+
+        Crash: all of this is recorded, or nothing.
+        """
+        with self._writer.transaction(synced=True):
+            count = sum(self._unpark_queue(row.queue_id) for row in self.queues(load_id))
+            if count:
+                self._writer.execute(recording.REOPEN_LOAD, of_load=load_id)
+        return count
+
+    # --- absorption ---
+
+    def clear_digests(self, queue_id: int) -> None:
+        """Forget the digests of a queue.
+
+        Crash: all are forgotten, or none.
+        """
+        with self._writer.transaction(synced=False):
+            self._writer.execute(recording.CLEAR_DIGESTS, of_queue=queue_id)
+
+    def add_digests(self, queue_id: int, digests: Iterable[bytes]) -> None:
+        """Count each digest once more.
+
+        Crash: all of them are counted, or none.
+        """
+        rows = [(queue_id, digest) for digest in digests]
+        with self._writer.transaction(synced=False):
+            self._writer.many(recording.ADD_DIGEST, rows)
+
+    def take_digests(self, queue_id: int, digests: Sequence[bytes]) -> list[bool]:
+        """Take one count off for each digest in turn; False where none was left.
+
+        Crash: all of them are taken, or none.
+        """
+        rows = [(queue_id, digest) for digest in digests]
+        with self._writer.transaction(synced=False):
+            return [self._writer.changed(recording.TAKE_DIGEST, row) for row in rows]
+
+    def close(self) -> None:
+        """Flush, fold the log back into the file, and close. Safe to call twice.
+
+        Crash: every commit stays; the next opening folds the log back.
+        """
+        if self._writer.closed:
+            return
+        try:
+            self.flush()
+            self._writer.fold()
+        finally:
+            self._writer.close()
+
+    # --- what a batch is made of ---
+
+    def _record_items(self, batch: Batch) -> None:
+        many = self._writer.many
+        if batch.puts:
+            many(recording.PUT, batch.puts)
+        # zip() makes the rows of one column that executemany wants without a loop in Python.
+        if batch.done:
+            many(recording.DONE, zip(batch.done, strict=True))
+        if batch.dropped:
+            many(recording.DROPPED, zip(batch.dropped, strict=True))
+        if batch.parked:
+            many(recording.PARK, zip(batch.parked, strict=True))
+
+    def _record_failures(self, batch: Batch) -> None:
+        if batch.failures:
+            moment = now()
+            rows = [failure_row(self._run_id, moment, failure) for failure in batch.failures]
+            self._writer.many(recording.FAIL, rows)
+
+    def _record_counters(self, batch: Batch) -> None:
+        for row in batch.queues.values():
+            self._count(row)
+            if row.position == 0 and row.sealed_total is not None:
+                self._writer.execute(recording.EXHAUST, queue_id=row.queue_id, exhausted_at=now())
+
+    def _count(self, row: QueueRow) -> None:
+        cursor = self._writer.execute(
+            recording.COUNT,
+            of_queue=row.queue_id,
+            next_n=row.next_n,
+            done=row.done,
+            dropped=row.dropped,
+            parked=row.parked,
+            sealed_total=row.sealed_total,
+        )
+        if cursor.rowcount != 1:
+            raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")
+
+    def _end_load(self, load_id: int, state: LoadState) -> None:
+        self._writer.execute(recording.END_LOAD, of_load=load_id, state=state.value, ended_at=now())
+
+    def _unpark_queue(self, queue_id: int) -> int:
+        bounds = _bounds(queue_id)
+        self._writer.execute(recording.FORGIVE, **bounds)
+        count = self._writer.execute(recording.UNPARK, **bounds).rowcount
+        self._writer.execute(recording.UNCOUNT_PARKED, of_queue=queue_id)
+        return count
+
+
+def _bounds(queue_id: int) -> dict[str, int]:
+    after_id, last_id = outstanding.queue_range(queue_id)
+    return {"after_id": after_id, "last_id": last_id}

@@ -1,0 +1,183 @@
+"""The one read-write connection to a journal file, and its transaction discipline."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from persistq import failpoints
+from persistq.errors import JournalUnavailable
+from persistq.journal import schema
+from persistq.journal.connection import connect
+from persistq.journal.faults import is_final, reported
+from persistq.journal.outstanding import read_page
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from persistq.items import Item
+    from persistq.journal.statements import Statement
+
+# Larger checkpoints were not faster when measured, and single commits waited three times as long.
+_CHECKPOINT_PAGES: Final = 1000
+_LOG_BYTES_KEPT: Final = 64 << 20
+
+
+class Writer:
+    """A connection on which every change is made within `transaction`.
+
+    Attributes:
+        closed: Whether `close` was called.
+        unsynced: Whether there are commits that a power cut would take.
+    """
+
+    def __init__(self, file: Path, *, always_full: bool) -> None:
+        self.closed = False
+        self.unsynced = False
+        self._file = file
+        self._always_full = always_full
+        self._pid = os.getpid()
+        self._full: bool | None = None
+        self._given_up: str | None = None
+        with reported(file):
+            self._connection = connect(file, "rw")
+            try:
+                self._configure()
+                self._identity = _identity(file)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @contextmanager
+    def transaction(self, *, synced: bool) -> Iterator[None]:
+        """Commit what the ``with`` block does, or roll it back whole.
+
+        Args:
+            synced: Whether the commit must be on disk before the block ends.
+
+        Raises:
+            JournalUnavailable: Disk full, I/O error, read-only, locked.
+            JournalCorrupt: A row contradicts another, or the file is damaged.
+
+        Crash: everything in the block is recorded, or nothing.
+        """
+        self.require_usable()
+        full = synced or self._always_full
+        with reported(self._file):
+            try:
+                self._begin(full)
+                yield
+                failpoints.point("journal.before_commit")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(error)
+                raise
+        assert not self._connection.in_transaction
+        self.unsynced = not full
+        failpoints.point("journal.after_commit")
+
+    def execute(self, statement: Statement, **values: Any) -> sqlite3.Cursor:
+        """Execute a statement within a transaction."""
+        return self._connection.execute(statement.text, statement.values(**values))
+
+    def many(self, statement: Statement, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Execute a statement for each row of parameters, given in the statement's order."""
+        self._connection.executemany(statement.text, rows)
+
+    def changed(self, statement: Statement, row: tuple[Any, ...]) -> bool:
+        """Execute a statement for one row of parameters, and tell whether it changed anything."""
+        return self._connection.execute(statement.text, row).rowcount > 0
+
+    def rewrite_header(self) -> None:
+        """Write one page within a transaction: one that changes nothing would sync nothing."""
+        self._connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+
+    def read(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        self._require_process()
+        with reported(self._file):
+            return self.execute(statement, **values).fetchall()
+
+    def page(
+        self, statement: Statement, bounds: tuple[int, int], most: int, bytes_max: int | None = None
+    ) -> list[Item]:
+        """Return one page of items; see `read_page`."""
+        self._require_process()
+        with reported(self._file):
+            return read_page(self._connection, statement, bounds, most, bytes_max)
+
+    def fold(self) -> None:
+        """Fold the log back into the file, as far as readers allow."""
+        with reported(self._file):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def close(self) -> None:
+        """Close the connection, in the process that opened it."""
+        self._require_process()
+        self.closed = True
+        self._connection.close()
+
+    def require_usable(self) -> None:
+        """Refuse another process, and everything after an error that cannot be repaired.
+
+        Raises:
+            JournalUnavailable: One of the two is the case.
+        """
+        self._require_process()
+        if self._given_up is not None:
+            raise JournalUnavailable(str(self._file), self._given_up)
+
+    def require_same_file(self) -> None:
+        """Refuse to go on when the file's name leads elsewhere.
+
+        Raises:
+            JournalUnavailable: The file was deleted or replaced: what is written would be lost.
+        """
+        try:
+            found = _identity(self._file)
+        except OSError:
+            found = None
+        if found != self._identity:
+            reason = "the file was deleted or replaced while in use: put it back and start again"
+            raise JournalUnavailable(str(self._file), reason)
+
+    def _begin(self, full: bool) -> None:
+        if full != self._full:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            self._full = full
+        self._connection.execute("BEGIN IMMEDIATE")
+        assert self._connection.in_transaction
+
+    def _roll_back(self, error: BaseException) -> None:
+        if is_final(error):
+            self._given_up = f"nothing more is recorded after an earlier error ({error})"
+        # SQLite has rolled back by itself after some errors, and not after others.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _configure(self) -> None:
+        run = self._connection.execute
+        mode = run("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            reason = f"its file system allows journal mode {mode!r} only: move it to a local disk"
+            raise JournalUnavailable(str(self._file), reason)
+        run("PRAGMA foreign_keys = ON")
+        run(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        run(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")
+        if sys.platform == "darwin":
+            # There, a plain fsync leaves the data in the drive's own memory.
+            run("PRAGMA fullfsync = 1")
+
+    def _require_process(self) -> None:
+        if os.getpid() != self._pid:
+            reason = f"process {self._pid} opened it, and no other may use that connection"
+            raise JournalUnavailable(str(self._file), reason)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,178 @@
+"""The difference of the logs: in pages, in order, and while the broker writes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from feed import Feed
+
+from persistq.errors import JournalForeign, JournalMissing, JournalUnavailable
+from persistq.items import Failure, FailureKind
+from persistq.journal import outstanding, schema
+from persistq.journal.base import Batch, LoadState
+from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite import open_journal
+
+
+def test_outstanding_skips_done_dropped_and_parked_items(feed: Feed) -> None:
+    """What is left keeps the order of the puts."""
+    feed.put(6)
+    feed.done(5)
+    feed.drop(2)
+    feed.park(4)
+    assert feed.outstanding() == [1, 3, 6]
+
+
+def test_outstanding_stays_within_its_bounds(feed: Feed) -> None:
+    """The first bound is excluded, the last included, and the limit kept."""
+    feed.put(9)
+    page = feed.journal.outstanding_page(feed.id(2), feed.id(6), 100, 1 << 20)
+    assert [item.item_id for item in page] == [feed.id(n) for n in (3, 4, 5, 6)]
+    assert feed.outstanding(limit=2) == [1, 2]
+
+
+@pytest.mark.parametrize(("bytes_max", "count"), [(1, 1), (100, 1), (101, 2), (250, 3)])
+def test_page_ends_with_the_item_that_reaches_its_bytes(
+    feed: Feed, bytes_max: int, count: int
+) -> None:
+    """There is always one item, so that one of any size can be read."""
+    feed.put(5, bytes(100))
+    assert len(feed.outstanding(bytes_max=bytes_max)) == count
+
+
+def test_page_that_ends_early_keeps_no_snapshot(feed: Feed) -> None:
+    """The log can be folded back after a page that stopped at its bytes."""
+    feed.put(50, bytes(1000))
+    feed.outstanding(bytes_max=1)
+    connection = feed.journal._writer._connection
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert busy == 0
+
+
+@pytest.mark.parametrize("name", ["OUTSTANDING_PAGE", "PUT_PAGE", "PARKED_PAGE"])
+def test_pages_are_read_by_primary_key(feed: Feed, name: str) -> None:
+    """The plan searches by key only: no scan of a table, and no sorting."""
+    statement = getattr(outstanding, name)
+    values = statement.values(after_id=0, last_id=9, most=9)
+    with closing(sqlite3.connect(feed.journal.path)) as connection:
+        plan = [
+            row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", values)
+        ]
+    steps = [step for step in plan if "SUBQUERY" not in step]
+    assert len(steps) == {"OUTSTANDING_PAGE": 3, "PUT_PAGE": 1, "PARKED_PAGE": 2}[name]
+    assert all(step.startswith("SEARCH") and "INTEGER PRIMARY KEY" in step for step in steps)
+
+
+def test_reader_sees_what_the_open_writer_commits(feed: Feed, path: Path) -> None:
+    """Reading needs no pause of the broker, and blocks none of its commits."""
+    feed.put(2)
+    with JournalReader(path) as reader:
+        iterator = reader.outstanding(page=1)
+        assert next(iterator).item_id == feed.id(1)
+        feed.put(1)
+        feed.done(2)
+        assert [item.item_id for item in iterator] == [feed.id(3)]
+        view = reader.view()
+    assert (view.name, view.path) == ("sales", str(path))
+    assert view.load == feed.load
+    assert view.run is not None
+    assert view.run.run_id == feed.run_id
+    assert view.queues == (feed.row,)
+    assert (view.outstanding, view.parked, view.unfinished) == (2, 0, True)
+
+
+def test_reader_pages_over_all_queues_of_the_latest_load(feed: Feed, path: Path) -> None:
+    """Items of earlier loads are read by their queue only."""
+    feed.put(1)
+    first = Feed(feed.journal)
+    second = Feed(feed.journal, 1, first.load)
+    first.put(3)
+    second.put(3)
+    first.done(2)
+    with JournalReader(path) as reader:
+        ids = [item.item_id for item in reader.outstanding(page=2)]
+        earlier = [item.item_id for item in reader.outstanding(feed.row.queue_id)]
+        assert [load.load_id for load in reader.loads()] == [1, 2]
+    assert ids == [first.id(1), first.id(3), second.id(1), second.id(2), second.id(3)]
+    assert earlier == [feed.id(1)]
+
+
+def test_parked_items_come_with_their_last_failure(feed: Feed, path: Path) -> None:
+    """An item that was parked without a failure is listed too."""
+    feed.put(3)
+    feed.park(1, 3)
+    failures = [Failure(feed.id(1), FailureKind.EXCEPTION, "KeyError", text) for text in "ab"]
+    feed.journal.commit(Batch(failures=failures))
+    with JournalReader(path) as reader:
+        found = list(reader.parked(page=1))
+    assert [(item.item_id, failure) for item, failure in found] == [
+        (feed.id(1), failures[1]),
+        (feed.id(3), None),
+    ]
+
+
+def test_view_of_an_empty_journal_has_no_load(path: Path) -> None:
+    """A journal in which nothing began is no unfinished one."""
+    open_journal(path).close()
+    with JournalReader(path) as reader:
+        view = reader.view()
+    assert (view.load, view.run, view.queues, view.unfinished) == (None, None, (), False)
+
+
+def test_reader_leaves_a_killed_journal_readable(feed: Feed, path: Path) -> None:
+    """What is still in the log is read without the index that its writer left behind."""
+    feed.put(3)
+    copy = path.parent / "copy"
+    copy.mkdir()
+    for suffix in ("", "-wal"):
+        (copy / f"sales.db{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
+    with JournalReader(copy / "sales.db") as reader:
+        assert reader.view().outstanding == 3
+    with closing(open_journal(copy / "sales.db")) as journal:
+        load = journal.latest_load()
+        assert load is not None
+        assert load.state is LoadState.OPEN
+
+
+def test_reader_never_creates(path: Path) -> None:
+    """A journal that is missing, or has no bytes, is reported and not made."""
+    with pytest.raises(JournalMissing):
+        JournalReader(path)
+    assert not path.parent.exists()
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(JournalMissing):
+        JournalReader(path)
+    assert path.stat().st_size == 0
+
+
+def test_reader_refuses_foreign_and_older_files(path: Path, tmp_path: Path) -> None:
+    """Marks are checked before anything is read."""
+    (tmp_path / "x.db").write_bytes(b"no database")
+    with pytest.raises(JournalForeign):
+        JournalReader(tmp_path / "x.db")
+    open_journal(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION - 1}")
+    with pytest.raises(JournalUnavailable, match="older persistq"):
+        JournalReader(path)
+
+
+def test_journal_at_rest_is_read_in_a_directory_that_cannot_be_written(
+    feed: Feed, path: Path
+) -> None:
+    """SQLite would make its files beside the journal; at rest there is a way without."""
+    feed.put(2)
+    feed.journal.close()
+    path.parent.chmod(0o500)
+    try:
+        if os.access(path.parent, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with JournalReader(path) as reader:
+            assert reader.view().outstanding == 2
+    finally:
+        path.parent.chmod(0o700)
