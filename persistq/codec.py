@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -141,18 +141,15 @@ class ItemCodec:
                 gone, or because it is a pickle and ``allow_pickle`` is False.
         """
         try:
-            return self._decoder(codec)(payload)
-        except Exception as error:  # unpickling runs arbitrary code, which may raise anything
+            if codec == _JSON:
+                return _json_decode(payload)
+            if codec == _PICKLE and self.allow_pickle:
+                return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
+        except Exception as error:  # noqa: BLE001 - unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
-
-    def _decoder(self, codec: int) -> Callable[[bytes], Any]:
-        if codec == _JSON:
-            return _json_decode
-        if codec == _PICKLE and self.allow_pickle:
-            return pickle.loads
         reason = "it is a pickle, and this queue does not allow pickle"
-        raise ValueError(reason if codec == _PICKLE else f"codec {codec} is unknown")
+        raise ItemNotReadable(item_id, reason if codec == _PICKLE else f"unknown codec {codec}")
 
     def _measured(self, value: object, payload: bytes) -> bytes:
         if len(payload) > self.item_bytes_max:

@@ -66,7 +66,6 @@ def opening(
         flush_interval=settings.flush_interval,
         window_time=settings.window_time,
         window_max=settings.window_max,
-        ready_max=settings.ready_max,
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
     )

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from persistq.broker.wire import Ended, Fail, Join, Page, QueueSizes, Release, Role, Seal
 from persistq.client.connection import Connection
@@ -33,12 +33,8 @@ PAGE_ITEMS = 1_000
 _ANY: Final = object()
 
 
-class _Unfinished(NamedTuple):
-    """An item that this process got and has not reported on."""
-
-    item_id: int
-    value: Any
-    got_at: float
+_Unfinished = tuple[int, Any, float]
+"""An item that this process got and has not reported on: its id, its value, when it was got."""
 
 
 class PersistentQueue(Generic[T]):
@@ -265,8 +261,8 @@ class PersistentQueue(Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item: it was called too many times.
         """
-        done = self._take_unfinished(item, "task_done")
-        self._presence.consumer.done(done.item_id, time.monotonic() - done.got_at)
+        item_id, _, got_at = self._take_unfinished(item, "task_done")
+        self._presence.consumer.done(item_id, got_at, time.monotonic())
 
     def task_failed(self, item: T | object = _ANY, error: BaseException | str = "") -> None:
         """Record that an item this process got has failed for good: it is parked.
@@ -280,10 +276,10 @@ class PersistentQueue(Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item.
         """
-        failed = self._take_unfinished(item, "task_failed")
+        item_id, _, _ = self._take_unfinished(item, "task_failed")
         kind = type(error).__name__ if isinstance(error, BaseException) else "TaskFailed"
         settle_puts()
-        self._presence.consumer.failed(failed.item_id, kind, str(error), "")
+        self._presence.consumer.failed(item_id, kind, str(error), "")
 
     def mark_all_done(self) -> int:
         """Record as done everything this process got, and everything still in the queue, to the end.
@@ -436,13 +432,10 @@ class PersistentQueue(Generic[T]):
         self._queue_id = presence.handle.queue_id
         self._unfinished: deque[_Unfinished] = deque()
         self._failure = ""
-        self._pid = os.getpid()
+        # Items that the parent got before it forked are the parent's.
+        presence.on_fork(self._unfinished.clear)
 
     def _received(self, delivery: Delivery) -> T:
-        if self._pid != os.getpid():
-            # Items that the parent got before it forked are the parent's.
-            self._pid = os.getpid()
-            self._unfinished.clear()
         item_id, codec, payload, _ = delivery
         consumer = self._presence.consumer
         consumer.hold(item_id)
@@ -451,28 +444,30 @@ class PersistentQueue(Generic[T]):
         except ItemNotReadable as error:
             consumer.failed(item_id, type(error).__name__, error.reason, "")
             raise
-        self._unfinished.append(_Unfinished(item_id, value, time.monotonic()))
+        self._unfinished.append((item_id, value, time.monotonic()))
         return value
 
     def _take_unfinished(self, item: object, caller: str) -> _Unfinished:
         """Return the unfinished item that is meant, and forget it."""
-        position = 0 if item is _ANY and self._unfinished else self._position_of(item)
-        if position is None:
-            raise ValueError(f"{caller}() called too many times: this process has no such item")
-        taken = self._unfinished[position]
-        del self._unfinished[position]
-        held = self._unfinished[-1].item_id if self._unfinished else 0
-        self._presence.consumer.hold(held)
+        unfinished = self._unfinished
+        try:
+            position = 0 if item is _ANY else self._position_of(item)
+            taken = unfinished[position]
+        except IndexError:
+            reason = f"{caller}() called too many times: this process has no such item unfinished"
+            raise ValueError(reason) from None
+        del unfinished[position]
+        self._presence.consumer.hold(unfinished[-1][0] if unfinished else 0)
         return taken
 
-    def _position_of(self, item: object) -> int | None:
-        for position, unfinished in enumerate(self._unfinished):
-            if unfinished.value is item:
+    def _position_of(self, item: object) -> int:
+        for position, (_, value, _) in enumerate(self._unfinished):
+            if value is item:
                 return position
-        for position, unfinished in enumerate(self._unfinished):
-            if unfinished.value == item:
+        for position, (_, value, _) in enumerate(self._unfinished):
+            if value == item:
                 return position
-        return None
+        raise IndexError
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)

@@ -6,6 +6,7 @@ standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a se
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -44,6 +45,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(opening: Opening, first: socket.socket) -> None:
+    # Items by the hundred thousand live here and hold no cycles; to search them again and again
+    # for cycles took a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     # Ctrl-C goes to the whole terminal group; ending a run is the supervisor's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

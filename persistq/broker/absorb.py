@@ -21,6 +21,8 @@ from persistq.journal.base import Journal
 PAGE = 2_000
 """Rows of the put-log read at a time."""
 
+PAGE_BYTES = 16 << 20
+
 DIGEST_BYTES = 16
 
 
@@ -81,7 +83,7 @@ class Absorber:
 
     def _read_page(self) -> list[Item]:
         span = self._spans[0]
-        page = self._journal.put_page(span.after, span.last, PAGE)
+        page = self._journal.put_page(span.after, span.last, PAGE, PAGE_BYTES)
         if not page or page[-1].item_id >= span.last:
             self._spans.popleft()
         else:

@@ -18,11 +18,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from persistq.broker.wire import Patience
-from persistq.items import Item
+from persistq.items import Item, bytes_of
 from persistq.journal.base import QueueRow
 
 PACE_HALF_LIFE = 64
 """After this many items the older half of what is known about their duration has faded."""
+
+
+def footprint(items: Sequence[Item]) -> int:
+    """Return how many bytes of memory items take, about."""
+    return bytes_of(items) + len(items) * ITEM_BYTES
 
 
 class Pace:
@@ -45,12 +50,20 @@ class Pace:
         return int(seconds / max(self._seconds / self._items, 1e-9)) or 1
 
 
+ITEM_BYTES = 150
+"""What an item costs in memory beside its payload, about."""
+
+
 @dataclass(slots=True)
 class Span:
-    """A range of ids, all of them only on disk: ``after < id <= last``."""
+    """A range of ids in the put-log: ``after < id <= last``.
+
+    ``untouched`` says that none of them was ever handed out, so that all are outstanding.
+    """
 
     after: int
     last: int
+    untouched: bool = False
 
 
 @dataclass(slots=True)
@@ -59,8 +72,7 @@ class Lane:
 
     Attributes:
         row: The queue's counters; the scheduler keeps them in step with the batch being built.
-        ready_max: Most items kept in memory; further ones wait on disk.
-        ready_bytes_max: Most payload bytes kept in memory.
+        ready_bytes_max: Most bytes of items kept in memory; further items wait on disk.
         ready: Items to hand out, in order.
         suspects: Items whose worker died: handed out first, and alone.
         delayed: Heap of (due time, item) for retries.
@@ -74,7 +86,6 @@ class Lane:
     """
 
     row: QueueRow
-    ready_max: int
     ready_bytes_max: int
     ready: deque[Item] = field(default_factory=deque)
     ready_bytes: int = 0
@@ -94,30 +105,24 @@ class Lane:
 
     def arrive(self, items: Sequence[Item]) -> None:
         """Take in newly journaled items, which have consecutive ids."""
-        size = sum(map(len, (item.payload for item in items)))
-        if self.backlog or not self._room_for(len(items), size):
+        size = footprint(items)
+        # An empty lane takes anything: one huge batch must not go round by the disk.
+        if self.backlog or (self.ready and self.ready_bytes + size > self.ready_bytes_max):
             self._leave_on_disk(items[0].item_id - 1, items[-1].item_id)
             return
         self.ready.extend(items)
         self.ready_bytes += size
 
-    def _room_for(self, count: int, size: int) -> bool:
-        # An empty lane takes anything: one huge batch must not go round by the disk for ever.
-        fits = (
-            len(self.ready) + count <= self.ready_max
-            and self.ready_bytes + size <= self.ready_bytes_max
-        )
-        return fits or not self.ready
-
     def _leave_on_disk(self, after: int, last: int) -> None:
-        if self.backlog and self.backlog[-1].last == after:
-            self.backlog[-1].last = last
+        end = self.backlog[-1] if self.backlog else None
+        if end is not None and end.untouched and end.last == after:
+            end.last = last
         else:
-            self.backlog.append(Span(after, last))
+            self.backlog.append(Span(after, last, untouched=True))
 
     def page_wanted(self) -> Span | None:
         """Return the range to read next, if memory has run low and the disk holds more."""
-        low = len(self.ready) * 2 <= self.ready_max and self.ready_bytes * 2 <= self.ready_bytes_max
+        low = self.ready_bytes * 2 <= self.ready_bytes_max
         return self.backlog[0] if self.backlog and low else None
 
     def refill(self, items: Sequence[Item]) -> None:
@@ -128,7 +133,7 @@ class Lane:
         else:
             span.after = items[-1].item_id
         self.ready.extend(items)
-        self.ready_bytes += sum(len(item.payload) for item in items)
+        self.ready_bytes += footprint(items)
 
     def hold_back(self, span: Span, count: int) -> None:
         """Keep a range of earlier items until `release`."""
@@ -155,7 +160,7 @@ class Lane:
         """Return items, in order, to the front of the line."""
         returned = list(items)
         self.ready.extendleft(reversed(returned))
-        self.ready_bytes += sum(len(item.payload) for item in returned)
+        self.ready_bytes += footprint(returned)
 
     # --- items leaving ---
 
@@ -174,7 +179,7 @@ class Lane:
         fair = len(self.ready) // (2 * max(self.consumers, 1))
         count = max(1, min(self.pace.items_in(seconds), most, fair))
         window = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
-        self.ready_bytes -= sum(len(item.payload) for item in window)
+        self.ready_bytes -= footprint(window)
         return window
 
     # --- questions ---

@@ -7,7 +7,7 @@ into the next one.
 from __future__ import annotations
 
 from persistq import failpoints
-from persistq.items import ITEMS_PER_QUEUE_MAX, Failure, Item, item_id_of
+from persistq.items import ITEMS_PER_QUEUE_MAX, Failure, Item, item_id_of, items_from
 from persistq.journal.base import Batch, Journal, QueueRow
 
 
@@ -39,7 +39,7 @@ class Ledger:
         count = len(payloads)
         assert row.next_n + count <= ITEMS_PER_QUEUE_MAX, "a queue is full"
         first = item_id_of(row.queue_id, row.next_n)
-        items = list(map(Item, range(first, first + count), codecs, payloads))
+        items = list(items_from(zip(range(first, first + count), codecs, payloads, strict=True)))
         row.next_n += count
         self._batch.puts += items
         self._arrivals.setdefault(row.queue_id, []).extend(items)

@@ -91,7 +91,7 @@ def _rows(journal: Journal, load: Load, opening: Opening) -> list[QueueRow]:
 
 
 def _lane(row: QueueRow, opening: Opening) -> Lane:
-    lane = Lane(row, ready_max=opening.ready_max, ready_bytes_max=opening.ready_bytes_max)
+    lane = Lane(row, ready_bytes_max=opening.ready_bytes_max)
     lane.resumed = row.done + row.dropped
     everything = Span(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
     if row.outstanding and opening.hold:

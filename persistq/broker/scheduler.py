@@ -10,10 +10,14 @@ import enum
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from persistq.broker.lane import Lane
+from persistq.broker.lane import Lane, footprint
 from persistq.broker.wire import Patience, StageSpec
 from persistq.items import FailureKind, Item, queue_of
+
+
+_item_id_of = itemgetter(0)
 
 
 class Verdict(enum.Enum):
@@ -69,9 +73,12 @@ class Scheduler:
         """Take over what earlier runs recorded about an outstanding item."""
         self._attempts.setdefault(item_id, {})[kind] = count
 
-    def attempts(self, item_id: int) -> int:
-        """Return how often an item has failed so far, for whatever reason."""
-        return sum(self._attempts.get(item_id, {}).values())
+    def attempts(self, item_ids: Sequence[int]) -> dict[int, int]:
+        """Return how often items have failed so far, for whatever reason, if they have."""
+        if not self._attempts:
+            return {}
+        known = self._attempts
+        return {item_id: sum(known[item_id].values()) for item_id in item_ids if item_id in known}
 
     def arrive(self, items: Sequence[Item]) -> None:
         """Take in newly journaled items of one queue."""
@@ -126,7 +133,7 @@ class Scheduler:
             The ids that this consumer really held: an answer for any other item is stale.
         """
         lane = self._lane_of(consumer_id)
-        finished = [item.item_id for item in self._release(consumer_id, item_ids)]
+        finished = list(map(_item_id_of, self._release(consumer_id, item_ids)))
         if finished:
             lane.pace.learn(len(finished), busy)
             lane.row.done += len(finished)
@@ -175,7 +182,7 @@ class Scheduler:
         lane = self.lanes[queue_of(item_id)]
         item = next(item for item in lane.ready if item.item_id == item_id)
         lane.ready.remove(item)
-        lane.ready_bytes -= len(item.payload)
+        lane.ready_bytes -= footprint([item])
         policy = self._policies[lane.row.queue_id]
         if self._count(item_id, kind) >= policy.max_crashes:
             return self._park(lane, item, policy)
@@ -233,7 +240,7 @@ class Scheduler:
             del lane.waiting[consumer_id]
             lane.holders.add(consumer_id)
             lane.in_flight += len(window)
-            held.update((item.item_id, item) for item in window)
+            held.update(zip(map(_item_id_of, window), window, strict=True))
         return window
 
     def _release(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item]:

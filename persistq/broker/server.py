@@ -38,6 +38,7 @@ from persistq.items import DONE, FAILED, Failure, FailureKind, Item, item_id_of,
 from persistq.journal.base import Journal, QueueRow, RunResult
 
 REFILL_ITEMS = 10_000
+REFILL_BYTES = 16 << 20
 IDLE_S = 60.0
 
 
@@ -459,9 +460,7 @@ class Broker:
 
     def _on_page(self, link: Link, page: wire.Page) -> None:
         last = item_id_of(page.queue_id, self._row(page.queue_id).put)
-        items = self._journal.outstanding_page(
-            page.after_id, last, page.limit, self._opening.ready_bytes_max
-        )
+        items = self._journal.outstanding_page(page.after_id, last, page.limit, REFILL_BYTES)
         link.send(wire.Answer(page.seq, items))
 
     def _on_release(self, link: Link, release: wire.Release) -> None:
@@ -490,7 +489,7 @@ class Broker:
 
     def _window(self, items: list[Item]) -> wire.Items:
         item_ids, codecs, payloads = zip(*items, strict=True)
-        attempts = {i: n for i in item_ids if (n := self._scheduler.attempts(i))}
+        attempts = self._scheduler.attempts(item_ids)
         return wire.Items(list(item_ids), bytes(codecs), list(payloads), attempts)
 
     def _advance_stages(self) -> None:
@@ -517,10 +516,8 @@ class Broker:
     def _refill(self) -> None:
         for lane in self._scheduler.lanes.values():
             while (span := lane.page_wanted()) is not None:
-                page = self._journal.outstanding_page(
-                    span.after, span.last, REFILL_ITEMS, self._opening.ready_bytes_max // 2
-                )
-                lane.refill(page)
+                read = self._journal.put_page if span.untouched else self._journal.outstanding_page
+                lane.refill(read(span.after, span.last, REFILL_ITEMS, REFILL_BYTES))
 
     def _answer(self) -> None:
         outcome = DONE if self._scheduler.failed is None else FAILED

@@ -359,14 +359,17 @@ class Opening(msgspec.Struct, frozen=True):
     flush_interval: float = 1.0
     window_time: float = 0.004
     window_max: int = 512
-    ready_max: int = 20_000
     ready_bytes_max: int = 64 * 1024 * 1024
     fence_timeout: float = 60.0
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(ClientMessage)
-_broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(BrokerMessage)
+_client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(
+    ClientMessage
+)
+_broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(
+    BrokerMessage
+)
 
 
 def frame(message: ClientMessage | BrokerMessage) -> bytes:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from persistq.broker.wire import (
@@ -30,6 +33,9 @@ from persistq.client.producer import settle_puts
 from persistq.fence import Post
 
 
+_NEVER = -1
+
+
 class Delivery(NamedTuple):
     """An item as it was handed to this process."""
 
@@ -37,6 +43,10 @@ class Delivery(NamedTuple):
     codec: int
     payload: bytes
     attempts: int
+
+
+# As for `persistq.items.items_from`: the named tuple's own constructor is a Python function.
+_delivery_from = partial(tuple.__new__, Delivery)
 
 
 class Consumer:
@@ -50,7 +60,7 @@ class Consumer:
     """
 
     def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+        self._ack_interval = handle.ack_interval
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = Post(handle.fence)
         try:
@@ -61,9 +71,8 @@ class Consumer:
         self._post.occupy(welcome.slot)
         self._buffer: deque[Delivery] = deque()
         self._answers: dict[int, Any] = {}
-        self._window = 0
         self._windows_seen = 0
-        self._asked_ahead = False
+        self._ask_at = _NEVER
         self._finished: list[int] = []
         self._outputs: list[Outputs] = []
         self._busy = 0.0
@@ -87,44 +96,38 @@ class Consumer:
             RunEnded: The program that opened the load is dead.
             BrokerLost: The broker is gone.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        if not self._getting.acquire(timeout=-1 if timeout is None else timeout):
-            return None
-        try:
-            if not self._buffer:
-                self._heed_all(self._connection.poll())
-            if not self._buffer:
-                ended = self._request(timeout, deadline)
-                if not self._buffer:
-                    return ended
-            delivery = self._buffer.popleft()
+        buffer = self._buffer
+        if len(buffer) == self._ask_at:
             self._ask_ahead()
-            return delivery
-        finally:
-            self._getting.release()
+        try:
+            # Atomic, so threads that get at the same time need no lock while there is work here.
+            return buffer.popleft()
+        except IndexError:
+            return self._await_work(timeout)
 
     def hold(self, item_id: int) -> None:
         """Note which item is being worked on, 0 for none, so that a death is blamed on it."""
         self._post.hold(item_id)
 
-    def done(self, item_id: int, busy: float, outputs: list[Outputs] | None = None) -> None:
+    def done(
+        self, item_id: int, started: float, now: float, outputs: list[Outputs] | None = None
+    ) -> None:
         """Report an item as finished, perhaps a little later together with others.
 
         Crash: an item whose report was not sent is redone.
 
         Args:
             item_id: The item.
-            busy: Seconds it took.
+            started: When work on it began, on the monotonic clock.
+            now: When it ended.
             outputs: Encoded items for other queues, journaled in the same transaction.
         """
         with self._sending:
             self._finished.append(item_id)
-            self._busy += busy
+            self._busy += now - started
             if outputs:
                 self._outputs += outputs
-            if not self._buffer or (
-                time.monotonic() - self._reported_at >= self._handle.ack_interval
-            ):
+            if not self._buffer or now - self._reported_at >= self._ack_interval:
                 self.report()
 
     def failed(
@@ -195,20 +198,31 @@ class Consumer:
 
     # --- inside ---
 
+    def _await_work(self, timeout: float | None) -> Delivery | Ended | None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not self._getting.acquire(timeout=-1 if timeout is None else timeout):
+            return None
+        try:
+            # Another thread, or an answer to an early request, may have brought some by now.
+            self._heed_all(self._connection.poll())
+            ended = None if self._buffer else self._request(timeout, deadline)
+            return self._buffer.popleft() if self._buffer else ended
+        finally:
+            self._getting.release()
+
     def _request(self, timeout: float | None, deadline: float | None) -> Ended | None:
+        """Ask for work and wait; return `Ended`, or None if there is some now or it took too long."""
         patience = Patience.NEVER if timeout == 0 else Patience.WAIT
         with self._sending:
             self.report()
             self._connection.send(Take(patience, self._windows_seen))
-        wait = None if patience is Patience.NEVER or deadline is None else deadline
+        wait_until = None if patience is Patience.NEVER else deadline
         while not self._buffer:
             try:
-                message = self._connection.receive(
-                    None if wait is None else max(0.0, wait - time.monotonic())
-                )
+                message = self._connection.receive(_until(wait_until))
             except TimeoutError:
                 self._connection.send(Cancel())
-                wait = None
+                wait_until = None
                 continue
             if isinstance(message, Ended):
                 return message
@@ -219,12 +233,11 @@ class Consumer:
 
     def _ask_ahead(self) -> None:
         """Ask for the next window while half of this one is left, so that work never pauses."""
-        if self._asked_ahead or self._window < 2 or len(self._buffer) * 2 > self._window:
-            return
         with self._sending:
-            self.report()
-            self._connection.send(Take(Patience.AHEAD, self._windows_seen))
-        self._asked_ahead = True
+            if self._ask_at is not _NEVER:
+                self._ask_at = _NEVER
+                self.report()
+                self._connection.send(Take(Patience.AHEAD, self._windows_seen))
 
     def _heed_all(self, messages: list[BrokerMessage]) -> None:
         for message in messages:
@@ -233,14 +246,19 @@ class Consumer:
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Items):
             self._windows_seen += 1
-            self._window = len(message.item_ids)
-            self._asked_ahead = False
-            attempts = message.attempts
-            self._buffer += [
-                Delivery(item_id, codec, payload, attempts.get(item_id, 0))
-                for item_id, codec, payload in zip(
-                    message.item_ids, message.codecs, message.payloads, strict=True
-                )
-            ]
+            window = len(message.item_ids)
+            self._ask_at = window // 2 if window > 1 else _NEVER
+            self._buffer.extend(_deliveries(message))
         elif isinstance(message, Answer):
             self._answers[message.seq] = message.value
+
+
+def _deliveries(items: Items) -> Iterator[Delivery]:
+    failed = items.attempts
+    attempts = map(failed.get, items.item_ids, repeat(0)) if failed else repeat(0)
+    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)  # noqa: B905 - one is endless
+    return map(_delivery_from, rows)
+
+
+def _until(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
@@ -44,6 +45,7 @@ class Presence:
         self.handle = handle
         self.hasty = False
         self._run = run
+        self._on_fork: list[Callable[[], None]] = []
         self._begin()
         _present.add(self)
 
@@ -144,6 +146,10 @@ class Presence:
         if self._finalizer is None:
             self._finalizer = util.Finalize(None, self.leave, exitpriority=_EXIT_PRIORITY)
 
+    def on_fork(self, action: Callable[[], None]) -> None:
+        """Have something done in a forked child."""
+        self._on_fork.append(action)
+
     def forget(self) -> None:
         """Start anew in a forked child: what was inherited belongs to the parent."""
         if self._consumer is not None:
@@ -153,6 +159,8 @@ class Presence:
             self._run.broker.returncode = 0
         self._run = None
         self._begin()
+        for action in self._on_fork:
+            action()
 
 
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 
 from persistq.broker.wire import (
     Accepted,
@@ -21,7 +20,8 @@ from persistq.broker.wire import (
 from persistq.client.connection import Connection, Handle
 from persistq.errors import QueueClosed
 
-_producers: weakref.WeakSet[Producer] = weakref.WeakSet()
+_unsettled: set[Producer] = set()
+"""The producers of this process that have put something which may not be journaled yet."""
 
 
 class Producer:
@@ -38,7 +38,6 @@ class Producer:
         self._sent = 0
         self._journaled = 0
         self._lock = threading.RLock()
-        _producers.add(self)
 
     def put(self, codecs: bytes, payloads: list[bytes]) -> None:
         """Hand encoded items to the broker; returns when the kernel has them.
@@ -55,6 +54,7 @@ class Producer:
             self._refuse_if_closed()
             self._connection.send(Put(self._handle.queue_id, codecs, payloads))
             self._sent += len(payloads)
+            _unsettled.add(self)
 
     def offer(self, codec: int, payload: bytes, maxsize: int, timeout: float | None) -> bool:
         """Put one item on a bounded queue.
@@ -76,6 +76,7 @@ class Producer:
             self._connection.send(offer)
             accepted = self._await_acceptance(timeout or None)
             self._sent += accepted
+            _unsettled.add(self)
             return accepted
 
     def flush(self) -> None:
@@ -88,6 +89,7 @@ class Producer:
         with self._lock:
             while self._journaled < self._sent:
                 self._heed(self._connection.receive())
+            _unsettled.discard(self)
 
     def say_farewell(self) -> None:
         """Leave the broker on purpose: this producer has come to its end."""
@@ -96,7 +98,7 @@ class Producer:
 
     def close(self) -> None:
         """Leave the broker; what was put before is not affected."""
-        _producers.discard(self)
+        _unsettled.discard(self)
         self._connection.close()
 
     def _await_acceptance(self, timeout: float | None) -> bool:
@@ -131,9 +133,10 @@ def settle_puts() -> None:
 
     Called before an item is reported as done: its results must not be lost when the report is not.
     """
-    for producer in list(_producers):
-        producer.flush()
+    if _unsettled:
+        for producer in list(_unsettled):
+            producer.flush()
 
 
 # What a parent has put is the parent's to wait for.
-os.register_at_fork(after_in_child=_producers.clear)
+os.register_at_fork(after_in_child=_unsettled.clear)

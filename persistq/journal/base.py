@@ -226,8 +226,8 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    def put_page(self, after_id: int, last_id: int, limit: int) -> list[Item]:
-        """Return items of the put-log with ``after_id < id <= last_id``, finished or not."""
+    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Item]:
+        """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
 
     @abstractmethod
     def failed_attempts(self, load_id: int) -> list[Attempts]:

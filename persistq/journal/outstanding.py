@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Select, bindparam, exists, func, select
 
 from persistq.errors import JournalMissing, JournalUnavailable
-from persistq.items import ITEMS_PER_QUEUE_MAX, Failure, Item, item_id_of
+from persistq.items import (
+    ITEMS_PER_QUEUE_MAX,
+    Failure,
+    Item,
+    bytes_of,
+    item_id_of,
+    items_from,
+    payload_of,
+)
 from persistq.journal import schema
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, connect, schema_version, size_of
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PAGE_BYTES: Final = 8 << 20
+_CHUNK_ROWS: Final = 1024
 
 _put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
 _failure = schema.failure.c
@@ -116,20 +125,21 @@ def read_page(
     values = statement.values(after_id=after_id, last_id=last_id, most=most)
     rows = connection.execute(statement.text, values)
     try:
-        items = map(Item._make, rows)
-        return list(items) if bytes_max is None else _up_to(items, bytes_max)
+        return list(items_from(rows)) if bytes_max is None else _up_to(rows, bytes_max)
     finally:
         # A statement that is not finished keeps its snapshot, and that stops the log's reuse.
         rows.close()
 
 
-def _up_to(items: Iterator[Item], bytes_max: int) -> list[Item]:
-    page, size = [], 0
-    for item in items:
-        page.append(item)
-        size += len(item.payload)
-        if size >= bytes_max:
-            break
+def _up_to(rows: sqlite3.Cursor, bytes_max: int) -> list[Item]:
+    """Fetch in growing chunks, none of which could pass the limit if its items are like the last."""
+    page: list[Item] = []
+    size, largest, count = 0, 1, 1
+    while size < bytes_max and (chunk := list(items_from(rows.fetchmany(count)))):
+        page += chunk
+        size += bytes_of(chunk)
+        largest = max(largest, *map(len, map(payload_of, chunk)))
+        count = max(1, min(count * 2, _CHUNK_ROWS, (bytes_max - size) // largest))
     return page
 
 

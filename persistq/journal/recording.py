@@ -20,27 +20,32 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from persistq.items import Outcome
 from persistq.journal import schema
 from persistq.journal.base import LoadState
-from persistq.journal.statements import Statement
+from persistq.journal.statements import Bulk, Statement
 
 _load, _run, _queue = schema.load, schema.run, schema.queue
 _failure, _parked, _key = schema.failure, schema.parked, schema.item_key
 
 
+def _ids() -> ColumnElement[int]:
+    # The ids come as one JSON array: three times as fast as one execution for each.
+    column: ColumnElement[int] = func.json_each(bindparam("ids")).table_valued("value").c.value
+    return column
+
+
 def _ending(outcome: Outcome) -> Statement:
-    # The outcome is part of the text, so that ids alone are the parameters.
-    number: ColumnElement[int] = literal_column(str(outcome.value))
-    return Statement(insert(schema.done_log).values(outcome=number), "item_id")
+    rows = select(_ids(), literal_column(str(outcome.value)))
+    return Statement(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
 
 
 def _between(column: Any) -> tuple[Any, Any]:
     return column > bindparam("after_id"), column <= bindparam("last_id")
 
 
-# The hot path: the order of the parameters is the order of the table's columns.
-PUT = Statement(insert(schema.put_log), "item_id", "codec", "payload")
+# The hot path.
+PUT = Bulk(schema.put_log, "item_id", "codec", "payload")
 DONE = _ending(Outcome.DONE)
 DROPPED = _ending(Outcome.DROPPED)
-PARK = Statement(insert(_parked), "item_id")
+PARK = Statement(insert(_parked).from_select(["item_id"], select(_ids())))
 
 FAIL = Statement(
     insert(_failure),

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from persistq.journal.statements import Statement
+
 Durability = Literal["normal", "full"]
 
 
@@ -210,9 +212,9 @@ class SqliteJournal(Journal):
         bounds = after_id, last_id
         return self._writer.page(outstanding.OUTSTANDING_PAGE, bounds, limit, bytes_max)
 
-    def put_page(self, after_id: int, last_id: int, limit: int) -> list[Item]:
-        """Return items of the put-log with ``after_id < id <= last_id``, finished or not."""
-        return self._writer.page(outstanding.PUT_PAGE, (after_id, last_id), limit, None)
+    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Item]:
+        """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
+        return self._writer.page(outstanding.PUT_PAGE, (after_id, last_id), limit, bytes_max)
 
     def failed_attempts(self, load_id: int) -> list[Attempts]:
         """Return the failures, not forgiven, of the load's outstanding items."""
@@ -283,16 +285,16 @@ class SqliteJournal(Journal):
     # --- what a batch is made of ---
 
     def _record_items(self, batch: Batch) -> None:
-        many = self._writer.many
         if batch.puts:
-            many(recording.PUT, batch.puts)
-        # zip() makes the rows of one column that executemany wants without a loop in Python.
-        if batch.done:
-            many(recording.DONE, zip(batch.done, strict=True))
-        if batch.dropped:
-            many(recording.DROPPED, zip(batch.dropped, strict=True))
-        if batch.parked:
-            many(recording.PARK, zip(batch.parked, strict=True))
+            self._writer.bulk(recording.PUT, batch.puts)
+        self._record_ids(recording.DONE, batch.done)
+        self._record_ids(recording.DROPPED, batch.dropped)
+        self._record_ids(recording.PARK, batch.parked)
+
+    def _record_ids(self, statement: Statement, ids: list[int]) -> None:
+        if ids:
+            # In order, because that is how the table is laid out.
+            self._writer.execute(statement, ids=str(sorted(ids)))
 
     def _record_failures(self, batch: Batch) -> None:
         if batch.failures:

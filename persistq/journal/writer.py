@@ -16,11 +16,11 @@ from persistq.journal.outstanding import read_page
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from persistq.items import Item
-    from persistq.journal.statements import Statement
+    from persistq.journal.statements import Bulk, Statement
 
 # Larger checkpoints were not faster when measured, and single commits waited three times as long.
 _CHECKPOINT_PAGES: Final = 1000
@@ -87,6 +87,12 @@ class Writer:
     def many(self, statement: Statement, rows: Iterable[tuple[Any, ...]]) -> None:
         """Execute a statement for each row of parameters, given in the statement's order."""
         self._connection.executemany(statement.text, rows)
+
+    def bulk(self, insert: Bulk, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, given in the order of the insert's columns."""
+        wide, rest = insert.split(rows)
+        self._connection.executemany(insert.wide.text, wide)
+        self._connection.executemany(insert.one.text, rest)
 
     def changed(self, statement: Statement, row: tuple[Any, ...]) -> bool:
         """Execute a statement for one row of parameters, and tell whether it changed anything."""

@@ -91,7 +91,7 @@ class Worker:
             self._report_error(delivery.item_id, error)
         else:
             failpoints.point("worker.after_handler")
-            self._consumer.done(delivery.item_id, time.monotonic() - started, outputs)
+            self._consumer.done(delivery.item_id, started, time.monotonic(), outputs)
         self._consumer.hold(0)
 
     def _outputs(self, delivery: Delivery) -> list[Outputs]:

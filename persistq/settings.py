@@ -1,0 +1,378 @@
+"""Settings: what they mean and where they come from.
+
+Highest priority first: arguments, environment variables ``PERSISTQ_*``, the file ``.env`` in the
+current directory, the table ``[tool.persistq]`` of the nearest ``pyproject.toml``, the defaults.
+``python -m persistq.settings`` prints the page that documents them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from persistq.errors import UsageError
+
+PREFIX: Final = "PERSISTQ_"
+ENV_FILE: Final = ".env"
+PROJECT_FILE: Final = "pyproject.toml"
+TABLE: Final = "[tool.persistq]"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts; shown beside the default in the documentation."""
+
+    name: str
+
+
+Seconds = Annotated[float, Unit("seconds")]
+Bytes = Annotated[int, Unit("bytes")]
+Items = Annotated[int, Unit("items")]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, validated and immutable; made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        # Other programs keep their variables in the same .env.
+        dotenv_filtering="match_prefix",
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+    journal: str = Field(
+        ".persistq",
+        min_length=1,
+        description="Directory of the journals, one file per name; a relative one is relative to "
+        "the current directory, and it is made when first needed. It must be on a local disk, "
+        "because SQLite's locks do not hold on network file systems.",
+    )
+    durability: Literal["normal", "full"] = Field(
+        "normal",
+        description="What a power failure may cost. With `normal`, puts, seals and failures are "
+        "on disk before they are acknowledged, and done marks at most `flush_interval` later, so "
+        "that much finished work may be repeated. With `full` every commit waits for the disk; "
+        "loads of very short items get slower. Killed processes cost the same with both.",
+    )
+    flush_interval: Seconds = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="Longest time a committed done mark waits until it is forced to disk; only "
+        "with `durability=normal`. Shorter repeats less after a power failure, longer syncs less "
+        "often.",
+    )
+    workers: Annotated[int | None, Unit("processes")] = Field(
+        None,
+        ge=0,
+        le=1024,
+        description="Worker processes for each stage that does not say its own number. Unset "
+        "means as many as this process may use CPUs; 0 runs everything inline in one process, "
+        "for a debugger.",
+    )
+    start_method: Literal["fork", "spawn", "forkserver"] | None = Field(
+        None,
+        description="How `multiprocessing` starts workers and sources. Unset means Python's "
+        "default on the platform. `fork` starts fastest; `spawn` and `forkserver` are safe "
+        "beside threads, and need handlers that can be imported.",
+    )
+    ack_interval: Seconds = Field(
+        0.001,
+        ge=0,
+        le=1,
+        description="How much finished work a worker may hold unreported, to report several items "
+        "in one message. It is what a killed worker may repeat beside the item in its hand; 0 "
+        "reports each item at once, at the price of speed with very short items.",
+    )
+    window_time: Seconds = Field(
+        0.004,
+        ge=0,
+        le=10,
+        description="How much expected work may be handed to one worker ahead of time. More hides "
+        "the way to the broker better; less spreads uneven items more evenly. With 0 a worker "
+        "gets one item at a time.",
+    )
+    window_max: Items = Field(
+        512,
+        ge=1,
+        le=65_536,
+        description="Most items handed to one worker ahead of time, however short they are.",
+    )
+    ready_bytes_max: Bytes = Field(
+        64 * 1024**2,
+        ge=1,
+        le=64 * 1024**3,
+        description="Most memory that waiting items of one queue take in the broker, counted with "
+        "about 150 bytes for each item beside its payload; further items wait in the journal. A "
+        "larger item is kept alone.",
+    )
+    item_bytes_max: Bytes = Field(
+        256 * 1024**2,
+        ge=1,
+        le=1_000_000_000,
+        description="Largest encoded item; a larger one is refused when it is put. SQLite stores "
+        "no more than the upper bound. Large items are better kept in files, and their paths "
+        "put.",
+    )
+    retries: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="How often an item whose handler raised is tried again before it is parked. A "
+        "stage can set its own. Crashes are counted apart, see `max_crashes`.",
+    )
+    backoff: Seconds = Field(
+        1.0,
+        ge=0,
+        le=86_400,
+        description="Wait before an item's first retry; it doubles with each further one, up to "
+        "`backoff_max`. Other items go on meanwhile.",
+    )
+    backoff_max: Seconds = Field(
+        300.0,
+        ge=0,
+        le=604_800,
+        description="Longest wait before a retry; it also caps `backoff`.",
+    )
+    max_crashes: Annotated[int, Unit("crashes")] = Field(
+        2,
+        ge=1,
+        le=1_000,
+        description="An item whose worker died this often while running it is parked. 1 never "
+        "runs such an item again; more helps where workers are killed for reasons of their own, "
+        "such as a machine short of memory.",
+    )
+    on_error: Literal["park", "stop"] = Field(
+        "park",
+        description="What happens when an item is parked. `park` goes on with the others, and the "
+        "run ends with exit code 1; `stop` ends the load with FAILED and leaves the rest "
+        "outstanding.",
+    )
+    shutdown_grace: Seconds = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        description="After Ctrl-C or SIGTERM, how long items in hand may go on before their "
+        "workers are killed; what is killed is outstanding. 0 kills at once.",
+    )
+    broker_timeout: Seconds = Field(
+        30.0,
+        gt=0,
+        le=3_600,
+        description="Longest wait for the broker to start and open the journal, including the "
+        "recovery of a journal after a power failure.",
+    )
+    fence_timeout: Seconds = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="Longest wait, when a load is carried on, for workers of a broker that died: "
+        "no item may run twice at the same time. If they are still at it then, the start is "
+        "refused.",
+    )
+    progress: Literal["auto", "plain", "none"] = Field(
+        "auto",
+        description="How a pipeline shows its progress on standard error: `auto` draws a live "
+        "display on a terminal and plain lines elsewhere, `plain` always writes lines, `none` is "
+        "silent.",
+    )
+    progress_interval: Seconds = Field(
+        0.5,
+        ge=0.05,
+        le=3_600,
+        description="Time between two updates of the live display.",
+    )
+    progress_plain_interval: Seconds = Field(
+        10.0,
+        ge=0.05,
+        le=86_400,
+        description="Time between two plain lines of progress; longer keeps log files short.",
+    )
+    fresh: bool = Field(
+        default=False,
+        description="Begin a new load even if one is unfinished; that one is marked abandoned, "
+        "and its outstanding items are not worked on. Meant as an argument for one run.",
+    )
+    retry_failed: bool = Field(
+        default=False,
+        description="Put the items parked by earlier runs back to work when a load is carried on.",
+    )
+    resume: bool = Field(
+        default=False,
+        description="Carry on the unfinished load even if the script asks for a fresh one; "
+        "`persistq resume` sets it.",
+    )
+    params: dict[str, Any] = Field(
+        {},
+        description="Arguments given to the source by name, in the environment as a JSON object "
+        'such as `{"year": 2013}`. Several places are merged name by name.',
+    )
+
+    @field_validator("journal")
+    @classmethod
+    def _journal_is_a_directory(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(
+                "it is a database URL, and journals in PostgreSQL are not supported yet; "
+                "give a directory"
+            )
+        return str(Path(value).expanduser())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework names it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, highest priority first."""
+        return init_settings, env_settings, dotenv_settings, _ProjectSource(settings_cls)
+
+
+class _ProjectSource(InitSettingsSource):
+    """The table ``[tool.persistq]`` of the nearest ``pyproject.toml``, if there is one."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        self.path = _nearest_project()
+        self.table = {} if self.path is None else _table_of(self.path)
+        super().__init__(settings_cls, self.table)
+
+
+def _nearest_project() -> Path | None:
+    here = Path.cwd()
+    candidates = (folder / PROJECT_FILE for folder in (here, *here.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _table_of(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    for key in ("tool", "persistq"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: {key} is {table!r}, it must be a table, as in {TABLE}")
+    return table
+
+
+# --- loading --------------------------------------------------------------------------------------
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings of this process, read anew at each call.
+
+    Args:
+        **overrides: Settings by name that win over all other sources; None means not given.
+
+    Raises:
+        UsageError: A value is wrong or a name unknown; one sentence for each.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UsageError("\n".join(_sentences(error, given))) from error
+    except SettingsError as error:
+        raise UsageError(_sentence_on_json(error)) from error
+
+
+class _Origin(NamedTuple):
+    """One source as the user knows it, and what it says by setting name."""
+
+    label: str
+    values: Mapping[str, Any]
+
+
+def _origins(given: Mapping[str, Any]) -> Iterator[_Origin]:
+    """Yield the sources in order of priority; ``{}`` in a label stands for the setting's name."""
+    environment = _unprefixed(EnvSettingsSource(Settings).env_vars)
+    project = _ProjectSource(Settings)
+    yield _Origin("argument {}", given)
+    # Variables of the environment that are no settings belong to somebody else.
+    yield _Origin(
+        f"{PREFIX}{{}}",
+        {key: environment[key] for key in environment if key in Settings.model_fields},
+    )
+    yield _Origin(
+        f"{PREFIX}{{}} in {ENV_FILE}", _unprefixed(DotEnvSettingsSource(Settings).env_vars)
+    )
+    yield _Origin(f"{{}} in {TABLE} of {project.path}", project.table)
+
+
+def _unprefixed(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    prefix = PREFIX.lower()
+    return {
+        name.removeprefix(prefix): value
+        for name, value in variables.items()
+        if name.startswith(prefix)
+    }
+
+
+def _whence(name: str, origins: list[_Origin]) -> tuple[str, Any]:
+    """Return where the value in force comes from, in words, and the value."""
+    for label, values in origins:
+        if name in values:
+            return label.format(name.upper() if label.startswith(PREFIX) else name), values[name]
+    return name, None
+
+
+def _sentences(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
+    origins = list(_origins(given))
+    for detail in error.errors():
+        name = str(detail["loc"][0])
+        where, value = _whence(name, origins)
+        if detail["type"] == "extra_forbidden":
+            yield f"{where}: there is no setting of this name{_suggestion(name)}"
+        else:
+            reason = (
+                detail["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            )
+            yield f"{where}: {value!r} is refused: {reason}"
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name, Settings.model_fields, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _sentence_on_json(error: SettingsError) -> str:
+    # Only `params` is written as JSON, and only a variable can hold it.
+    where, value = _whence("params", list(_origins({})))
+    return f"{where}: {value!r} is refused: it should be a JSON object ({error.__cause__})"
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    from persistq.settings_page import render
+
+    sys.stdout.write(render())
