@@ -2,8 +2,9 @@
 
 General layout: `persistq.queues` and `persistq.pipeline` are what programs use; both talk through
 `persistq.client` to one `persistq.broker`, a process of its own, which alone writes the
-`persistq.journal`. `persistq.pool` runs a pipeline's workers, `persistq.cli` is the command. The public
-names are below and nowhere else; each is loaded when it is first used, so ``import persistq`` is cheap.
+`persistq.journal`. `persistq.pool` runs a pipeline's workers, `persistq.cli` is the command. The
+public names are below and nowhere else; each is loaded when it is first used, so ``import
+persistq`` is cheap.
 """
 
 from __future__ import annotations

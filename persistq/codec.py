@@ -1,8 +1,8 @@
 """Item to bytes and back.
 
 A value that JSON holds without loss is stored as JSON, so that a journal can be read with any tool;
-everything else is pickled. "Without loss" is judged by exact type: a tuple, an ``IntEnum`` member, an
-``OrderedDict`` or a NaN would come back as something else, so they are pickled.
+everything else is pickled. "Without loss" is judged by exact type: a tuple, an ``IntEnum`` member,
+an ``OrderedDict`` or a NaN would come back as something else, so they are pickled.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class ItemCodec:
                 return _json_decode(payload)
             if codec == _PICKLE and self.allow_pickle:
                 return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
-        except Exception as error:  # noqa: BLE001 - unpickling runs code that may raise anything
+        except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
         reason = "it is a pickle, and this queue does not allow pickle"

@@ -1,7 +1,8 @@
 """Every exception of persistq, grouped by whose fault it is.
 
-Each carries its facts as attributes, makes its sentence in ``__str__`` and survives pickling, because
-errors cross process boundaries here. The exit code an error ends a command with is part of the error.
+Each carries its facts as attributes, makes its sentence in ``__str__`` and survives pickling,
+because errors cross process boundaries here. The exit code an error ends a command with is part of
+the error.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class PersistqError(Exception):
     exit_code = 1
 
 
-# --- the caller's fault -----------------------------------------------------------------------------
+# --- the caller's fault ---------------------------------------------------------------------------
 
 
 class UsageError(PersistqError, ValueError):
@@ -74,7 +75,7 @@ class ItemNotReadable(PersistqError):
         return f"item {self.item_id} cannot be decoded: {self.reason}"
 
 
-# --- upstream's fault -------------------------------------------------------------------------------
+# --- upstream's fault -----------------------------------------------------------------------------
 
 
 class UpstreamFailed(PersistqError):
@@ -133,7 +134,7 @@ class ItemsFailed(PersistqError, SystemExit):
         return f"load {self.name!r} is settled, with {self.failed} {noun} parked as failed"
 
 
-# --- the world's fault ------------------------------------------------------------------------------
+# --- the world's fault ----------------------------------------------------------------------------
 
 
 class BrokerLost(PersistqError, ConnectionError):
@@ -168,8 +169,8 @@ class RunEnded(PersistqError):
 
     def __str__(self) -> str:
         return (
-            f"process {self.pid}, which opened {self.name!r}, is gone: this child of it gets no more "
-            "work; run the script again to carry on"
+            f"process {self.pid}, which opened {self.name!r}, is gone: this child of it gets no "
+            "more work; run the script again to carry on"
         )
 
 

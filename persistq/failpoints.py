@@ -1,8 +1,8 @@
 """Named crash points: instants at which a test lets a process die.
 
 ``PERSISTQ_FAILPOINT="done.before_commit@3:kill"`` kills the process with SIGKILL the third time it
-reaches that point; several are separated by commas. Child processes inherit the variable. Unarmed, a
-point costs one look-up in an empty dictionary.
+reaches that point; several are separated by commas. Child processes inherit the variable. Unarmed,
+a point costs one look-up in an empty dictionary.
 """
 
 from __future__ import annotations

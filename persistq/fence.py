@@ -1,8 +1,8 @@
 """The fence between runs: no worker of a dead run works beside a new one.
 
-Every consumer holds a shared kernel lock on ``<name>.workers`` from before it asks for work until it
-dies. A new broker takes that lock exclusively, which means: the last old consumer is gone. Only then
-does it compute what is outstanding.
+Every consumer holds a shared kernel lock on ``<name>.workers`` from before it asks for work until
+it dies. A new broker takes that lock exclusively, which means: the last old consumer is gone. Only
+then does it compute what is outstanding.
 
 The file is also a row of slots, one for each consumer, in which it notes the item in its hand. The
 note is a store into shared memory, so it costs no system call, and it outlives the process: when a

@@ -2,10 +2,11 @@
 
 An item's life, and who moves it::
 
-    put ──(broker journals it)──► outstanding ──(handler returns)──────────► done
-                                      │  ▲                └─(raises Drop)──► dropped
-                                      │  └──(retry, or its worker died)
-                                      └──(attempts used up)────────────────► parked ──(retry by hand)──► outstanding
+              ┌── retry, or its worker died ──┐
+              ▼                               │
+    put ─► outstanding ─► in a worker's hands ─┼─► done       (the handler returned)
+              ▲                               ├─► dropped    (it raised Drop)
+              └── retried by hand ── parked ◄─┘              (its attempts are used up)
 """
 
 from __future__ import annotations

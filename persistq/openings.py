@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
+from persistq.journal.naming import journal_path
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
+
+opened: dict[str, str] = {}
+"""What this process has opened, or tried to: ``queue`` or ``pipeline``, by journal file."""
 
 
 def queue_opening(
@@ -46,12 +50,12 @@ def opening(
     Raises:
         UsageError: The name is not one.
     """
-    from persistq.journal.catalog import journal_path
-
+    path = str(journal_path(Path(settings.journal).resolve(), name))
+    opened[path] = kind
     return Opening(
         token=new_token(),
         name=name,
-        path=str(journal_path(Path(settings.journal).resolve(), name)),
+        path=path,
         kind=kind,
         stages=stages,
         executable=sys.executable,

@@ -1,10 +1,9 @@
-"""`PersistentQueue`: the interface of ``multiprocessing.JoinableQueue``, and a journal behind it."""
+"""`PersistentQueue`: the interface of ``multiprocessing.JoinableQueue`` over a journal."""
 
 from __future__ import annotations
 
 import os
 import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -40,13 +39,13 @@ _Unfinished = tuple[int, Any, float]
 class PersistentQueue(Generic[T]):
     """A queue between processes whose contents survive them.
 
-    It has the interface and the behaviour of ``multiprocessing.JoinableQueue``, and it can be handed
-    to child processes under any start method. Every item put and every item done is written to the
-    journal of ``name``; what is put and not done is outstanding.
+    It has the interface and the behaviour of ``multiprocessing.JoinableQueue``, and it can be
+    handed to child processes under any start method. Every item put and every item done is written
+    to the journal of ``name``; what is put and not done is outstanding.
 
-    Opening a name carries on the unfinished load of that name, if there is one: its outstanding items
-    come first, and each item that an earlier run has put absorbs one equal put of this one, so a
-    script can simply be started again. If a live program has the name open, this one joins it.
+    Opening a name carries on the unfinished load of that name, if there is one: its outstanding
+    items come first, and each item that an earlier run has put absorbs one equal put of this one,
+    so a script can simply be started again. If a live program has the name open, this one joins it.
 
     Example:
         >>> queue = PersistentQueue("sales")            # doctest: +SKIP
@@ -56,8 +55,9 @@ class PersistentQueue(Generic[T]):
 
     Args:
         name: Name of the load and of its journal file: letters, digits, ``.``, ``_`` and ``-``.
-        maxsize: Most items that may wait; a `put` beyond it blocks. 0 is no limit: what does not fit
-            in memory waits on disk. A bounded queue hands out items one at a time, and is slower.
+        maxsize: Most items that may wait; a `put` beyond it blocks. 0 is no limit: what does not
+            fit in memory waits on disk. A bounded queue hands out items one at a time, and is
+            slower.
         codec: ``auto``, ``json`` or ``pickle``; see `persistq.codec`.
         allow_pickle: Whether items may be stored and read as pickles.
         resume: Whether outstanding items of earlier runs are handed out at once; if False they wait
@@ -126,14 +126,14 @@ class PersistentQueue(Generic[T]):
 
     # --- putting ---
 
-    def put(self, obj: T, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT
+    def put(self, obj: T, block: bool = True, timeout: float | None = None) -> None:
         """Put one item.
 
         Returns when the item is in the broker's hands; `flush`, `task_done`, `close` and `join`
         return when all that this process has put is journaled.
 
-        Crash: an item that is not journaled yet is lost if broker and machine go down now; the script
-        puts it again when it is started again. A journaled item survives everything.
+        Crash: an item that is not journaled yet is lost if broker and machine go down now; the
+        script puts it again when it is started again. A journaled item survives everything.
 
         Args:
             obj: Any picklable object.
@@ -163,11 +163,12 @@ class PersistentQueue(Generic[T]):
 
         An iterator is drawn from as the items are sent, so it may be longer than memory.
 
-        Crash: as for `put`; the items are journaled in their order, so what is journaled is a prefix.
+        Crash: as for `put`; the items are journaled in their order, so what is journaled is a
+        prefix.
 
         Raises:
-            ItemNotStorable: One of the items cannot be encoded; of the thousand it belongs to none is
-                put, those before are.
+            ItemNotStorable: One of the items cannot be encoded; of the thousand it belongs to none
+                is put, those before are.
         """
         if self._maxsize:
             for item in items:
@@ -203,11 +204,11 @@ class PersistentQueue(Generic[T]):
 
     # --- getting ---
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T | Sentinel:  # noqa: FBT
+    def get(self, block: bool = True, timeout: float | None = None) -> T | Sentinel:
         """Return the next item, or ``DONE``, or ``FAILED``.
 
-        An item is outstanding until `task_done` or `task_failed`; if this process dies first, another
-        one gets it.
+        An item is outstanding until `task_done` or `task_failed`; if this process dies first,
+        another one gets it.
 
         Crash: getting changes nothing in the journal.
 
@@ -231,7 +232,7 @@ class PersistentQueue(Generic[T]):
         return self._received(answer)
 
     def get_nowait(self) -> T | Sentinel:
-        """Return the next item if there is one at once; otherwise raise `queue.Empty`. See `get`."""
+        """Return the next item if there is one; otherwise raise `queue.Empty`. See `get`."""
         return self.get(block=False)
 
     def __iter__(self) -> Iterator[T]:
@@ -243,13 +244,13 @@ class PersistentQueue(Generic[T]):
         while (item := self.get()) is not DONE:
             if item is FAILED:
                 raise UpstreamFailed(self.name, self._failure)
-            yield item  # type: ignore[misc]
+            yield item
 
     def task_done(self, item: T | object = _ANY) -> None:
         """Record that an item this process got is finished.
 
-        First waits until all that this process has put, on any queue, is journaled: results never get
-        lost behind the record that their source is done.
+        First waits until all that this process has put, on any queue, is journaled: results never
+        get lost behind the record that their source is done.
 
         Crash: the record may wait up to ``ack_interval`` of finished work before it is sent; until
         the broker has it, a death means that the item is done again.
@@ -282,7 +283,7 @@ class PersistentQueue(Generic[T]):
         self._presence.consumer.failed(item_id, kind, str(error), "")
 
     def mark_all_done(self) -> int:
-        """Record as done everything this process got, and everything still in the queue, to the end.
+        """Record as done what this process got and everything still in the queue, to the end.
 
         For a stage that is one logical unit: get all items, swap the result in, then mark them.
         Blocks until ``DONE``.
@@ -473,7 +474,7 @@ class PersistentQueue(Generic[T]):
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)
 
 
-def _patience(block: bool, timeout: float | None) -> float | None:  # noqa: FBT001
+def _patience(block: bool, timeout: float | None) -> float | None:
     """Return the longest wait in seconds, None for ever; as `queue.Queue` reads its arguments."""
     if not block:
         return 0.0

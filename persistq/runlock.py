@@ -1,7 +1,7 @@
 """One live broker for each journal: a kernel lock, and the address of who holds it.
 
-The lock is the kernel's and ends with its process, however that dies, so there is never a stale lock
-file to delete. The file's text only says whom to talk to, and counts while the lock is held.
+The lock is the kernel's and ends with its process, however that dies, so there is never a stale
+lock file to delete. The file's text only says whom to talk to, and counts while the lock is held.
 """
 
 from __future__ import annotations

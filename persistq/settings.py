@@ -1,14 +1,14 @@
 """Settings: what they mean and where they come from.
 
-Highest priority first: arguments, environment variables ``PERSISTQ_*``, the file ``.env`` in the
-current directory, the table ``[tool.persistq]`` of the nearest ``pyproject.toml``, the defaults.
-``python -m persistq.settings`` prints the page that documents them.
+Highest priority first: the command line (see `command_line`), arguments, environment variables
+``PERSISTQ_*``, the file ``.env`` in the current directory, the table ``[tool.persistq]`` of the
+nearest ``pyproject.toml``, the defaults. ``python -m persistq.settings_page`` prints the page
+that documents them.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -282,18 +282,35 @@ def _table_of(path: Path) -> dict[str, Any]:
 # --- loading --------------------------------------------------------------------------------------
 
 
+_typed: dict[str, Any] = {}
+
+
+def command_line(**values: Any) -> None:
+    """Let values that a user typed win over all other sources, for the rest of this process.
+
+    That includes arguments in the program's code, such as ``pipeline.run(workers=4)``.
+
+    Args:
+        **values: Settings by name; None means not given. ``params`` win parameter by parameter.
+    """
+    _typed.update({name: value for name, value in values.items() if value is not None})
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Return the settings of this process, read anew at each call.
 
     Args:
-        **overrides: Settings by name that win over all other sources; None means not given.
+        **overrides: Settings by name; only `command_line` wins over them. None means not given.
 
     Raises:
         UsageError: A value is wrong or a name unknown; one sentence for each.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    wanted = given | _typed
+    if "params" in given and "params" in _typed:
+        wanted["params"] = given["params"] | _typed["params"]
     try:
-        return Settings(**given)
+        return Settings(**wanted)
     except ValidationError as error:
         raise UsageError("\n".join(_sentences(error, given))) from error
     except SettingsError as error:
@@ -311,6 +328,7 @@ def _origins(given: Mapping[str, Any]) -> Iterator[_Origin]:
     """Yield the sources in order of priority; ``{}`` in a label stands for the setting's name."""
     environment = _unprefixed(EnvSettingsSource(Settings).env_vars)
     project = _ProjectSource(Settings)
+    yield _Origin("option --{}", _typed)
     yield _Origin("argument {}", given)
     # Variables of the environment that are no settings belong to somebody else.
     yield _Origin(
@@ -370,9 +388,3 @@ def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-if __name__ == "__main__":
-    from persistq.settings_page import render
-
-    sys.stdout.write(render())

@@ -1,7 +1,7 @@
 """A broker's process, started by `persistq.client`.
 
-Its argument is the number of an inherited socket to the process that starts it; what to open comes on
-standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a secret.
+Its argument is the number of an inherited socket to the process that starts it; what to open comes
+on standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a secret.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def _await_old_consumers(fence: Fence, opening: Opening) -> None:
         pids = ", ".join(map(str, fence.occupants()))
         raise JournalUnavailable(
             opening.path,
-            f"workers of an earlier run are still at work (processes {pids}); wait for them or stop "
-            "them, then run the script again",
+            f"workers of an earlier run are still at work (processes {pids}); wait for them or "
+            "stop them, then run the script again",
         )
     fence.wipe()
 

@@ -1,4 +1,4 @@
-"""Beginning a load, or carrying one on: from the journal to a scheduler that is ready to hand out."""
+"""Beginning a load, or carrying one on: from the journal to a scheduler that is ready."""
 
 from __future__ import annotations
 

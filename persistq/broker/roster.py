@@ -34,8 +34,8 @@ class Roster:
         Args:
             family: A name that its child processes will carry as well.
             pid: The program.
-            absorbs: Whether some earlier puts may be its own. It is settled now: what a program puts
-                that was here all along is new, even if it equals what another one left behind.
+            absorbs: Whether some earlier puts may be its own. It is settled now: what a program
+                puts that was here all along is new, even if it equals what another one left behind.
         """
         self._families[family] = _Family(pid, absorbs)
 

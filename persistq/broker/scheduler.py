@@ -16,7 +16,6 @@ from persistq.broker.lane import Lane, footprint
 from persistq.broker.wire import Patience, StageSpec
 from persistq.items import FailureKind, Item, queue_of
 
-
 _item_id_of = itemgetter(0)
 
 

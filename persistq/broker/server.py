@@ -2,11 +2,11 @@
 
 One turn of the loop::
 
-    read all sockets ─► hand out what is ready ─► commit the turn's batch ─► hand out what is new ─► answer
+    read all sockets ─► hand out what is ready ─► commit ─► hand out what is new ─► answer
 
-Work that is already journaled goes out before the commit, so that workers are busy while the disk is.
-Everything runs in one thread and waits only in ``select``; a peer that does not read is served by
-whatever its socket takes.
+Work that is already journaled goes out before the commit, so that workers are busy while the disk
+is. Everything runs in one thread and waits only in ``select``; a peer that does not read is served
+by whatever its socket takes.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Broker:
             link.gone = True
 
     def _drain(self) -> None:
-        """Read whatever had arrived before now, so that a put that returned before a seal counts."""
+        """Read whatever has arrived, so that a put that returned before a seal counts."""
         self._accept()
         for link in list(self._links.values()):
             self._read(link)
@@ -435,7 +435,7 @@ class Broker:
             if row.queue_id not in self._closed:
                 self._closed.add(row.queue_id)
                 self._ledger.seal(row)
-            self._after_commit.append(lambda link=link, seal=seal: self._sealed(link, seal))
+            self._after_commit.append(partial(self._sealed, link, seal))
 
     def _sealed(self, link: Link, seal: wire.Seal) -> None:
         # Producers hear of the seal before the one who asked for it does.

@@ -48,7 +48,7 @@ class Outputs(_Message, frozen=True):
     payloads: list[bytes]
 
 
-# --- from a client to its broker --------------------------------------------------------------------
+# --- from a client to its broker ------------------------------------------------------------------
 
 
 class Hello(_Message, frozen=True, tag=1):
@@ -87,8 +87,8 @@ class Offer(_Message, frozen=True, tag=3):
 class Take(_Message, frozen=True, tag=4):
     """A request for work; answered by `Items`, `Ended` or, without patience, `Empty`.
 
-    ``seen`` is how many `Items` this consumer has received. A request that crossed with the answer to
-    an earlier one is void, so that a consumer that has work never counts as waiting.
+    ``seen`` is how many `Items` this consumer has received. A request that crossed with the answer
+    to an earlier one is void, so that a consumer that has work never counts as waiting.
     """
 
     patience: Patience
@@ -96,7 +96,7 @@ class Take(_Message, frozen=True, tag=4):
 
 
 class Cancel(_Message, frozen=True, tag=5):
-    """Patience has run out: answer the pending `Take` or `Offer` now, if it was not answered yet."""
+    """Patience has run out: answer the pending `Take` or `Offer` now, if it still is."""
 
 
 class Done(_Message, frozen=True, tag=6):
@@ -197,8 +197,8 @@ class Halt(_Message, frozen=True, tag=18):
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
-    ``result`` and ``reason`` are how the run ended, in the words of the process that opened it; empty
-    for all others.
+    ``result`` and ``reason`` are how the run ended, in the words of the process that opened it;
+    empty for all others.
     """
 
     result: str = ""
@@ -227,7 +227,7 @@ ClientMessage = (
     | Farewell
 )
 
-# --- from a broker to its client --------------------------------------------------------------------
+# --- from a broker to its client ------------------------------------------------------------------
 
 
 class QueueSizes(_Message, frozen=True):

@@ -32,7 +32,6 @@ from persistq.client.connection import Connection, Handle
 from persistq.client.producer import settle_puts
 from persistq.fence import Post
 
-
 _NEVER = -1
 
 
@@ -211,7 +210,7 @@ class Consumer:
             self._getting.release()
 
     def _request(self, timeout: float | None, deadline: float | None) -> Ended | None:
-        """Ask for work and wait; return `Ended`, or None if there is some now or it took too long."""
+        """Ask and wait; return `Ended`, or None if there is work now or it took too long."""
         patience = Patience.NEVER if timeout == 0 else Patience.WAIT
         with self._sending:
             self.report()

@@ -77,7 +77,8 @@ class Run:
 class QueueRow:
     """One stage of a load, with the counters that make status a look-up.
 
-    The broker changes these in memory and hands the rows back in the `Batch` whose records they count.
+    The broker changes these in memory and hands the rows back in the `Batch` whose records they
+    count.
 
     Attributes:
         queue_id: Unique in its journal.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from persistq.errors import JournalError, UsageError
+from persistq.errors import JournalError
+from persistq.journal.naming import SUFFIX, is_name, journal_path
 from persistq.journal.outstanding import JournalReader
 
 if TYPE_CHECKING:
@@ -14,32 +14,12 @@ if TYPE_CHECKING:
 
     from persistq.journal.base import JournalView
 
-_SUFFIX: Final = ".db"
-_NAME: Final = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}")
-
-
-def journal_path(directory: Path, name: str) -> Path:
-    """Return where the journal of a name is, whether or not it exists.
-
-    Args:
-        directory: The directory of journals.
-        name: 1 to 100 letters, digits, ``.``, ``_`` or ``-``, not starting with ``.`` or ``-``.
-
-    Raises:
-        UsageError: The name breaks that rule.
-    """
-    if not _NAME.fullmatch(name):
-        message = (
-            f"{name!r} cannot name a journal: use 1 to 100 letters, digits, '.', '_' or '-', "
-            "not starting with '.' or '-'"
-        )
-        raise UsageError(message)
-    return directory / f"{name}{_SUFFIX}"
+__all__ = ["journal_path", "journals", "latest_unfinished"]
 
 
 def journals(directory: Path) -> list[Path]:
     """Return the files that may be journals, sorted by name; none if there is no directory."""
-    return sorted(path for path in directory.glob(f"*{_SUFFIX}") if _is_candidate(path))
+    return sorted(path for path in directory.glob(f"*{SUFFIX}") if _is_candidate(path))
 
 
 def latest_unfinished(directory: Path) -> JournalView | None:
@@ -53,7 +33,7 @@ def latest_unfinished(directory: Path) -> JournalView | None:
 
 
 def _is_candidate(path: Path) -> bool:
-    return path.is_file() and _NAME.fullmatch(path.name.removesuffix(_SUFFIX)) is not None
+    return path.is_file() and is_name(path.name.removesuffix(SUFFIX))
 
 
 def _view(path: Path) -> JournalView | None:

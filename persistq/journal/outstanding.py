@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import Select, bindparam, exists, func, select
 
@@ -99,6 +100,41 @@ _FAILURES = Statement(
     .order_by(_failure.failure_id)
 )
 
+_LATEST_FAILURES = Statement(
+    select(
+        _put.codec,
+        _put.payload,
+        _failure.at,
+        _failure.item_id,
+        _failure.kind,
+        _failure.type,
+        _failure.message,
+        _failure.traceback,
+        _failure.pid,
+        _failure.signal,
+        _failure.exit_code,
+        _failure.peak_rss,
+    )
+    .select_from(schema.failure.join(schema.put_log, _failure.item_id == _put.item_id))
+    .where(_failure.item_id > bindparam("after_id"), _failure.item_id <= bindparam("last_id"))
+    .order_by(_failure.failure_id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class FailedAttempt(NamedTuple):
+    """One failure with the item it happened to.
+
+    Attributes:
+        at: When the attempt failed.
+        item: The item, not decoded.
+        failure: What went wrong.
+    """
+
+    at: datetime
+    item: Item
+    failure: Failure
+
 
 def queue_range(queue_id: int) -> tuple[int, int]:
     """Return ``after_id`` and ``last_id`` that enclose all items of a queue."""
@@ -132,7 +168,7 @@ def read_page(
 
 
 def _up_to(rows: sqlite3.Cursor, bytes_max: int) -> list[Item]:
-    """Fetch in growing chunks, none of which could pass the limit if its items are like the last."""
+    """Fetch in growing chunks that stay within the limit if items are like the last."""
     page: list[Item] = []
     size, largest, count = 0, 1, 1
     while size < bytes_max and (chunk := list(items_from(rows.fetchmany(count)))):
@@ -210,6 +246,20 @@ class JournalReader:
         """Return the failed attempts at an item, oldest first, forgiven ones too."""
         return [failure_from(row) for row in self._rows(_FAILURES, of_item=item_id)]
 
+    def latest_failures(self, most: int) -> list[FailedAttempt]:
+        """Return the failed attempts of the latest load that came last, newest first.
+
+        Args:
+            most: Most attempts to return.
+        """
+        ranges = self._ranges(None)
+        if not ranges:
+            return []
+        # A load's queues are numbered one after the other, so the ends enclose them all.
+        bounds = {"after_id": ranges[0][0], "last_id": ranges[-1][1]}
+        rows = self._rows(_LATEST_FAILURES, most=most, **bounds)
+        return [_attempt_from(row) for row in rows]
+
     def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
         """Iterate over outstanding items in the order they were put.
 
@@ -273,6 +323,13 @@ class JournalReader:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")
+
+
+def _attempt_from(row: tuple[Any, ...]) -> FailedAttempt:
+    codec, payload, at, *rest = row
+    failure = failure_from(tuple(rest))
+    item = Item(failure.item_id, codec, payload)
+    return FailedAttempt(datetime.fromisoformat(at), item, failure)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -32,8 +32,12 @@ def _ids() -> ColumnElement[int]:
     return column
 
 
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value))
+
+
 def _ending(outcome: Outcome) -> Statement:
-    rows = select(_ids(), literal_column(str(outcome.value)))
+    rows = select(_ids(), _number(outcome.value))
     return Statement(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
 
 

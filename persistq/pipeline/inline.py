@@ -1,4 +1,4 @@
-"""``workers=0``: source and stages run one item at a time in the calling process, for a debugger."""
+"""``workers=0``: source and stages run in the calling process, for a debugger."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class InlineRun:
                 consumer.leave()
 
     def _carry(self) -> Ended | None:
-        """Work until no stage has anything ready; return the end of the last stage if it is there."""
+        """Work until nothing is ready; return the end of the last stage if it has come."""
         last: Ended | None = None
         progress = True
         while progress:

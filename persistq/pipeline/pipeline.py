@@ -123,7 +123,7 @@ class Pipeline:
         return function
 
     @overload
-    def stage(self, function: F, /) -> F: ...
+    def stage(self, function: F) -> F: ...
 
     @overload
     def stage(
@@ -138,28 +138,57 @@ class Pipeline:
         on_error: OnError | None = None,
     ) -> Callable[[F], F]: ...
 
-    def stage(self, function: F | None = None, /, **options: Any) -> Any:
-        """Decorate the handler of the next stage.
+    def stage(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        workers: int | None = None,
+        retries: int | None = None,
+        backoff: float | None = None,
+        backoff_max: float | None = None,
+        max_crashes: int | None = None,
+        on_error: OnError | None = None,
+    ) -> Any:
+        """Decorate the handler of the next stage, with or without options.
 
         The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
         (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
-        item for the next stage, or None for none, or is a generator that yields any number; what the
-        last stage returns is not kept.
+        item for the next stage, or None for none, or is a generator that yields any number; what
+        the last stage returns is not kept.
 
         Args:
             function: The handler, when used without parentheses.
-            options: ``name`` (default: the handler's), ``workers`` (processes; default: the
-                pipeline's), ``retries`` (further attempts after the first), ``backoff`` and
-                ``backoff_max`` (seconds before a retry: the first, and the most it doubles to),
-                ``max_crashes`` (deaths of its worker that park an item), ``on_error`` (``"park"`` a
-                failed item and go on, or ``"stop"`` the load with FAILED). Defaults are the settings.
+            name: Name of the stage; by default the handler's.
+            workers: Processes; by default the pipeline's.
+            retries: Further attempts at an item after the first one raised.
+            backoff: Seconds before the first retry; they double with each.
+            backoff_max: Most seconds before a retry.
+            max_crashes: An item whose worker died this often is parked.
+            on_error: ``park`` a failed item and go on, or ``stop`` the load with FAILED.
+
+        What is None is taken from the settings.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or the name is taken.
         """
-        if function is not None:
-            return self._add_stage(function, {})
-        return lambda handler: self._add_stage(handler, options)
+
+        def add(handler: F) -> F:
+            stage = Stage(
+                name=name or handler.__name__,
+                handler=handler,
+                workers=workers,
+                retries=retries,
+                backoff=backoff,
+                backoff_max=backoff_max,
+                max_crashes=max_crashes,
+                on_error=on_error,
+                extras=extras_of(handler, what=f"the handler {handler.__name__!r}"),
+            )
+            self._append(stage)
+            return handler
+
+        return add if function is None else add(function)
 
     def context(self, function: F) -> F:
         """Decorate a function that is called once in each worker process.
@@ -169,18 +198,10 @@ class Pipeline:
         self._context = function
         return function
 
-    def _add_stage(self, handler: F, options: dict[str, Any]) -> F:
-        name = options.pop("name", None) or handler.__name__
-        if any(stage.name == name for stage in self.stages):
-            raise UsageError(f"pipeline {self.name!r} has a stage {name!r} already")
-        fields = ("workers", "retries", "backoff", "backoff_max", "max_crashes", "on_error")
-        unknown = sorted(set(options) - set(fields))
-        if unknown:
-            raise UsageError(f"stage {name!r} has no option {unknown[0]!r}: {', '.join(fields)}")
-        chosen = {field: options.get(field) for field in fields}
-        extras = extras_of(handler, what=f"the handler of stage {name!r}")
-        self.stages.append(Stage(name, handler, extras=extras, **chosen))
-        return handler
+    def _append(self, stage: Stage) -> None:
+        if any(other.name == stage.name for other in self.stages):
+            raise UsageError(f"pipeline {self.name!r} has a stage {stage.name!r} already")
+        self.stages.append(stage)
 
     # --- running ---
 
@@ -200,7 +221,8 @@ class Pipeline:
 
         Args:
             workers: Processes of each stage, over what the pipeline says.
-            fresh: Whether to begin anew although a load is unfinished; that one is marked abandoned.
+            fresh: Whether to begin anew although a load is unfinished; that one is marked
+                abandoned.
             params: Arguments of the source, by name.
             check: Whether to raise unless everything is done.
             overrides: Further settings by name; see the README.
@@ -211,10 +233,10 @@ class Pipeline:
         Raises:
             UsageError: The pipeline or a setting is wrong.
             JournalError: The journal cannot be used, or this pipeline is running already.
-            LoadUnfinished: It failed or was interrupted, and ``check`` is set. Uncaught, it ends the
-                program with exit code 3, or 130/143 after a signal.
-            ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends the
-                program with exit code 1.
+            LoadUnfinished: It failed or was interrupted, and ``check`` is set. Uncaught, it ends
+                the program with exit code 3, or 130/143 after a signal.
+            ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends
+                the program with exit code 1.
         """
         settings = load_settings(
             workers=self.workers if workers is None else workers,

@@ -136,7 +136,8 @@ class Outbox:
 def run_source(assignment: SourceAssignment, supervisor_pid: int) -> None:
     """Be a source's process from start to end.
 
-    Crash: what was put is journaled; the source is called again, and what it puts again is absorbed.
+    Crash: what was put is journaled; the source is called again, and what it puts again is
+    absorbed.
     """
     become_child(supervisor_pid)
     try:
@@ -145,7 +146,7 @@ def run_source(assignment: SourceAssignment, supervisor_pid: int) -> None:
         sys.exit(error.exit_code)
 
 
-def drain_source(assignment: SourceAssignment, on_item: Callable[[], None] | None = None) -> bool:
+def drain_source(assignment: SourceAssignment, on_item: Callable[[], object] | None = None) -> bool:
     """Put everything a source yields, then seal; if it raises, fail the load.
 
     Args:

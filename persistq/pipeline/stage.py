@@ -17,7 +17,7 @@ EXTRAS: Final = frozenset({"ctx", "item", "settings"})
 """Names of parameters that a handler may have beside the item."""
 
 
-class Retry(Exception):  # noqa: N818 - an instruction to the pool, raised by handlers
+class Retry(Exception):
     """Raised by a handler: try this item again later.
 
     It counts as a failed attempt, so the stage's ``retries`` bound it.
@@ -36,7 +36,7 @@ class Retry(Exception):  # noqa: N818 - an instruction to the pool, raised by ha
         return self.reason or "the handler asked for another attempt"
 
 
-class Drop(Exception):  # noqa: N818 - an instruction to the pool, raised by handlers
+class Drop(Exception):
     """Raised by a handler: this item needs no work; it is settled as dropped.
 
     Args:
@@ -53,7 +53,8 @@ class ItemInfo:
     """What a handler learns about its item through a parameter named ``item``.
 
     Attributes:
-        id: The item's id; the same at every attempt, in every run, so it serves as an idempotency key.
+        id: The item's id; the same at every attempt, in every run, so it serves as an idempotency
+            key.
         attempt: 1 at the first attempt.
         stage: The stage's name.
     """
@@ -130,7 +131,7 @@ def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:
 
 
 def outputs_of(result: Any) -> Iterable[Any]:
-    """Return the items that a handler's result means: what it yields, or what it returns if not None.
+    """Return the items in a handler's result: what it yields, or returns unless None.
 
     A generator is run to its end, so that an error in it comes before anything is recorded.
     """

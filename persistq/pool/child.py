@@ -21,7 +21,8 @@ def become_child(supervisor_pid: int) -> None:
     """Leave the terminal's group, take default signals, and die with the supervisor.
 
     Ctrl-C goes to the whole foreground group, but ending a run in good order is the supervisor's
-    business; a group of its own keeps the signal from this process and from what its handler starts.
+    business; a group of its own keeps the signal from this process and from what its handler
+    starts.
 
     Args:
         supervisor_pid: The supervisor.

@@ -1,4 +1,4 @@
-"""What a user sees of a running load: a live line on a terminal, plain lines elsewhere, on stderr."""
+"""What a user sees of a running load, on stderr: a live line on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class SilentConsole:
 
     def say(self, text: str) -> None:
         """Say one line."""
-        print(f"{self._name}: {text}", file=self._out, flush=True)  # noqa: T201 - its purpose
+        print(f"{self._name}: {text}", file=self._out, flush=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -103,7 +103,7 @@ class PlainConsole(SilentConsole):
             self._write()
 
     def _write(self) -> None:
-        print(self._last, file=self._out, flush=True)  # noqa: T201 - its purpose
+        print(self._last, file=self._out, flush=True)
 
 
 class LiveConsole(SilentConsole):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a pipeline runs: they are noted here and acted on by the supervisor's loop."""
+"""Ctrl-C and SIGTERM while a pipeline runs: noted here, acted on in the supervisor's loop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class SignalInbox:
     """Collects stop signals in place of their default effect, as a context manager.
 
-    A handler only notes the signal and wakes the loop; a third one ends the process at once, because
-    then the loop is probably what hangs. Outside the main thread, where Python delivers no signals,
-    the inbox stays empty.
+    A handler only notes the signal and wakes the loop; a third one ends the process at once,
+    because then the loop is probably what hangs. Outside the main thread, where Python delivers no
+    signals, the inbox stays empty.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """The supervisor: fills the posts of a run, replaces the dead, and knows when it is over.
 
-It waits at one place, for whatever comes first: a message of the broker, the end of a child, a signal.
+It waits at one place, for whatever comes first: a message of the broker, the end of a child, a
+signal.
 """
 
 from __future__ import annotations
@@ -104,7 +105,10 @@ class Supervisor:
             now = time.monotonic()
             if self._ending is None:
                 self._crew.fill(now)
-            connection.wait([self._run.anchor, inbox, *self._crew.sentinels()], self._patience(now))
+            connection.wait(
+                [self._run.anchor.fileno(), inbox.fileno(), *self._crew.sentinels()],
+                self._patience(now),
+            )
             for message in self._run.anchor.poll():
                 self._heed(message)
             for number in inbox.take():

@@ -1,4 +1,4 @@
-"""A worker's whole life: ask for an item, run the handler, report. It may be killed at any instruction."""
+"""A worker's whole life: ask, run the handler, report. It may be killed at any instruction."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_commit_records_everything_of_a_batch(feed: Feed, path: Path) -> None:
     )
     assert feed.outstanding() == [5]
     assert feed.journal.queues(feed.load.load_id) == [feed.row]
-    assert feed.journal.put_page(feed.id(1), feed.id(3), 9) == [
+    assert feed.journal.put_page(feed.id(1), feed.id(3), 9, 1 << 20) == [
         Item(feed.id(2), 2, b"\x02"),
         Item(feed.id(3), 2, b"\x03"),
     ]
@@ -152,7 +152,7 @@ def test_killed_process_leaves_all_of_a_batch_or_nothing(
     with closing(open_journal(path)) as journal:
         (row,) = journal.queues(feed.load.load_id)
         assert row.put == recorded
-        page = journal.put_page(feed.id(0), feed.id(99), 99)
+        page = journal.put_page(feed.id(0), feed.id(99), 99, 1 << 20)
         assert len(page) == recorded
 
 

@@ -88,7 +88,7 @@ def test_close_folds_the_log_back_and_may_be_repeated(feed: Feed, path: Path) ->
     feed.journal.close()
     assert [p.name for p in path.parent.iterdir()] == ["sales.db"]
     with closing(open_journal(path)) as journal:
-        assert len(journal.put_page(0, 1 << 62, 9)) == 1
+        assert len(journal.put_page(0, 1 << 62, 9, 1 << 20)) == 1
 
 
 def test_close_releases_the_file_even_when_it_cannot_flush(feed: Feed, path: Path) -> None:

