@@ -10,6 +10,7 @@ from persistq.broker.wire import (
     FrameReader,
     Hello,
     Refused,
+    Role,
     frame,
     from_client,
 )
@@ -52,6 +53,21 @@ class Link:
         self.gone = False
         self._reader: FrameReader[ClientMessage] = FrameReader(from_client)
         self._unsent = bytearray()
+
+    @property
+    def role(self) -> Role | None:
+        """What the connection is for, None before the client has said so."""
+        return None if self.hello is None else self.hello.role
+
+    @property
+    def family(self) -> str:
+        """The program that the client belongs to."""
+        return "" if self.hello is None else self.hello.family
+
+    @property
+    def pid(self) -> int:
+        """The client's process, 0 while unknown."""
+        return 0 if self.hello is None else self.hello.pid
 
     @property
     def behind(self) -> bool:

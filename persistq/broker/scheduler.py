@@ -115,8 +115,11 @@ class Scheduler:
 
     def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
         """A consumer returns items that it did not start."""
-        items = self._release(consumer_id, item_ids)
-        self._lane_of(consumer_id).put_back(items)
+        lane = self._lane_of(consumer_id)
+        lane.put_back(self._release(consumer_id, item_ids))
+        # It has stalled, so what it asked for early is better done elsewhere too.
+        if lane.waiting.get(consumer_id) is Patience.AHEAD:
+            del lane.waiting[consumer_id]
 
     # --- outcomes ---
 

@@ -57,7 +57,7 @@ class Watcher:
 
     def report(self, sizes: Callable[[], list[QueueSizes]], over: Ended | None, now: float) -> None:
         """Send what has changed, if it is time; always send the end."""
-        if self._over:
+        if self._over or self.link.behind:
             return
         self.stale = True
         if over is None and now < self.due:

@@ -272,7 +272,7 @@ class Refused(_Message, frozen=True, tag=65):
 
 
 class Journaled(_Message, frozen=True, tag=66):
-    """This many items of this connection are journaled so far."""
+    """This many items of this connection are journaled, absorbed or refused so far."""
 
     total: int
 

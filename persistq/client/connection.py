@@ -102,10 +102,22 @@ class Connection:
             connection.close()
             raise
 
-    def greet(self, hello: Hello) -> Welcome:
-        """Introduce this process and return the broker's answer."""
+    def greet(self, hello: Hello, timeout: float | None = None) -> Welcome:
+        """Introduce this process and return the broker's answer.
+
+        Args:
+            hello: The introduction.
+            timeout: Longest wait in seconds; None waits for ever.
+
+        Raises:
+            BrokerLost: It is gone, or has not answered in time.
+            PersistqError: It refuses.
+        """
         self.send(hello)
-        welcome = self.receive()
+        try:
+            welcome = self.receive(timeout)
+        except TimeoutError as error:
+            raise BrokerLost(self.name, f"it has not answered within {timeout:g} s") from error
         assert isinstance(welcome, Welcome), welcome
         return welcome
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -29,7 +30,9 @@ from persistq.broker.wire import (
     Take,
 )
 from persistq.client.connection import Connection, Handle
+from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import settle_puts
+from persistq.errors import PersistqError
 from persistq.fence import Post
 
 _NEVER = -1
@@ -79,6 +82,8 @@ class Consumer:
         self._getting = threading.Lock()
         self._sending = threading.RLock()
         self._seq = 0
+        self._got = 0
+        self._housekeeper: Housekeeper | None = None
 
     @property
     def buffered(self) -> int:
@@ -98,6 +103,7 @@ class Consumer:
         buffer = self._buffer
         if len(buffer) == self._ask_at:
             self._ask_ahead()
+        self._got += 1
         try:
             # Atomic, so threads that get at the same time need no lock while there is work here.
             return buffer.popleft()
@@ -148,12 +154,42 @@ class Consumer:
             self.report()
             self._connection.send(Dropped(item_id, reason))
 
-    def give_back(self, item_ids: list[int]) -> None:
-        """Return items that were got and not worked on, with those that were not even got."""
-        with self._sending:
-            unstarted = [delivery.item_id for delivery in self._buffer]
-            self._buffer.clear()
-            self._connection.send(GiveBack(item_ids + unstarted))
+    @property
+    def progress(self) -> int:
+        """How often work was asked for."""
+        return self._got
+
+    def unburden(self) -> bool:
+        """Report what is finished and give back what was not started, for the `Housekeeper`.
+
+        Crash: what was given back is handed out again by the broker, like what a dead process held.
+
+        Returns:
+            Whether anything was given back.
+        """
+        if not self._getting.acquire(blocking=False):
+            # Somebody waits for work here, so nothing is held back.
+            return False
+        try:
+            self._heed_all(self._connection.poll())
+            self.report()
+            if unstarted := self._take_buffered():
+                with self._sending:
+                    self._connection.send(GiveBack(unstarted))
+            return bool(unstarted)
+        except PersistqError:
+            # The thread that works here will meet the same error, and can tell somebody.
+            return False
+        finally:
+            self._getting.release()
+
+    def _take_buffered(self) -> list[int]:
+        """Empty the buffer from its end, while the other thread may take from its front."""
+        taken: list[int] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                taken.append(self._buffer.pop().item_id)
+        return taken[::-1]
 
     def report(self) -> None:
         """Send what is finished and not reported yet.
@@ -192,10 +228,17 @@ class Consumer:
 
     def drop(self) -> None:
         """Disconnect without a word."""
+        if self._housekeeper is not None:
+            self._housekeeper.dismiss()
         self._connection.close()
         self._post.close()
 
     # --- inside ---
+
+    def _have_looked_after(self) -> None:
+        if self._housekeeper is None:
+            self._housekeeper = Housekeeper(self)
+        self._housekeeper.wake()
 
     def _await_work(self, timeout: float | None) -> Delivery | Ended | None:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -248,6 +291,8 @@ class Consumer:
             window = len(message.item_ids)
             self._ask_at = window // 2 if window > 1 else _NEVER
             self._buffer.extend(_deliveries(message))
+            if window > 1:
+                self._have_looked_after()
         elif isinstance(message, Answer):
             self._answers[message.seq] = message.value
 

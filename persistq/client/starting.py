@@ -20,10 +20,11 @@ import msgspec
 
 from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection, Handle
-from persistq.errors import BrokerLost, JournalBusy, RunEnded
+from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 
 RETRY_S = 0.02
+END_S = 5.0
 
 
 @dataclass(slots=True)
@@ -61,42 +62,40 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
     deadline = time.monotonic() + timeout
     while True:
         try:
-            opened = _attach(opening, ack_interval) or _start(opening, ack_interval, timeout)
-        except (JournalBusy, RunEnded, BrokerLost) as refused:
-            if not _passing(refused, opening) or time.monotonic() >= deadline:
-                raise
+            return _attach(opening, ack_interval) or _start(opening, ack_interval, timeout)
+        except _BetweenTwoRuns as passing:
+            if time.monotonic() >= deadline:
+                raise passing.error from None
             time.sleep(RETRY_S)
-        else:
-            return opened
 
 
-def _passing(refused: JournalBusy | RunEnded | BrokerLost, opening: Opening) -> bool:
-    """Return whether to try again: a broker is between two states.
+class _BetweenTwoRuns(Exception):
+    """A broker is just starting or ending: trying again soon will tell.
 
-    One that has the lock and no address is starting or ending; one whose program is dead serves out
-    its last workers; one that vanished while we spoke to it leaves the way free.
+    One whose program is dead serves out its last workers; one that has the lock and does not answer
+    is not there yet, or not any more.
     """
-    if isinstance(refused, RunEnded):
-        return True
-    lock = lock_path(opening.path)
-    holder = holder_of(lock)
-    if isinstance(refused, JournalBusy):
-        return holder is None or holder.kind == opening.kind == "queue" or not is_held(lock)
-    return holder is not None and not is_held(lock)
+
+    def __init__(self, error: PersistqError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
+    """Join the live broker; None if there is none that answers."""
     lock = lock_path(opening.path)
     holder = holder_of(lock)
     if holder is None or not is_held(lock):
         return None
-    if holder.host != socket.gethostname():
+    if holder.host != socket.gethostname() or holder.kind != opening.kind:
         raise JournalBusy(opening.path, holder.pid, holder.host)
     handle = _handle(opening, holder, ack_interval)
     try:
         anchor, welcome = Connection.dial(handle, Role.ANCHOR)
     except BrokerLost:
         return None
+    except RunEnded as ended:
+        raise _BetweenTwoRuns(ended) from ended
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
 
 
@@ -107,19 +106,31 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     anchor = Connection(ours, opening.name)
     hello = Hello(opening.token, os.getpid(), opening.family, Role.ANCHOR)
     try:
-        anchor.send(hello)
-        welcome = anchor.receive(timeout + opening.fence_timeout)
-        assert isinstance(welcome, Welcome), welcome
-    except BaseException as error:
-        anchor.close()
-        code = broker.wait()
-        if isinstance(error, BrokerLost):
-            raise BrokerLost(opening.name, f"it ended at start with exit code {code}") from error
+        welcome = anchor.greet(hello, timeout + opening.fence_timeout)
+    except JournalBusy as busy:
+        _discard(anchor, broker)
+        raise _BetweenTwoRuns(busy) from busy
+    except BrokerLost as lost:
+        reason = f"it ended at start with exit code {_discard(anchor, broker)}"
+        raise BrokerLost(opening.name, reason) from lost
+    except BaseException:
+        _discard(anchor, broker)
         raise
     holder = holder_of(lock_path(opening.path))
     assert holder is not None, "the broker published itself before it answered"
     handle = _handle(opening, holder, ack_interval)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, broker)
+
+
+def _discard(anchor: Connection, broker: subprocess.Popen[bytes]) -> int:
+    """End a broker that did not come up; return its exit code."""
+    anchor.close()
+    try:
+        return broker.wait(END_S)
+    except subprocess.TimeoutExpired:
+        # It hangs before it has taken anything on, so nothing is lost with it.
+        broker.kill()
+        return broker.wait()
 
 
 def _handle(opening: Opening, holder: Holder, ack_interval: float) -> Handle:

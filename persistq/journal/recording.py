@@ -110,6 +110,12 @@ UNCOUNT_PARKED = Statement(
     update(_queue).where(_queue.c.queue_id == bindparam("of_queue")).values(parked=0)
 )
 
+UNSEAL_AFTER = Statement(
+    update(_queue)
+    .where(_queue.c.load_id == bindparam("of_load"), _queue.c.position > bindparam("after"))
+    .values(sealed_total=None)
+)
+
 CLEAR_DIGESTS = Statement(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
 ADD_DIGEST = Statement(
     upsert(_key)

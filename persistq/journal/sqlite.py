@@ -236,9 +236,13 @@ class SqliteJournal(Journal):
         Crash: all of this is recorded, or nothing.
         """
         with self._writer.transaction(synced=True):
-            count = sum(self._unpark_queue(row.queue_id) for row in self.queues(load_id))
-            if count:
+            rows = self.queues(load_id)
+            parking = [row.position for row in rows if row.parked]
+            count = sum(self._unpark_queue(row.queue_id) for row in rows)
+            if parking:
                 self._writer.execute(recording.REOPEN_LOAD, of_load=load_id)
+                # What is retried may have outputs, so the stages behind it are open again too.
+                self._writer.execute(recording.UNSEAL_AFTER, of_load=load_id, after=parking[0])
         return count
 
     # --- absorption ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -269,9 +270,13 @@ class Pipeline:
         source = self._source_assignment(run, settings, arguments)
         assignments = self._assignments(run, settings)
         if settings.workers == 0:
-            ended = InlineRun(source, assignments).run()
-            queues = _counted(run)
-            return RunOutcome(ended.outcome, ended.reason, 0, queues)
+            try:
+                ended = InlineRun(source, assignments).run()
+            except KeyboardInterrupt:
+                number = signal.SIGINT
+                reason = f"interrupted by {number.name}"
+                return RunOutcome("INTERRUPTED", reason, number, _counted(run))
+            return RunOutcome(ended.outcome, ended.reason, 0, _counted(run))
         crew = Crew(settings.start_method, self._posts(source, assignments, settings))
         supervisor = Supervisor(
             run,

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from persistq import failpoints
@@ -17,7 +18,7 @@ from persistq.client.connection import Connection, Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.errors import BrokerLost, PersistqError, UsageError
-from persistq.pool.child import become_child
+from persistq.pool.child import Word, become_child
 
 LINGER_S = 0.002
 """How long an item that a source has yielded may wait for company."""
@@ -133,15 +134,17 @@ class Outbox:
                     return
 
 
-def run_source(assignment: SourceAssignment, supervisor_pid: int) -> None:
+def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -> None:
     """Be a source's process from start to end.
 
     Crash: what was put is journaled; the source is called again, and what it puts again is
     absorbed.
     """
     become_child(supervisor_pid)
+    tells.send_bytes(Word.READY)
     try:
         drain_source(assignment)
+        tells.send_bytes(Word.OVER)
     except BrokerLost as error:
         sys.exit(error.exit_code)
 
@@ -151,32 +154,65 @@ def drain_source(assignment: SourceAssignment, on_item: Callable[[], object] | N
 
     Args:
         assignment: The source.
-        on_item: Called after each item, by inline runs.
+        on_item: Called after each item, by inline runs; anything but None ends the source.
 
     Returns:
         Whether the source came to its end.
     """
+    control, welcome = Connection.dial(assignment.handle, Role.CONTROL)
     producer = Producer(assignment.handle)
-    control, _ = Connection.dial(assignment.handle, Role.CONTROL)
+    try:
+        # A source that died after its seal has nothing left to say.
+        over = assignment.handle.queue_id in welcome.closed
+        return over or _drain(assignment, producer, control, on_item)
+    finally:
+        control.close()
+        producer.close()
+
+
+def _drain(
+    assignment: SourceAssignment,
+    producer: Producer,
+    control: Connection,
+    on_item: Callable[[], object] | None,
+) -> bool:
     source = assignment.source
     try:
         with Outbox(producer, assignment.codec) as outbox:
-            for item in source.function(**assignment.arguments):
-                outbox.add(item)
-                if on_item is not None:
-                    outbox.finish()
-                    on_item()
-            outbox.finish()
-    except BrokerLost:
+            over = _put_all(source.function(**assignment.arguments), outbox, on_item)
+    except (BrokerLost, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
         traceback.print_exc()
-        reason = f"source {source.name!r} raised {type(error).__name__}: {error}"
-        control.ask(Fail, reason)
+        control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()
         return False
-    failpoints.point("source.before_seal")
-    control.ask(Seal, assignment.handle.queue_id)
+    if over:
+        failpoints.point("source.before_seal")
+        control.ask(Seal, assignment.handle.queue_id)
+        failpoints.point("source.after_seal")
     control.send(Farewell())
     producer.say_farewell()
+    return over
+
+
+def _put_all(
+    items: Iterable[Any], outbox: Outbox, on_item: Callable[[], object] | None
+) -> bool:
+    """Put items until they end; False if `on_item` ended them."""
+    try:
+        for item in items:
+            outbox.add(item)
+            if on_item is not None:
+                outbox.finish()
+                if on_item() is not None:
+                    return False
+    except PersistqError:
+        # The connection may be what failed, so there is nothing to finish on it.
+        raise
+    except BaseException:
+        # What was yielded before an error is kept: the other side may not give it out twice.
+        outbox.finish()
+        raise
+    outbox.finish()
     return True

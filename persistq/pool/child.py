@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import enum
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,15 @@ ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
 
 _PR_SET_PDEATHSIG = 1
+
+
+class Word(bytes, enum.Enum):
+    """What a child tells its supervisor of itself, once each."""
+
+    READY = b"ready"
+    """All that it needs is imported and set up; what ends it from now on is its work."""
+    OVER = b"over"
+    """There is no more work of its kind, so nobody need take its place."""
 
 
 def become_child(supervisor_pid: int) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from pickle import PicklingError
 from typing import Any
 
 from persistq.errors import UsageError
+from persistq.pool.child import Word
 
 RESTART_DELAY_S = 0.1
 RESTART_DELAY_MAX_S = 10.0
@@ -30,6 +34,8 @@ class Post:
         args: Its arguments.
         source: Whether it is a source, which ends when it has put all.
         process: The child, if there is one.
+        hears: What the child says of itself, see `persistq.pool.child.Word`.
+        failed_starts: Children that ended before they were ready, one after the other.
         young_deaths: Children that died young, one after the other.
         deaths: Children that died at all.
         started_at: When the child was started.
@@ -42,6 +48,8 @@ class Post:
     args: tuple[Any, ...]
     source: bool = False
     process: BaseProcess | None = None
+    hears: Connection | None = None
+    failed_starts: int = 0
     young_deaths: int = 0
     deaths: int = 0
     started_at: float = 0.0
@@ -79,18 +87,22 @@ class Crew:
                 self._start(post, now)
 
     def _start(self, post: Post, now: float) -> None:
+        hears, tells = self.context.Pipe(duplex=False)
         # `Process` exists on every context; its base class just does not say so.
         process = self.context.Process(  # type: ignore[attr-defined]
-            target=post.target, args=(*post.args, os.getpid()), name=post.name
+            target=post.target, args=(*post.args, os.getpid(), tells), name=post.name
         )
         try:
             process.start()
-        except (AttributeError, TypeError, ValueError, ImportError) as error:
+        except (AttributeError, TypeError, ValueError, ImportError, PicklingError) as error:
+            hears.close()
             raise UsageError(
                 f"{post.name} cannot be started: {error}; define handlers at the top level of a "
                 "module, so that a new process can import them"
             ) from error
-        post.process, post.started_at = process, now
+        finally:
+            tells.close()
+        post.process, post.hears, post.started_at = process, hears, now
 
     def reap(self, now: float) -> Iterator[tuple[Post, int]]:
         """Yield each post whose child has ended, with the exit status; negative is a signal."""
@@ -98,8 +110,9 @@ class Crew:
             process = post.process
             if process is not None and process.exitcode is not None:
                 code = process.exitcode
-                process.close()
-                post.process = None
+                words = _clear(post)
+                post.over |= Word.OVER in words
+                post.failed_starts = 0 if words else post.failed_starts + 1
                 self._schedule(post, code, now)
                 yield post, code
 
@@ -146,8 +159,20 @@ class Crew:
         for post in self.posts:
             if post.process is not None:
                 post.process.join()
-                post.process.close()
-                post.process = None
+                _clear(post)
+
+
+def _clear(post: Post) -> list[bytes]:
+    """Make a post whose child has ended empty; return the child's words."""
+    assert post.process is not None, post
+    assert post.hears is not None, post
+    words = []
+    with contextlib.suppress(EOFError, OSError), post.hears as hears:
+        while hears.poll():
+            words.append(hears.recv_bytes())
+    post.process.close()
+    post.process = post.hears = None
+    return words
 
 
 def _signal_group(pid: int, number: int) -> None:

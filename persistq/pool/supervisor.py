@@ -14,6 +14,7 @@ from typing import Protocol
 
 from persistq.broker.wire import BrokerMessage, Ended, Halt, Progress, QueueSizes, Role, Watch
 from persistq.client.connection import Connection
+from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun
 from persistq.errors import BrokerLost, RunEnded
 from persistq.items import DONE
@@ -23,7 +24,12 @@ from persistq.pool.signals import SignalInbox
 SWEEP_S = 1.0
 """Children are looked after at least this often: a grandchild may hold a sentinel open."""
 
-YOUNG_DEATHS_MAX = 5
+FAILED_STARTS_MAX = 5
+"""Children at one post that may end before they are ready; then the run has failed."""
+
+SOURCE_DEATHS_MAX = 10
+"""Deaths of a source; it begins anew each time, so more of them would lead nowhere."""
+
 KILL_PATIENCE_S = 2.0
 
 
@@ -92,11 +98,13 @@ class Supervisor:
         with SignalInbox() as inbox:
             try:
                 self._run.anchor.send(Watch(self._interval))
-                self._loop(inbox)
+                try:
+                    self._loop(inbox)
+                finally:
+                    self._crew.stop(KILL_PATIENCE_S)
+                self._catch_up()
             except (BrokerLost, RunEnded) as error:
                 self._ending = "LOST", str(error)
-            finally:
-                self._crew.stop(KILL_PATIENCE_S)
         outcome, reason = self._ending or ("LOST", "the supervisor failed")
         return RunOutcome(outcome, reason, self._signal, self._queues)
 
@@ -116,6 +124,13 @@ class Supervisor:
             for post, code in self._crew.reap(time.monotonic()):
                 self._mourn(post, code)
 
+    def _catch_up(self) -> None:
+        """Take in what the last children did: the broker answers after it has told the rest."""
+        queues = sizes_of_run(self._run.handle)
+        for message in self._run.anchor.poll():
+            self._heed(message)
+        self._queues = tuple(queues)
+
     def _finished(self) -> bool:
         if self._ending is None:
             return False
@@ -130,8 +145,11 @@ class Supervisor:
         if isinstance(message, Progress):
             self._queues = tuple(message.queues)
             self._display.show(message)
+        elif isinstance(message, Ended) and message.outcome == DONE.value:
+            # Even after an interruption: the items in flight may have been the last ones.
+            self._end("DONE", "")
         elif isinstance(message, Ended) and self._ending is None:
-            self._end("DONE" if message.outcome == DONE.value else "FAILED", message.reason)
+            self._end("FAILED", message.reason)
 
     def _end(self, outcome: str, reason: str) -> None:
         """It is over: let the children come to their ends, within the grace period."""
@@ -164,15 +182,16 @@ class Supervisor:
     def _mourn(self, post: Post, code: int) -> None:
         if self._ending is not None:
             return
-        if code == 0 and post.source:
-            post.over = True
-        elif code:
+        if post.failed_starts >= FAILED_STARTS_MAX:
+            self._give_up(f"{post.name} cannot be started (the last one {_ending_of(code)})")
+        elif post.source and post.deaths >= SOURCE_DEATHS_MAX:
+            self._give_up(f"{post.name} keeps dying (the last one {_ending_of(code)})")
+        elif not post.over:
             self._display.say(f"{post.name} {_ending_of(code)}; starting another one")
-        if post.young_deaths >= YOUNG_DEATHS_MAX:
-            self._end(
-                "FAILED", f"{post.name} keeps dying right after its start ({_ending_of(code)})"
-            )
-            self._halt()
+
+    def _give_up(self, reason: str) -> None:
+        self._end("FAILED", reason)
+        self._halt()
 
 
 def _ending_of(code: int) -> str:

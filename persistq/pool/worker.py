@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 from persistq import failpoints
@@ -15,7 +16,7 @@ from persistq.client.connection import Handle
 from persistq.client.consumer import Consumer, Delivery
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
-from persistq.pool.child import become_child
+from persistq.pool.child import Word, become_child
 
 TEXT_MAX = 16_000
 """Most characters of a message or traceback that are kept, from its end."""
@@ -87,6 +88,9 @@ class Worker:
         failpoints.point("worker.before_handler")
         try:
             outputs = self._outputs(delivery)
+        except KeyboardInterrupt:
+            # Only an inline run gets it, from its user, and it says nothing about the item.
+            raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
             self._report_error(delivery.item_id, error)
         else:
@@ -109,12 +113,25 @@ class Worker:
     def _report_error(self, item_id: int, error: BaseException) -> None:
         retry, drop = self._job.control_flow
         if isinstance(error, drop):
-            self._consumer.dropped(item_id, str(error))
+            self._consumer.dropped(item_id, _text(error))
             return
         delay = getattr(error, "delay", None) if isinstance(error, retry) else None
         self._consumer.failed(
-            item_id, type(error).__qualname__, str(error)[-TEXT_MAX:], _trace(error), delay
+            item_id, type(error).__qualname__, _text(error), _trace(error), delay
         )
+
+
+def _text(error: BaseException) -> str:
+    """Return what an exception says, whatever its author did to its text."""
+    try:
+        return _storable(str(error))
+    except Exception as second:  # noqa: BLE001 - the first error is the one to report
+        return f"(its text cannot be had: {type(second).__name__})"
+
+
+def _storable(text: str) -> str:
+    # File names from the system can hold lone surrogates, which no encoding takes.
+    return text.encode("utf-8", "backslashreplace").decode()[-TEXT_MAX:]
 
 
 def _trace(error: BaseException) -> str:
@@ -122,21 +139,25 @@ def _trace(error: BaseException) -> str:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))[-TEXT_MAX:]
+    return _storable("".join(traceback.format_exception(type(error), error, frames)))
 
 
-def run_worker(assignment: Assignment, supervisor_pid: int) -> None:
+def run_worker(assignment: Assignment, supervisor_pid: int, tells: Connection) -> None:
     """Be a worker process from start to end.
 
     Args:
         assignment: What to do.
         supervisor_pid: Whose death ends this process.
+        tells: Where to say how far it has come.
     """
     become_child(supervisor_pid)
     try:
         consumer = Consumer(assignment.handle)
-        Worker(assignment, consumer).work()
+        worker = Worker(assignment, consumer)
+        tells.send_bytes(Word.READY)
+        worker.work()
         consumer.leave()
+        tells.send_bytes(Word.OVER)
     except PersistqError as error:
         # The broker or the supervisor is gone; whoever is left of them says so to the user.
         sys.exit(error.exit_code)

@@ -1,0 +1,134 @@
+"""The broker's side of consumers: handing out items, and what became of them."""
+
+from __future__ import annotations
+
+from persistq.broker import wire
+from persistq.broker.link import Link
+from persistq.broker.session import Session
+from persistq.items import DONE, FAILED, Failure, FailureKind, Item, queue_of
+
+REFILL_ITEMS = 10_000
+REFILL_BYTES = 16 << 20
+
+
+class Consuming:
+    """Gives out items and records outcomes.
+
+    Args:
+        session: The load being served.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._scheduler = session.scheduler
+
+    # --- messages ---
+
+    def on_take(self, link: Link, take: wire.Take) -> None:
+        """Line up for work; a request that crossed with an answer is void."""
+        if (refusal := self._session.orphaned(link)) is not None:
+            link.refuse(refusal)
+        elif take.seen == link.windows:
+            self._scheduler.take(link.number, take.patience)
+
+    def on_cancel(self, link: Link, _: wire.Cancel) -> None:
+        """Stop waiting for work; if it is on its way already there is nothing to say."""
+        if self._scheduler.cancel(link.number):
+            link.send(wire.Empty())
+
+    def on_done(self, link: Link, done: wire.Done) -> None:
+        """Record finished items and their outputs, in one transaction."""
+        finished = self._scheduler.finish(link.number, done.item_ids, done.busy)
+        if not finished:
+            return
+        self._session.ledger.done(self._session.row(queue_of(finished[0])), finished)
+        if len(finished) < len(done.item_ids):
+            return
+        for outputs in done.outputs:
+            row = self._session.row(outputs.queue_id)
+            self._session.ledger.put(row, outputs.codecs, outputs.payloads, synced=False)
+
+    def on_failed(self, link: Link, failed: wire.Failed) -> None:
+        """Record a failed attempt; the item is retried or parked."""
+        now = self._session.clock()
+        verdict = self._scheduler.fail(link.number, failed.item_id, now, failed.retry_after)
+        if verdict is None:
+            return
+        failure = Failure(
+            item_id=failed.item_id,
+            kind=FailureKind.EXCEPTION,
+            type=failed.error_type,
+            message=failed.message,
+            traceback=failed.traceback,
+            pid=link.pid,
+        )
+        self._session.record_failure(failure, verdict)
+
+    def on_dropped(self, link: Link, dropped: wire.Dropped) -> None:
+        """Record an item that needs no work."""
+        if self._scheduler.drop(link.number, dropped.item_id):
+            row = self._session.row(queue_of(dropped.item_id))
+            self._session.ledger.dropped(row, dropped.item_id)
+
+    def on_give_back(self, link: Link, given: wire.GiveBack) -> None:
+        """Hand items to others that this consumer has not started."""
+        self._scheduler.give_back(link.number, given.item_ids)
+
+    # --- the turn ---
+
+    def hand_out(self) -> None:
+        """Send work to everybody who waits and can be served."""
+        for number, items in self._scheduler.assign(self._session.clock()):
+            link = self._session.links[number]
+            link.windows += 1
+            link.send(self._window(items))
+
+    def refill(self) -> None:
+        """Read from the journal what memory has room for again."""
+        journal = self._session.journal
+        for lane in self._scheduler.lanes.values():
+            while (span := lane.page_wanted()) is not None:
+                read = journal.put_page if span.untouched else journal.outstanding_page
+                lane.refill(read(span.after, span.last, REFILL_ITEMS, REFILL_BYTES))
+
+    def answer(self) -> None:
+        """Tell those for whom it is over, and those who would not wait."""
+        ended = self.ended()
+        for number in self._scheduler.answers():
+            self._session.links[number].send(ended)
+        for number in self._scheduler.impatient():
+            self._session.links[number].send(wire.Empty())
+
+    def ended(self) -> wire.Ended:
+        """Return how it ends, or has ended."""
+        outcome = DONE if self._scheduler.failed is None else FAILED
+        return wire.Ended(outcome.value, self._scheduler.failed or "")
+
+    def lose(self, link: Link) -> None:
+        """A consumer is gone: its items go to others, and the one it was running is blamed."""
+        if link.number not in self._scheduler.consumers:
+            return
+        in_hand = self._session.fence.held_in(link.slot) if link.slot >= 0 else 0
+        held = [item.item_id for item in self._scheduler.leave(link.number)]
+        if link.slot >= 0:
+            self._session.fence.reclaim(link.slot)
+        if in_hand in held and not link.farewell and not self._dismissed(link):
+            self._convict(in_hand, link.pid)
+
+    # --- inside ---
+
+    def _window(self, items: list[Item]) -> wire.Items:
+        item_ids, codecs, payloads = zip(*items, strict=True)
+        attempts = self._scheduler.attempts(item_ids)
+        return wire.Items(list(item_ids), bytes(codecs), list(payloads), attempts)
+
+    def _dismissed(self, link: Link) -> bool:
+        """Return whether a consumer was being ended anyway, so that its item is not to blame."""
+        over = self._scheduler.halted or self._scheduler.failed is not None
+        return over or self._session.orphaned(link) is not None
+
+    def _convict(self, item_id: int, pid: int) -> None:
+        verdict = self._scheduler.blame(item_id, FailureKind.CRASH)
+        message = f"its worker, process {pid}, died while it ran this item"
+        failure = Failure(item_id, FailureKind.CRASH, "WorkerDied", message, pid=pid)
+        self._session.record_failure(failure, verdict)

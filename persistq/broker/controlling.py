@@ -1,0 +1,79 @@
+"""The broker's side of everything but items: questions, waiting, watching and ending a run."""
+
+from __future__ import annotations
+
+from persistq.broker import wire
+from persistq.broker.consuming import REFILL_BYTES
+from persistq.broker.link import Link
+from persistq.broker.session import Session
+from persistq.broker.watching import Watcher
+from persistq.items import item_id_of
+
+
+class Controlling:
+    """Answers questions and carries out orders.
+
+    Args:
+        session: The load being served.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._joins: list[tuple[Link, wire.Join]] = []
+
+    def on_fail(self, link: Link, fail: wire.Fail) -> None:
+        """The load has failed; it takes effect in this turn."""
+        self._session.scheduler.give_up(fail.reason)
+        link.send(wire.Answer(fail.seq, None))
+
+    def on_halt(self, link: Link, halt: wire.Halt) -> None:
+        """Hand out nothing more."""
+        self._session.scheduler.halted = True
+        link.send(wire.Answer(halt.seq, None))
+
+    def on_flush(self, link: Link, flush: wire.Flush) -> None:
+        """Answer when all that came before is on disk."""
+        self._session.ledger.sync()
+        self._session.after_commit(lambda: link.send(wire.Answer(flush.seq, None)))
+
+    def on_join(self, link: Link, join: wire.Join) -> None:
+        """Answer when nothing is outstanding."""
+        self._joins.append((link, join))
+
+    def on_sizes(self, link: Link, sizes: wire.Sizes) -> None:
+        """Answer with the counters, this turn's records included."""
+        session = self._session
+        session.after_commit(lambda: link.send(wire.Answer(sizes.seq, session.sizes())))
+
+    def on_page(self, link: Link, page: wire.Page) -> None:
+        """Answer with outstanding items."""
+        last = item_id_of(page.queue_id, self._session.row(page.queue_id).put)
+        items = self._session.journal.outstanding_page(
+            page.after_id, last, page.limit, REFILL_BYTES
+        )
+        link.send(wire.Answer(page.seq, items))
+
+    def on_release(self, link: Link, release: wire.Release) -> None:
+        """Let held-back items go."""
+        count = self._session.scheduler.lanes[release.queue_id].release()
+        link.send(wire.Answer(release.seq, count))
+
+    def on_watch(self, link: Link, watch: wire.Watch) -> None:
+        """Show progress from now on."""
+        watcher = Watcher(link, watch.interval, self._session.clock())
+        self._session.watchers.append(watcher)
+
+    def answer(self, ended: wire.Ended) -> None:
+        """Answer those that wait for something to be over, and show progress."""
+        session = self._session
+        for link, join in [j for j in self._joins if not session.row(j[1].queue_id).outstanding]:
+            self._joins.remove((link, join))
+            link.send(wire.Answer(join.seq, None))
+        over = session.settled or session.scheduler.failed is not None
+        for watcher in session.watchers:
+            watcher.report(session.sizes, ended if over else None, session.clock())
+
+    def lose(self, link: Link) -> None:
+        """A connection is gone: it waits for nothing any more."""
+        self._joins = [join for join in self._joins if join[0] is not link]
+        self._session.watchers = [w for w in self._session.watchers if w.link is not link]

@@ -1,0 +1,160 @@
+"""The broker's side of producers: puts, bounded queues, absorption and the seal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from persistq.broker import wire
+from persistq.broker.link import Link
+from persistq.broker.opening import absorber_of
+from persistq.broker.session import Session
+from persistq.broker.wire import Patience, Role
+from persistq.errors import PersistqError, QueueClosed
+
+
+@dataclass(slots=True)
+class _PendingOffer:
+    """One item that waits for room in a bounded queue."""
+
+    link: Link
+    offer: wire.Offer
+
+
+class Producing:
+    """Takes in items.
+
+    Args:
+        session: The load being served.
+
+    Attributes:
+        closed: Queues that were sealed in this run.
+        sealing: Whether a seal waits for `seal`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._offers: list[_PendingOffer] = []
+        self._seals: list[tuple[Link, wire.Seal]] = []
+        self._credited: dict[int, Link] = {}
+        self.closed: set[int] = set()
+
+    @property
+    def sealing(self) -> bool:
+        """Whether somebody has asked for a seal in this turn."""
+        return bool(self._seals)
+
+    # --- messages ---
+
+    def on_put(self, link: Link, put: wire.Put) -> None:
+        """Journal items; a refusal counts them as dealt with, so that nobody waits for them."""
+        if (refusal := self._take_in(link, put)) is not None:
+            link.refuse(refusal)
+        self._credit(link, len(put.payloads))
+
+    def on_offer(self, link: Link, offer: wire.Offer) -> None:
+        """Line up for room in a bounded queue."""
+        self._offers.append(_PendingOffer(link, offer))
+
+    def on_cancel(self, link: Link, _: wire.Cancel) -> None:
+        """Stop waiting for room; if the offer was answered already there is nothing to say."""
+        remaining = [pending for pending in self._offers if pending.link is not link]
+        if len(remaining) < len(self._offers):
+            self._offers = remaining
+            link.send(wire.Accepted(ok=False))
+
+    def on_seal(self, link: Link, seal: wire.Seal) -> None:
+        """Seal at the end of this turn's reading."""
+        self._seals.append((link, seal))
+
+    # --- the turn ---
+
+    def admit_offers(self) -> None:
+        """Take in the items that bounded queues have room for, first come first served."""
+        waiting, self._offers = self._offers, []
+        full: set[int] = set()
+        for pending in waiting:
+            link, offer = pending.link, pending.offer
+            lane = self._session.scheduler.lanes[offer.queue_id]
+            if offer.queue_id not in full and lane.queued < offer.maxsize:
+                self._accept(link, offer)
+            elif offer.patience is Patience.NEVER:
+                link.send(wire.Accepted(ok=False))
+            else:
+                full.add(offer.queue_id)
+                self._offers.append(pending)
+
+    def seal(self) -> None:
+        """Record the seals of this turn. Whatever had arrived before them must have been read.
+
+        Crash: a seal is answered after it is committed and synced.
+        """
+        seals, self._seals = self._seals, []
+        for link, seal in seals:
+            row = self._session.row(seal.queue_id)
+            if row.queue_id not in self.closed:
+                self.closed.add(row.queue_id)
+                self._session.ledger.seal(row)
+            self._session.after_commit(partial(self._tell_sealed, link, seal))
+
+    def lose(self, link: Link) -> None:
+        """A connection is gone; the source of a pipeline that died will repeat all it ever put."""
+        self._offers = [pending for pending in self._offers if pending.link is not link]
+        died = link.role is Role.PRODUCER and not link.farewell
+        if died and self._session.opening.kind == "pipeline":
+            row = self._session.rows[0]
+            absorber = absorber_of(self._session.journal, row)
+            self._session.opened.absorbers[row.queue_id] = absorber
+            self._session.roster.repeats(link.family)
+
+    # --- inside ---
+
+    def _accept(self, link: Link, offer: wire.Offer) -> None:
+        put = wire.Put(offer.queue_id, bytes([offer.codec]), [offer.payload])
+        if (refusal := self._take_in(link, put)) is not None:
+            link.refuse(refusal)
+            return
+        link.send(wire.Accepted(ok=True))
+        self._credit(link, 1)
+
+    def _take_in(self, link: Link, put: wire.Put) -> PersistqError | None:
+        """Journal what is new of these items, or return why not."""
+        session = self._session
+        if (refusal := session.orphaned(link)) is not None:
+            return refusal
+        if put.queue_id in self.closed:
+            return QueueClosed(session.opening.name)
+        codecs, payloads = self._absorbed(link, put)
+        if payloads and session.settled:
+            return QueueClosed(session.opening.name)
+        if payloads:
+            row = session.row(put.queue_id)
+            if row.sealed_total is not None:
+                session.ledger.unseal(row)
+            session.ledger.put(row, codecs, payloads, synced=True)
+            session.roster.wrote(link.family, row, len(payloads))
+        return None
+
+    def _absorbed(self, link: Link, put: wire.Put) -> tuple[bytes, list[bytes]]:
+        absorber = self._session.opened.absorbers.get(put.queue_id)
+        if absorber and link.absorbs:
+            return absorber.admit(put.codecs, put.payloads)
+        return put.codecs, put.payloads
+
+    def _credit(self, link: Link, count: int) -> None:
+        """Have the producer told after the commit, once a turn."""
+        link.puts += count
+        if not self._credited:
+            self._session.after_commit(self._tell_journaled)
+        self._credited[link.number] = link
+
+    def _tell_journaled(self) -> None:
+        credited, self._credited = self._credited, {}
+        for link in credited.values():
+            link.send(wire.Journaled(link.puts))
+
+    def _tell_sealed(self, link: Link, seal: wire.Seal) -> None:
+        # Producers hear of the seal before the one who asked for it does.
+        for producer in self._session.of_role(Role.PRODUCER):
+            producer.send(wire.Closed(seal.queue_id))
+        link.send(wire.Answer(seal.seq, None))

@@ -1,0 +1,108 @@
+"""What the parts of a broker share while it serves one load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from persistq.broker.ledger import Ledger
+from persistq.broker.link import Link
+from persistq.broker.opening import OpenLoad
+from persistq.broker.roster import Roster
+from persistq.broker.scheduler import Scheduler, Verdict
+from persistq.broker.watching import Watcher, sizes_of
+from persistq.broker.wire import Opening, QueueSizes, Role
+from persistq.errors import RunEnded
+from persistq.fence import Fence
+from persistq.items import Failure, queue_of
+from persistq.journal.base import Journal, QueueRow
+
+
+class Session:
+    """One load being served.
+
+    Args:
+        opening: What was asked for.
+        journal: The open journal.
+        opened: The load.
+        fence: The fence, clear and wiped.
+        clock: Monotonic time in seconds.
+
+    Attributes:
+        ledger: Collects what this turn records.
+        roster: The programs that have the load open.
+        links: All connections, by number.
+        watchers: Those that want to see progress.
+        settled: Whether the load was recorded as settled.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        journal: Journal,
+        opened: OpenLoad,
+        fence: Fence,
+        clock: Callable[[], float],
+    ) -> None:
+        self.opening = opening
+        self.journal = journal
+        self.opened = opened
+        self.fence = fence
+        self.clock = clock
+        self.ledger = Ledger(journal)
+        self.roster = Roster()
+        self.links: dict[int, Link] = {}
+        self.watchers: list[Watcher] = []
+        self.settled = False
+        self._after_commit: list[Callable[[], None]] = []
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Who gets which item."""
+        return self.opened.scheduler
+
+    @property
+    def rows(self) -> list[QueueRow]:
+        """The queues in the order of the stages."""
+        return [lane.row for lane in self.scheduler.lanes.values()]
+
+    def row(self, queue_id: int) -> QueueRow:
+        """Return a queue's counters."""
+        return self.scheduler.lanes[queue_id].row
+
+    def sizes(self) -> list[QueueSizes]:
+        """Return all counters as they are sent."""
+        return [sizes_of(lane) for lane in self.scheduler.lanes.values()]
+
+    def orphaned(self, link: Link) -> RunEnded | None:
+        """Return the refusal for a client whose program is dead."""
+        pid = self.roster.dead(link.family)
+        return None if pid is None else RunEnded(self.opening.name, pid)
+
+    def of_role(self, role: Role) -> list[Link]:
+        """Return the connections of one kind."""
+        return [link for link in self.links.values() if link.role is role]
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do something as soon as what this turn brought is committed."""
+        self._after_commit.append(act)
+
+    def commit(self) -> None:
+        """Commit the turn; then new items are ready, and what waited for it is done.
+
+        Crash: see `Ledger.commit`; nobody is told of a record before it is committed.
+        """
+        for items in self.ledger.commit():
+            self.scheduler.arrive(items)
+        waiting, self._after_commit = self._after_commit, []
+        for act in waiting:
+            act()
+
+    def record_failure(self, failure: Failure, verdict: Verdict) -> None:
+        """Record a failed attempt, and the parking if it was the last one."""
+        row = self.row(queue_of(failure.item_id))
+        parked = verdict is not Verdict.RETRY
+        self.ledger.failed(failure)
+        if parked:
+            self.ledger.parked(row, failure.item_id)
+        for watcher in self.watchers:
+            watcher.noted(row.name, failure, parked=parked)

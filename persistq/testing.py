@@ -1,0 +1,154 @@
+"""For tests of programs that use persistq: proof that a journal does not contradict itself.
+
+Everything is counted inside SQLite, in one snapshot, so it works on a journal of any size, also
+while its broker writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from persistq.errors import JournalMissing
+from persistq.items import QUEUE_SHIFT, item_id_of
+from persistq.journal.base import LoadState, QueueRow
+from persistq.journal.connection import canonical, connect, size_of
+from persistq.journal.faults import reported
+from persistq.journal.outstanding import queue_range
+
+_STRAYS: Final = {
+    "done_log has {} rows that put_log lacks": """
+        SELECT count(*) FROM done_log AS d
+        WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = d.item_id)""",
+    "parked has {} rows that put_log lacks": """
+        SELECT count(*) FROM parked AS k
+        WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = k.item_id)""",
+    "{} items are both in done_log and in parked": """
+        SELECT count(*) FROM parked JOIN done_log USING (item_id)""",
+    "done_log has {} rows with an outcome that does not exist": """
+        SELECT count(*) FROM done_log WHERE outcome NOT IN (0, 1)""",
+    "put_log has {} rows of queues that do not exist": f"""
+        SELECT count(*) FROM put_log AS p
+        WHERE NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.queue_id = p.item_id >> {QUEUE_SHIFT})""",  # noqa: S608
+    "failure has {} rows of items that put_log lacks": """
+        SELECT count(*) FROM failure AS f
+        WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = f.item_id)""",
+    "{} runs have a result without an end, or an end without a result": """
+        SELECT count(*) FROM run WHERE (ended_at IS NULL) <> (result IS NULL)""",
+    "{} loads have a state that contradicts their end": """
+        SELECT count(*) FROM load WHERE (ended_at IS NULL) <> (state = 'open')""",
+}
+
+_QUEUES: Final = """
+    SELECT queue_id, q.load_id, position, name, next_n, done, dropped, parked, sealed_total, state
+    FROM queue AS q JOIN load USING (load_id) ORDER BY queue_id"""
+
+_PUT: Final = """
+    SELECT count(*), coalesce(min(item_id), 0), coalesce(max(item_id), 0) FROM put_log
+    WHERE item_id > ? AND item_id <= ?"""
+
+_ENDED: Final = """
+    SELECT count(*) FROM done_log WHERE item_id > ? AND item_id <= ? AND outcome = ?"""
+
+_PARKED: Final = "SELECT count(*) FROM parked WHERE item_id > ? AND item_id <= ?"
+
+_OUTSTANDING: Final = """
+    SELECT count(*) FROM put_log AS p WHERE item_id > ? AND item_id <= ?
+    AND NOT EXISTS (SELECT 1 FROM done_log AS d WHERE d.item_id = p.item_id)
+    AND NOT EXISTS (SELECT 1 FROM parked AS k WHERE k.item_id = p.item_id)"""
+
+
+def check_journal(path: str | os.PathLike[str]) -> list[str]:
+    """Return everything in which a journal contradicts itself; an empty list means that it is sound.
+
+    Checked are the file itself, that each item ever put is exactly one of outstanding, done, dropped
+    and parked, that items are numbered without gaps, that the counters of each queue equal what they
+    count, and that nothing is outstanding in a settled load. The journal is only read.
+
+    Example:
+        >>> assert check_journal(".persistq/sales.db") == []    # doctest: +SKIP
+
+    Args:
+        path: The journal file; its broker may be at work.
+
+    Returns:
+        One sentence for each contradiction.
+
+    Raises:
+        JournalMissing: There is no such file.
+        JournalError: The file cannot be read.
+    """
+    file = canonical(Path(path))
+    if not size_of(file):
+        raise JournalMissing(str(file), "there is no journal here")
+    with reported(file), closing(connect(file, "ro")) as connection:
+        connection.execute("BEGIN")
+        return [
+            *_damage(connection),
+            *_strays(connection),
+            *(problem for row in _rows(connection) for problem in _queue(connection, *row)),
+        ]
+
+
+def _damage(connection: sqlite3.Connection) -> list[str]:
+    lines = [str(line) for (line,) in connection.execute("PRAGMA quick_check")]
+    return [] if lines == ["ok"] else [f"quick_check: {line}" for line in lines]
+
+
+def _strays(connection: sqlite3.Connection) -> Iterator[str]:
+    for sentence, query in _STRAYS.items():
+        if number := _count(connection, query):
+            yield sentence.format(f"{number:,}")
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[tuple[QueueRow, LoadState]]:
+    for *columns, state in connection.execute(_QUEUES):
+        yield QueueRow(*columns), LoadState(state)
+
+
+def _queue(connection: sqlite3.Connection, row: QueueRow, state: LoadState) -> Iterator[str]:
+    where = f"queue {row.queue_id} ({row.name}): "
+    for problem in (
+        *_numbering(connection, row),
+        *_counters(connection, row),
+        *_settlement(row, state),
+    ):
+        yield where + problem
+
+
+def _numbering(connection: sqlite3.Connection, row: QueueRow) -> Iterator[str]:
+    number, first, last = connection.execute(_PUT, queue_range(row.queue_id)).fetchone()
+    if number != row.put:
+        yield f"put_log has {number:,} items, next_n says {row.put:,}"
+    if number and (first, last) != (item_id_of(row.queue_id, 1), item_id_of(row.queue_id, number)):
+        yield f"its {number:,} items are not numbered from 1 without gaps"
+    if row.sealed_total is not None and row.sealed_total != number:
+        yield f"it was sealed with {row.sealed_total:,} items and has {number:,}"
+
+
+def _counters(connection: sqlite3.Connection, row: QueueRow) -> Iterator[str]:
+    ids = queue_range(row.queue_id)
+    counted = {
+        "done": (row.done, _count(connection, _ENDED, *ids, 0)),
+        "dropped": (row.dropped, _count(connection, _ENDED, *ids, 1)),
+        "parked": (row.parked, _count(connection, _PARKED, *ids)),
+        "outstanding": (row.outstanding, _count(connection, _OUTSTANDING, *ids)),
+    }
+    for what, (said, found) in counted.items():
+        if said != found:
+            yield f"{found:,} items are {what}, its counters say {said:,}"
+
+
+def _settlement(row: QueueRow, state: LoadState) -> Iterator[str]:
+    if state is LoadState.SETTLED and row.outstanding:
+        yield f"its load is settled, and {row.outstanding:,} items are outstanding"
+    if state is LoadState.SETTLED and row.sealed_total is None:
+        yield "its load is settled, and it is not sealed"
+
+
+def _count(connection: sqlite3.Connection, query: str, *values: int) -> int:
+    return int(connection.execute(query, values).fetchone()[0])
