@@ -74,6 +74,26 @@ class Consuming:
         """Hand items to others that this consumer has not started."""
         self._scheduler.give_back(link.number, given.item_ids)
 
+    # --- coming and going ---
+
+    def join(self, link: Link, hello: wire.Hello) -> None:
+        """A consumer connects."""
+        self._scheduler.join(link.number, hello.queue_id)
+        link.slot = self._session.fence.grant()
+        link.worker_id = self._session.journal.add_worker(hello.queue_id, hello.pid)
+
+    def lose(self, link: Link) -> None:
+        """A consumer is gone: its items go to others, and the one it was running is blamed."""
+        if link.number not in self._scheduler.consumers:
+            return
+        fence = self._session.fence
+        in_hand = fence.held_in(link.slot)
+        fence.reclaim(link.slot)
+        self._session.journal.end_worker(link.worker_id, "left" if link.farewell else "died")
+        held = [item.item_id for item in self._scheduler.leave(link.number)]
+        if in_hand in held and not link.farewell and not self._dismissed(link):
+            self._convict(in_hand, link.pid)
+
     # --- the turn ---
 
     def hand_out(self) -> None:
@@ -103,17 +123,6 @@ class Consuming:
         """Return how it ends, or has ended."""
         outcome = DONE if self._scheduler.failed is None else FAILED
         return wire.Ended(outcome.value, self._scheduler.failed or "")
-
-    def lose(self, link: Link) -> None:
-        """A consumer is gone: its items go to others, and the one it was running is blamed."""
-        if link.number not in self._scheduler.consumers:
-            return
-        in_hand = self._session.fence.held_in(link.slot) if link.slot >= 0 else 0
-        held = [item.item_id for item in self._scheduler.leave(link.number)]
-        if link.slot >= 0:
-            self._session.fence.reclaim(link.slot)
-        if in_hand in held and not link.farewell and not self._dismissed(link):
-            self._convict(in_hand, link.pid)
 
     # --- inside ---
 

@@ -186,8 +186,9 @@ class Lane:
 
     @property
     def unsettled_elsewhere(self) -> bool:
-        """Whether items wait in a place from which they will be handed out."""
-        return bool(self.ready or self.suspects or self.delayed or self.backlog)
+        """Whether items wait in a place from which they will be handed out, or may be released."""
+        waiting = self.ready or self.suspects or self.delayed or self.backlog
+        return bool(waiting or self.held_back)
 
     @property
     def over(self) -> bool:

@@ -31,6 +31,7 @@ class Link:
         number: Identifies the link, and the consumer behind it.
         hello: How the client introduced itself, None until it has.
         slot: Its slot in the fence, -1 for none.
+        worker_id: Its record in the journal, 0 for none.
         absorbs: Whether its puts may be repetitions of earlier ones.
         puts: Items it put so far.
         windows: Answers with work it was sent so far.
@@ -45,6 +46,7 @@ class Link:
         self.number = sock.fileno()
         self.hello: Hello | None = None
         self.slot = -1
+        self.worker_id = 0
         self.absorbs = False
         self.puts = 0
         self.windows = 0

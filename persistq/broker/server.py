@@ -261,9 +261,7 @@ class Broker:
             something = any(session.opened.absorbers.values())
             session.roster.add(hello.family, hello.pid, absorbs=something)
         if hello.role is Role.CONSUMER:
-            session.scheduler.join(link.number, hello.queue_id)
-        if hello.slot_wanted:
-            link.slot = session.fence.grant()
+            self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
         link.send(self._welcome(link))
 

@@ -55,7 +55,6 @@ class Hello(_Message, frozen=True, tag=1):
     """First message of a connection.
 
     ``family`` names the program that opened the load; its child processes carry the same name.
-    ``slot_wanted`` asks for a place in the fence, where a consumer notes the item in its hand.
     """
 
     token: str
@@ -63,7 +62,6 @@ class Hello(_Message, frozen=True, tag=1):
     family: str
     role: Role
     queue_id: int = 0
-    slot_wanted: bool = False
 
 
 class Put(_Message, frozen=True, tag=2):
@@ -249,7 +247,7 @@ class QueueSizes(_Message, frozen=True):
 
 
 class Welcome(_Message, frozen=True, tag=64):
-    """The connection is accepted."""
+    """The connection is accepted; a consumer gets a slot in the fence."""
 
     load_id: int
     run_id: int

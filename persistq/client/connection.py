@@ -85,9 +85,7 @@ class Connection:
         _open.add(self)
 
     @classmethod
-    def dial(
-        cls, handle: Handle, role: Role, *, slot_wanted: bool = False
-    ) -> tuple[Connection, Welcome]:
+    def dial(cls, handle: Handle, role: Role) -> tuple[Connection, Welcome]:
         """Connect to a run's broker and introduce this process.
 
         Raises:
@@ -95,7 +93,7 @@ class Connection:
             PersistqError: The broker refuses, for example `RunEnded`.
         """
         connection = cls(_connect(handle), handle.name)
-        hello = Hello(handle.token, os.getpid(), handle.family, role, handle.queue_id, slot_wanted)
+        hello = Hello(handle.token, os.getpid(), handle.family, role, handle.queue_id)
         try:
             return connection, connection.greet(hello)
         except BaseException:

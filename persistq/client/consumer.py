@@ -66,7 +66,7 @@ class Consumer:
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = Post(handle.fence)
         try:
-            self._connection, welcome = Connection.dial(handle, Role.CONSUMER, slot_wanted=True)
+            self._connection, welcome = Connection.dial(handle, Role.CONSUMER)
         except BaseException:
             self._post.close()
             raise

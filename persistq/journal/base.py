@@ -196,6 +196,14 @@ class Journal(ABC):
     def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
         """Record a new queue of a load and return it. Synced."""
 
+    @abstractmethod
+    def add_worker(self, queue_id: int, pid: int) -> int:
+        """Record that a process of this run begins to take items; return the record's id."""
+
+    @abstractmethod
+    def end_worker(self, worker_id: int, ending: str) -> None:
+        """Record how such a process ended, in a word or two."""
+
     # --- the two logs ---
 
     @abstractmethod

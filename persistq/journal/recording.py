@@ -88,6 +88,11 @@ SEE_RUN = Statement(
     update(_run).where(_run.c.run_id == select(func.max(_run.c.run_id)).scalar_subquery()),
     "seen_at",
 )
+ADD_WORKER = Statement(insert(schema.worker), "run_id", "queue_id", "pid", "started_at")
+END_WORKER = Statement(
+    update(schema.worker).where(schema.worker.c.worker_id == bindparam("of_worker")),
+    *("ended_at", "ending"),
+)
 ADD_QUEUE = Statement(
     insert(_queue).values(next_n=1, done=0, dropped=0, parked=0), "load_id", "position", "name"
 )

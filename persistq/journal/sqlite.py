@@ -154,6 +154,33 @@ class SqliteJournal(Journal):
         assert cursor.lastrowid is not None
         return QueueRow(cursor.lastrowid, load_id, position, name)
 
+    def add_worker(self, queue_id: int, pid: int) -> int:
+        """Record that a process of this run begins to take items; return the record's id.
+
+        Crash: the record exists or not; nothing depends on it but what status shows.
+        """
+        assert self._run_id is not None, "workers belong to a run"
+        with self._writer.transaction(synced=False):
+            cursor = self._writer.execute(
+                recording.ADD_WORKER,
+                run_id=self._run_id,
+                queue_id=queue_id,
+                pid=pid,
+                started_at=now(),
+            )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def end_worker(self, worker_id: int, ending: str) -> None:
+        """Record how such a process ended, in a word or two.
+
+        Crash: as for `add_worker`.
+        """
+        with self._writer.transaction(synced=False):
+            self._writer.execute(
+                recording.END_WORKER, of_worker=worker_id, ended_at=now(), ending=ending
+            )
+
     # --- the two logs ---
 
     def commit(self, batch: Batch) -> None:
