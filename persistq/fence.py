@@ -4,9 +4,10 @@ Every consumer holds a shared kernel lock on ``<name>.workers`` from before it a
 it dies. A new broker takes that lock exclusively, which means: the last old consumer is gone. Only
 then does it compute what is outstanding.
 
-The file is also a row of slots, one for each consumer, in which it notes the item in its hand. The
-note is a store into shared memory, so it costs no system call, and it outlives the process: when a
-worker dies the broker reads there which item it was running.
+The file is also a row of slots, one for each consumer, in which it notes the item in its hand and
+when it began with it. The note is a store into shared memory, so it costs no system call, and it
+outlives the process: when a worker dies the broker reads there which item it was running, and while
+it lives its supervisor sees there whether the item takes too long.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import os
 import struct
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 SLOTS = 4096
-_SLOT = struct.Struct("=qq")
+_SLOT = struct.Struct("=qqq")
+_WORDS = 3
 _FILE_BYTES = SLOTS * _SLOT.size
 _POLL_S = 0.02
 
@@ -57,15 +60,20 @@ class Post:
 
     def occupy(self, slot: int) -> None:
         """Note this process in the slot."""
-        self._at = slot * 2 + 1
+        self._at = slot * _WORDS + 1
         self._words[self._at] = 0
         self._words[self._at - 1] = os.getpid()
 
-    def hold(self, item_id: int) -> None:
+    def hold(self, item_id: int, since: float = 0.0) -> None:
         """Note the item that is about to be worked on, 0 for none.
 
         Crash: the note stays readable after the process is gone.
+
+        Args:
+            item_id: The item.
+            since: When work on it begins, on the monotonic clock, which all processes share.
         """
+        self._words[self._at + 1] = int(since * 1e6)
         self._words[self._at] = item_id
 
     def close(self) -> None:
@@ -73,6 +81,31 @@ class Post:
         self._words.release()
         self._map.close()
         os.close(self._file)
+
+
+class InHand(NamedTuple):
+    """What a consumer has noted.
+
+    Attributes:
+        pid: The consumer's process.
+        item_id: The item it is working on.
+        since: When it began with it, on the monotonic clock, in seconds.
+    """
+
+    pid: int
+    item_id: int
+    since: float
+
+
+def items_in_hand(path: Path) -> list[InHand]:
+    """Return what all consumers of a run are working on at this moment.
+
+    Args:
+        path: The fence file.
+    """
+    with path.open("rb") as file:
+        slots = _SLOT.iter_unpack(file.read(_FILE_BYTES))
+        return [InHand(pid, item_id, since / 1e6) for pid, item_id, since in slots if item_id]
 
 
 class Fence:
@@ -103,12 +136,12 @@ class Fence:
     def occupants(self) -> list[int]:
         """Return the processes that are noted in slots, dead or alive."""
         words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
-        return sorted({pid for pid in words[::2] if pid})
+        return sorted({pid for pid in words[::_WORDS] if pid})
 
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""
         words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
-        return sorted({item_id for item_id in words[1::2] if item_id})
+        return sorted({item_id for item_id in words[1::_WORDS] if item_id})
 
     def wipe(self) -> None:
         """Clear all slots. Call it when the fence is clear."""

@@ -82,6 +82,7 @@ class Failure:
         signal: Number of the signal that killed it, or None.
         exit_code: Exit status of the process, or None.
         peak_rss: Largest resident set of the process in bytes, or None when unknown.
+        out_of_memory: Whether the kernel's OOM killer is the likely cause, or None when unknown.
     """
 
     item_id: int
@@ -93,6 +94,7 @@ class Failure:
     signal: int | None = None
     exit_code: int | None = None
     peak_rss: int | None = None
+    out_of_memory: bool | None = None
 
 
 class Sentinel(enum.Enum):

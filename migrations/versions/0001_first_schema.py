@@ -110,6 +110,7 @@ def _failures() -> None:
         sa.Column("signal", sa.Integer()),
         sa.Column("exit_code", sa.Integer()),
         sa.Column("peak_rss", sa.Integer()),
+        sa.Column("out_of_memory", sa.Integer()),
         sa.Column("at", sa.Text(), nullable=False),
         sa.Column("forgiven", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sqlite_strict=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from persistq.broker import wire
 from persistq.broker.link import Link
 from persistq.broker.session import Session
@@ -21,6 +23,7 @@ class Consuming:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._scheduler = session.scheduler
+        self._overdue: dict[int, wire.Overdue] = {}
 
     # --- messages ---
 
@@ -74,6 +77,23 @@ class Consuming:
         """Hand items to others that this consumer has not started."""
         self._scheduler.give_back(link.number, given.item_ids)
 
+    def on_overdue(self, _: Link, overdue: wire.Overdue) -> None:
+        """Remember why a worker is about to be killed."""
+        self._overdue[overdue.pid] = overdue
+
+    def on_obituary(self, _: Link, obituary: wire.Obituary) -> None:
+        """Record how a worker ended, with the failure that its death caused."""
+        note = partial(
+            self._session.journal.note_death,
+            obituary.pid,
+            signal=obituary.signal or None,
+            exit_code=obituary.exit_code,
+            peak_rss=obituary.peak_rss or None,
+            out_of_memory=obituary.out_of_memory,
+        )
+        # The end of the worker's stream is in this turn too, and its failure not yet committed.
+        self._session.after_commit(note)
+
     # --- coming and going ---
 
     def join(self, link: Link, hello: wire.Hello) -> None:
@@ -121,8 +141,9 @@ class Consuming:
 
     def ended(self) -> wire.Ended:
         """Return how it ends, or has ended."""
-        outcome = DONE if self._scheduler.failed is None else FAILED
-        return wire.Ended(outcome.value, self._scheduler.failed or "")
+        failed = self._scheduler.failed
+        outcome = DONE if failed is None else FAILED
+        return wire.Ended(outcome.value, failed or "", self._scheduler.at_once)
 
     # --- inside ---
 
@@ -137,7 +158,16 @@ class Consuming:
         return over or self._session.orphaned(link) is not None
 
     def _convict(self, item_id: int, pid: int) -> None:
-        verdict = self._scheduler.blame(item_id, FailureKind.CRASH)
-        message = f"its worker, process {pid}, died while it ran this item"
-        failure = Failure(item_id, FailureKind.CRASH, "WorkerDied", message, pid=pid)
-        self._session.record_failure(failure, verdict)
+        """Blame the item that a worker was running when it died."""
+        overdue = self._overdue.pop(pid, None)
+        if overdue is None:
+            kind, name = FailureKind.CRASH, "WorkerDied"
+            message = f"its worker, process {pid}, died while it ran this item"
+        elif overdue.item_id == item_id:
+            kind, name = FailureKind.TIMEOUT, "TimeoutError"
+            message = f"it ran for more than {overdue.limit:g} s, so process {pid} was killed"
+        else:
+            # It had just gone on to another item when it was killed for the one before.
+            return
+        failure = Failure(item_id, kind, name, message, pid=pid)
+        self._session.record_failure(failure, self._scheduler.blame(item_id, kind))

@@ -82,7 +82,8 @@ class Lane:
         holders: Consumers with items in flight.
         in_flight: Number of items in flight.
         consumers: How many consumers are connected.
-        resumed: Items settled before this run began.
+        resumed: Items done or dropped before this run began.
+        parked_before: Items parked before this run began.
     """
 
     row: QueueRow
@@ -99,6 +100,7 @@ class Lane:
     in_flight: int = 0
     consumers: int = 0
     resumed: int = 0
+    parked_before: int = 0
     pace: Pace = field(default_factory=Pace)
 
     # --- items arriving ---

@@ -92,7 +92,7 @@ def _rows(journal: Journal, load: Load, opening: Opening) -> list[QueueRow]:
 
 def _lane(row: QueueRow, opening: Opening) -> Lane:
     lane = Lane(row, ready_bytes_max=opening.ready_bytes_max)
-    lane.resumed = row.done + row.dropped
+    lane.resumed, lane.parked_before = row.done + row.dropped, row.parked
     everything = Span(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
     if row.outstanding and opening.hold:
         lane.hold_back(everything, row.outstanding)

@@ -14,6 +14,7 @@ from operator import itemgetter
 
 from persistq.broker.lane import Lane, footprint
 from persistq.broker.wire import Patience, StageSpec
+from persistq.halting import HaltRule, halt_rule
 from persistq.items import FailureKind, Item, queue_of
 
 _item_id_of = itemgetter(0)
@@ -48,14 +49,23 @@ class Scheduler:
         window_time: How much expected work one consumer may be handed at a time, in seconds.
         window_max: Most items one consumer may be handed at a time.
         jitter: Source of randomness for retry delays.
+
+    Attributes:
+        lanes: The queues by id.
+        consumers: The consumers by number.
+        failed: Why the load has failed, None while it has not.
+        at_once: Whether it fails without waiting for items in flight.
+        halted: Whether nothing more is handed out in this run.
     """
 
     def __init__(self, *, window_time: float, window_max: int, jitter: random.Random) -> None:
         self.lanes: dict[int, Lane] = {}
         self.consumers: dict[int, Consumer] = {}
         self.failed: str | None = None
+        self.at_once = False
         self.halted = False
         self._policies: dict[int, StageSpec] = {}
+        self._rules: dict[int, HaltRule | None] = {}
         self._attempts: dict[int, dict[FailureKind, int]] = {}
         self._window_time = window_time
         self._window_max = window_max
@@ -67,6 +77,7 @@ class Scheduler:
         """Schedule one more queue under its stage's failure policy."""
         self.lanes[lane.row.queue_id] = lane
         self._policies[lane.row.queue_id] = policy
+        self._rules[lane.row.queue_id] = halt_rule(policy.halt)
 
     def remember_attempts(self, item_id: int, kind: FailureKind, count: int) -> None:
         """Take over what earlier runs recorded about an outstanding item."""
@@ -179,14 +190,18 @@ class Scheduler:
     def blame(self, item_id: int, kind: FailureKind) -> Verdict:
         """An item that waits at the front of its line killed the worker that ran it.
 
-        It is handed out again alone, so that the next death convicts or acquits it.
+        It is handed out again alone, so that the next death convicts or acquits it. Crashes and
+        time-outs count together, and apart from exceptions.
         """
         lane = self.lanes[queue_of(item_id)]
         item = next(item for item in lane.ready if item.item_id == item_id)
         lane.ready.remove(item)
         lane.ready_bytes -= footprint([item])
         policy = self._policies[lane.row.queue_id]
-        if self._count(item_id, kind) >= policy.max_crashes:
+        self._count(item_id, kind)
+        counts = self._attempts[item_id]
+        deaths = counts.get(FailureKind.CRASH, 0) + counts.get(FailureKind.TIMEOUT, 0)
+        if deaths >= policy.max_crashes:
             return self._park(lane, item, policy)
         lane.suspects.append(item)
         return Verdict.RETRY
@@ -194,6 +209,21 @@ class Scheduler:
     def give_up(self, reason: str) -> None:
         """The load has failed: every consumer is told FAILED from now on."""
         self.failed = self.failed or reason
+
+    def apply_rules(self) -> None:
+        """End the load with FAILED if a stage's halt rule is broken."""
+        for queue_id, rule in self._rules.items():
+            if rule is None or self.failed is not None:
+                continue
+            lane = self.lanes[queue_id]
+            reason = rule.broken_by(
+                lane.row.name,
+                failed=lane.row.parked - lane.parked_before,
+                succeeded=lane.row.done + lane.row.dropped - lane.resumed,
+            )
+            if reason is not None:
+                self.at_once = rule.now
+                self.give_up(reason)
 
     # --- what to do next ---
 

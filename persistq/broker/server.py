@@ -98,6 +98,8 @@ class Broker:
             wire.Page: controlling.on_page,
             wire.Release: controlling.on_release,
             wire.Watch: controlling.on_watch,
+            wire.Overdue: consuming.on_overdue,
+            wire.Obituary: consuming.on_obituary,
         }
 
     # --- the loop ---
@@ -161,8 +163,9 @@ class Broker:
         return max(0.0, min(times) - now)
 
     def _advance_stages(self) -> None:
-        """Seal each stage whose upstream is settled, and settle the load after its last."""
+        """Stop by rule; seal each stage whose upstream is settled; settle the load at its end."""
         session, rows = self._session, self._session.rows
+        session.scheduler.apply_rules()
         for upstream, row in pairwise(rows):
             if upstream.settled and row.sealed_total is None:
                 session.ledger.seal(row)

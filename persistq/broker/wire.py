@@ -192,6 +192,28 @@ class Halt(_Message, frozen=True, tag=18):
     seq: int
 
 
+class Overdue(_Message, frozen=True, tag=20):
+    """The supervisor is about to kill a worker because its item takes too long."""
+
+    pid: int
+    item_id: int
+    limit: float
+
+
+class Obituary(_Message, frozen=True, tag=21):
+    """How a worker's process ended: what only its parent can know.
+
+    ``signal`` is 0 if none killed it, ``peak_rss`` in bytes and 0 if unknown; ``out_of_memory``
+    says that the kernel's OOM killer is the likely cause.
+    """
+
+    pid: int
+    exit_code: int
+    signal: int
+    peak_rss: int
+    out_of_memory: bool
+
+
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
@@ -222,6 +244,8 @@ ClientMessage = (
     | Release
     | Watch
     | Halt
+    | Overdue
+    | Obituary
     | Farewell
 )
 
@@ -295,10 +319,14 @@ class Accepted(_Message, frozen=True, tag=69):
 
 
 class Ended(_Message, frozen=True, tag=70):
-    """No more work: ``DONE`` or ``FAILED``, and why."""
+    """No more work: ``DONE``, ``FAILED`` or ``HALTED``, and why.
+
+    ``at_once`` says that items in flight are not worth waiting for.
+    """
 
     outcome: str
     reason: str = ""
+    at_once: bool = False
 
 
 class Closed(_Message, frozen=True, tag=71):
@@ -335,6 +363,7 @@ class StageSpec(msgspec.Struct, frozen=True):
     backoff_max: float = 300.0
     max_crashes: int = 2
     on_error: str = "park"
+    halt: str = "never"
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -110,9 +110,14 @@ class Consumer:
         except IndexError:
             return self._await_work(timeout)
 
-    def hold(self, item_id: int) -> None:
-        """Note which item is being worked on, 0 for none, so that a death is blamed on it."""
-        self._post.hold(item_id)
+    def hold(self, item_id: int, since: float = 0.0) -> None:
+        """Note which item is being worked on, 0 for none, so that a death is blamed on it.
+
+        Args:
+            item_id: The item.
+            since: When work on it began, on the monotonic clock; only a supervisor needs it.
+        """
+        self._post.hold(item_id, since)
 
     def done(
         self, item_id: int, started: float, now: float, outputs: list[Outputs] | None = None
@@ -220,11 +225,14 @@ class Consumer:
         Args:
             farewell: False if this process is dying of the item it holds.
         """
-        with self._sending:
-            self.report()
-            if farewell:
-                self._connection.send(Farewell())
-        self.drop()
+        try:
+            with self._sending:
+                self.report()
+                if farewell:
+                    self._connection.send(Farewell())
+        finally:
+            # Kept open, the post would lock the next run out for as long as this process lives.
+            self.drop()
 
     def drop(self) -> None:
         """Disconnect without a word."""

@@ -204,6 +204,18 @@ class Journal(ABC):
     def end_worker(self, worker_id: int, ending: str) -> None:
         """Record how such a process ended, in a word or two."""
 
+    @abstractmethod
+    def note_death(
+        self,
+        pid: int,
+        *,
+        signal: int | None,
+        exit_code: int,
+        peak_rss: int | None,
+        out_of_memory: bool,
+    ) -> None:
+        """Add to a process's record, and to the crash it is blamed for, how the process ended."""
+
     # --- the two logs ---
 
     @abstractmethod

@@ -95,6 +95,7 @@ _FAILURES = Statement(
         _failure.signal,
         _failure.exit_code,
         _failure.peak_rss,
+        _failure.out_of_memory,
     )
     .where(_failure.item_id == bindparam("of_item"))
     .order_by(_failure.failure_id)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from persistq.items import Outcome
+from persistq.items import FailureKind, Outcome
 from persistq.journal import schema
 from persistq.journal.base import LoadState
 from persistq.journal.statements import Bulk, Statement
@@ -54,7 +54,27 @@ PARK = Statement(insert(_parked).from_select(["item_id"], select(_ids())))
 FAIL = Statement(
     insert(_failure),
     *("run_id", "item_id", "kind", "type", "message", "traceback"),
-    *("pid", "signal", "exit_code", "peak_rss", "at"),
+    *("pid", "signal", "exit_code", "peak_rss", "out_of_memory", "at"),
+)
+NOTE_DEATH = Statement(
+    update(_failure).where(
+        _failure.c.failure_id
+        == select(func.max(_failure.c.failure_id))
+        .where(_failure.c.pid == bindparam("of_pid"), _failure.c.run_id == bindparam("of_run"))
+        .where(_failure.c.kind != literal_column(f"'{FailureKind.EXCEPTION.value}'"))
+        .scalar_subquery()
+    ),
+    *("signal", "exit_code", "peak_rss", "out_of_memory"),
+)
+NOTE_ENDING = Statement(
+    update(schema.worker).where(
+        schema.worker.c.worker_id
+        == select(func.max(schema.worker.c.worker_id))
+        .where(schema.worker.c.pid == bindparam("of_pid"))
+        .where(schema.worker.c.run_id == bindparam("of_run"))
+        .scalar_subquery()
+    ),
+    "ending",
 )
 COUNT = Statement(
     update(_queue).where(_queue.c.queue_id == bindparam("of_queue")),

@@ -63,9 +63,10 @@ def queue_from(row: Row) -> QueueRow:
 
 
 def failure_from(row: Row) -> Failure:
-    """Make a `Failure` of the columns from ``item_id`` to ``peak_rss``."""
-    item_id, kind, *rest = row
-    return Failure(item_id, FailureKind(kind), *rest)
+    """Make a `Failure` of the columns from ``item_id`` to ``out_of_memory``."""
+    item_id, kind, *rest, out_of_memory = row
+    known = None if out_of_memory is None else bool(out_of_memory)
+    return Failure(item_id, FailureKind(kind), *rest, known)
 
 
 def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:
@@ -81,6 +82,7 @@ def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:
         failure.signal,
         failure.exit_code,
         failure.peak_rss,
+        failure.out_of_memory,
         at,
     )
 

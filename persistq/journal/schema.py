@@ -126,6 +126,7 @@ failure = Table(
     Column("signal", Integer, comment="Signal that killed the process, or NULL."),
     Column("exit_code", Integer, comment="Exit status of the process, or NULL."),
     Column("peak_rss", Integer, comment="Largest resident set in bytes, or NULL when unknown."),
+    Column("out_of_memory", Integer, comment="1 if the OOM killer is likely, NULL if unknown."),
     Column("at", Text, nullable=False, comment="When the attempt failed."),
     Column(
         "forgiven",

@@ -181,6 +181,34 @@ class SqliteJournal(Journal):
                 recording.END_WORKER, of_worker=worker_id, ended_at=now(), ending=ending
             )
 
+    def note_death(
+        self,
+        pid: int,
+        *,
+        signal: int | None,
+        exit_code: int,
+        peak_rss: int | None,
+        out_of_memory: bool,
+    ) -> None:
+        """Add to a process's record, and to the crash it is blamed for, how the process ended.
+
+        Crash: these facts are recorded or missing; the crash itself was recorded before.
+        """
+        ending = f"exit code {exit_code}" if signal is None else f"signal {signal}"
+        with self._writer.transaction(synced=False):
+            self._writer.execute(
+                recording.NOTE_ENDING, of_pid=pid, of_run=self._run_id, ending=ending
+            )
+            self._writer.execute(
+                recording.NOTE_DEATH,
+                of_pid=pid,
+                of_run=self._run_id,
+                signal=signal,
+                exit_code=exit_code,
+                peak_rss=peak_rss,
+                out_of_memory=int(out_of_memory),
+            )
+
     # --- the two logs ---
 
     def commit(self, batch: Batch) -> None:
