@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,9 +65,10 @@ def queue_from(row: Row) -> QueueRow:
 
 def failure_from(row: Row) -> Failure:
     """Make a `Failure` of the columns from ``item_id`` to ``out_of_memory``."""
-    item_id, kind, *rest, out_of_memory = row
-    known = None if out_of_memory is None else bool(out_of_memory)
-    return Failure(item_id, FailureKind(kind), *rest, known)
+    item_id, kind, *rest = row
+    failure = Failure(item_id, FailureKind(kind), *rest)
+    known = None if failure.out_of_memory is None else bool(failure.out_of_memory)
+    return replace(failure, out_of_memory=known)
 
 
 def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:

@@ -1,0 +1,33 @@
+"""What several commands take."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+from persistq.errors import PersistqError
+
+
+def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from persistq.cli.choosing import directory_of
+    from persistq.journal.catalog import journals
+
+    try:
+        directory = directory_of(ctx.params.get("journal"))
+    except PersistqError:
+        return []
+    names = (path.stem for path in journals(directory))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+journal_option = click.option(
+    "--journal",
+    metavar="DIR",
+    help="Directory of the journals.  [env: PERSISTQ_JOURNAL; default: .persistq]",
+)
+
+name_argument = click.argument("name", required=False, shell_complete=_names)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write JSON, one object on each line."
+)

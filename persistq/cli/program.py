@@ -1,0 +1,89 @@
+"""The group of all commands, and how each of them ends."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from persistq import __version__
+from persistq.errors import ItemsFailed, LoadUnfinished, PersistqError
+
+_HOMES: Final = {
+    "run": "running",
+    "resume": "resuming",
+    "outstanding": "outstanding",
+    "status": "status",
+    "list": "listing",
+}
+
+INTERRUPTED: Final = 130
+
+_EPILOG: Final = """\
+\b
+Exit codes:
+  0    settled, nothing failed; or simply fine
+  1    settled, some items are parked as failed
+  2    wrong usage
+  3    work is outstanding
+  4    the journal is missing, locked, foreign or newer
+  130  interrupted by Ctrl-C, 143 by SIGTERM
+
+Options win over the program's code, that over PERSISTQ_* variables, .env and pyproject.toml.
+"""
+
+
+class Program(click.Group):
+    """A group whose commands are imported when they are wanted.
+
+    A command returns its exit code, None for 0, or a function to call when click is out of the way:
+    a user's program must not run below a parser that has its own ideas about `EOFError` and EPIPE.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
+        """Return the names of the commands, in the order of their use."""
+        return list(_HOMES)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click names it
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import one command, or return None if there is none of this name."""
+        if cmd_name not in _HOMES:
+            return None
+        module = import_module(f"persistq.cli.{_HOMES[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Parse, run, and exit with the code that the command or its error stands for."""
+        extra["standalone_mode"] = False
+        try:
+            outcome = super().main(*args, **extra)
+            code = outcome() if callable(outcome) else outcome
+        except (LoadUnfinished, ItemsFailed):
+            # Whoever raised them has told the user, and they are exits already.
+            raise
+        except PersistqError as error:
+            _tell(error)
+            code = error.exit_code
+        except click.Abort:
+            code = INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        sys.exit(code or 0)
+
+
+def _tell(error: PersistqError) -> None:
+    for line in str(error).splitlines():
+        click.echo(f"persistq: {line}", err=True)
+
+
+@click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="persistq %(version)s")
+def program() -> None:
+    """Start loads, see what is outstanding, and carry on after a crash."""

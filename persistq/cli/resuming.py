@@ -1,0 +1,160 @@
+"""``persistq resume``: repeat the command of a load that was left unfinished."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from persistq.cli.choosing import directory_of, every_view, last_activity, reader_of
+from persistq.cli.options import journal_option, name_argument
+from persistq.cli.output import note, printable, write_lines
+from persistq.cli.repetition import Repetition, repetition_of
+from persistq.cli.standing import Standing, standing_of
+from persistq.errors import JournalBusy, JournalError, UsageError
+from persistq.journal.base import LoadState
+from persistq.journal.catalog import latest_unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import NoReturn
+
+    from persistq.journal.base import JournalView
+
+
+@click.command("resume", short_help="Repeat the command of an unfinished load.")
+@name_argument
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="Put items that are parked as failed back to work too.  [env: PERSISTQ_RETRY_FAILED]",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@journal_option
+def command(
+    *, name: str | None, failed: bool, dry_run: bool, journal: str | None
+) -> Callable[[], int] | None:
+    """Carry on an unfinished load: repeat the command that ran it, in its directory.
+
+    NAME is the load's name; without it, the unfinished load on which a run started last. The
+    program takes the place of this process, so signals and exit code are its own.
+    """
+    directory = directory_of(journal)
+    view = _chosen(directory, name, failed=failed)
+    if view is None:
+        return None
+    standing = standing_of(view)
+    if standing.running and _program_lives(view):
+        raise _busy(standing)
+    repetition = repetition_of(view, directory)
+    if repetition.gone is not None:
+        note(f"the interpreter {repetition.gone} is gone; using {repetition.executable}")
+    if dry_run:
+        write_lines(map(printable, _plan(view, repetition, failed=failed)))
+        return None
+    return partial(_repeat, view, repetition, _environment(directory, failed=failed))
+
+
+def _chosen(directory: Path, name: str | None, *, failed: bool) -> JournalView | None:
+    """Return the load to carry on; if there is none, say so."""
+    if name is None:
+        view = _latest_retryable(directory) if failed else latest_unfinished(directory)
+        if view is None:
+            note(f"nothing to resume in {directory}{_hint(directory, failed=failed)}")
+        return view
+    with reader_of(directory, name) as reader:
+        view = reader.view()
+    if view.unfinished or (failed and _retryable(view)):
+        return view
+    note(f"nothing to resume: {_settled(view)}; journal {view.path}")
+    return None
+
+
+def _retryable(view: JournalView) -> bool:
+    settled = view.load is not None and view.load.state is LoadState.SETTLED
+    return settled and view.parked > 0
+
+
+def _latest_retryable(directory: Path) -> JournalView | None:
+    views = (view for view in every_view(directory) if not isinstance(view, JournalError))
+    wanted = {last_activity(view): view for view in views if view.unfinished or _retryable(view)}
+    return wanted[max(filter(None, wanted))] if wanted else None
+
+
+def _hint(directory: Path, *, failed: bool) -> str:
+    if not directory.is_dir():
+        return ": the directory does not exist"
+    if not failed and (view := _latest_retryable(directory)) is not None:
+        return f"; {_settled(view)}"
+    return ""
+
+
+def _settled(view: JournalView) -> str:
+    if view.load is None:
+        return f"{view.name} has no load"
+    text = f"load {view.load.load_id} of {view.name} is {view.load.state}"
+    if not _retryable(view):
+        return text
+    return f"{text} with {view.parked:,} parked as failed, which --failed puts back to work"
+
+
+def _program_lives(view: JournalView) -> bool:
+    """Return False if a load's program is known to be dead.
+
+    Its broker may outlive it for a moment; the program that is started waits for that by itself.
+    """
+    if view.run is None or view.run.host != socket.gethostname():
+        return True
+    try:
+        os.kill(view.run.command.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _busy(standing: Standing) -> JournalBusy:
+    holder, run = standing.holder, standing.view.run
+    if holder is not None:
+        return JournalBusy(standing.view.path, holder.pid, holder.host)
+    # A broker that is just starting or ending has not said who it is.
+    pid = run.command.pid if run is not None else 0
+    return JournalBusy(standing.view.path, pid, socket.gethostname())
+
+
+def _plan(view: JournalView, repetition: Repetition, *, failed: bool) -> Iterator[str]:
+    assert view.load is not None, "what can be resumed is a load"
+    stages = ", ".join(f"{row.name} {row.outstanding:,}" for row in view.queues)
+    yield f"name:         {view.name}"
+    yield f"load:         {view.load.load_id}"
+    yield f"journal:      {view.path}"
+    yield f"outstanding:  {view.outstanding:,} ({stages})"
+    fate = "back to work" if failed else "left alone; --failed puts them back to work"
+    yield f"parked:       {view.parked:,}{f', {fate}' if view.parked else ''}"
+    yield f"directory:    {repetition.cwd}"
+    yield f"command:      {repetition}"
+
+
+def _environment(directory: Path, *, failed: bool) -> dict[str, str]:
+    own = {"PERSISTQ_JOURNAL": str(directory), "PERSISTQ_RESUME": "1"}
+    return own | ({"PERSISTQ_RETRY_FAILED": "1"} if failed else {})
+
+
+def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> NoReturn:
+    note(f"resuming {view.name}, {view.outstanding:,} outstanding; journal {view.path}")
+    note(f"in {repetition.cwd}: {repetition}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.chdir(repetition.cwd)
+        environment = os.environ | own | {"PWD": repetition.cwd}
+        os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)  # noqa: S606 - the recorded program takes this process's place
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename or repetition.executable}"
+        raise UsageError(f"the command of {view.name!r} cannot be started: {reason}") from error

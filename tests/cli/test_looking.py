@@ -1,0 +1,228 @@
+"""``persistq list`` and ``persistq status``: what is where, and what to type next."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from persistq import __version__
+from persistq.runlock import Holder, RunLock, lock_path
+
+from .acting import Call, Ledger, Record
+
+
+def hold(ledger: Ledger) -> RunLock:
+    """Hold a journal as a live broker would."""
+    lock = RunLock(lock_path(ledger.journal.path))
+    assert lock.acquire()
+    lock.publish(Holder(os.getpid(), os.uname().nodename, "pipeline", "@nowhere", "token", 0.0))
+    return lock
+
+
+def let_go(lock: RunLock) -> None:
+    """Release a journal, which otherwise only the end of the process does."""
+    os.close(lock._file)
+
+
+# --- list -----------------------------------------------------------------------------------------
+
+
+def test_list_shows_each_state(call: Call, record: Record) -> None:
+    """Unfinished, settled, abandoned and running loads are told apart."""
+    record("left").put(1, 2)
+    record("over").settle()
+    given_up = record("past")
+    given_up.journal.abandon_load(given_up.load_id)
+    lock = hold(record("working"))
+    rows = [line.split("\t") for line in call("list").stdout.splitlines()]
+    let_go(lock)
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("left", "unfinished", "2"),
+        ("over", "settled", "0"),
+        ("past", "abandoned", "0"),
+        ("working", "running", "0"),
+    ]
+
+
+def test_list_shows_counts_and_command(call: Call, record: Record, tmp_path: Path) -> None:
+    """A line says how far the load is, and what was typed for it."""
+    ledger = record(argv=["etl.py", "--year", "two words"])
+    ledger.put(1, 2, 3)
+    ledger.done(1)
+    ledger.fail(2, "ValueError", "bad")
+    result = call("list")
+    name, load, state, outstanding, done, parked, _, command = result.stdout.strip().split("\t")
+    assert (name, load, state, outstanding, done, parked) == (
+        *("sales", "1", "unfinished"),
+        *("1", "1", "1"),
+    )
+    assert command.endswith(" etl.py --year 'two words'")
+    assert f"1 journal in {tmp_path / '.persistq'}" in result.stderr
+
+
+def test_list_json_is_one_object_for_each_journal(call: Call, record: Record) -> None:
+    """The command comes as it was recorded, even where it is no text."""
+    record("a").put(1)
+    record("b", argv=["caf\udce9.py"])
+    first, second = map(json.loads, call("list", "--json").stdout.splitlines())
+    assert (first["name"], first["outstanding"], first["state"]) == ("a", 1, "unfinished")
+    assert second["argv"] == ["caf\udce9.py"]
+
+
+def test_list_passes_over_foreign_files_and_says_so(
+    call: Call, record: Record, tmp_path: Path
+) -> None:
+    """One damaged file does not hide the others."""
+    record("good")
+    (tmp_path / ".persistq" / "bad.db").write_text("not a database at all, only some text")
+    result = call("list")
+    assert result.exit_code == 0
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["good"]
+    assert "passed over: journal " in result.stderr
+    assert "bad.db" in result.stderr
+
+
+def test_list_of_nothing_is_empty_and_fine(call: Call) -> None:
+    """No journals is an answer, not an error."""
+    result = call("list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no journals in " in result.stderr
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+def test_status_shows_stages_runs_and_failures(call: Call, record: Record) -> None:
+    """One look says what was done, who worked on it, and what went wrong last."""
+    ledger = record()
+    ledger.put("a", "b", "c")
+    ledger.done(1)
+    ledger.fail(2, "ValueError", "no such\nday")
+    text = call("status", "sales").stdout
+    assert "1 outstanding, 1 done, 0 dropped, 1 parked as failed" in text
+    assert ["store", "3", "1", "0", "1", "1", "no"] in [line.split() for line in text.splitlines()]
+    assert "ValueError: no such\\nday" in text
+    assert '"b"' in text
+    assert "killed" in text
+
+
+def test_status_shows_the_last_five_failures_newest_first(call: Call, record: Record) -> None:
+    """What went wrong last is what one looks for."""
+    ledger = record()
+    ledger.put(*range(7))
+    for number in range(1, 8):
+        ledger.fail(number, "ValueError", f"number {number}", park=number % 2 == 0)
+    failures = json.loads(call("status", "--json").stdout)["failures"]
+    assert [entry["message"] for entry in failures] == [f"number {n}" for n in (7, 6, 5, 4, 3)]
+    assert failures[0]["type"] == "ValueError"
+    assert failures[0]["stage"] == "store"
+
+
+def test_status_forgets_the_failures_of_earlier_loads(call: Call, record: Record) -> None:
+    """A load that begins anew does not show what its predecessor suffered."""
+    earlier = record()
+    earlier.put(1)
+    earlier.fail(1, "ValueError", "long ago")
+    earlier.journal.abandon_load(earlier.load_id)
+    earlier.journal.close()
+    record().put(1)
+    assert json.loads(call("status", "--json").stdout)["failures"] == []
+
+
+def test_status_json_has_stages_and_runs(call: Call, record: Record) -> None:
+    """Programs get every number, with times that can be parsed."""
+    ledger = record()
+    ledger.put(1)
+    ledger.done(1)
+    ledger.settle()
+    status = json.loads(call("status", "--json").stdout)
+    assert status["state"] == "settled"
+    assert status["stages"] == [
+        {
+            "stage": "store",
+            "put": 1,
+            "done": 1,
+            "dropped": 0,
+            "parked": 0,
+            "outstanding": 0,
+            "sealed": True,
+        }
+    ]
+    (run,) = status["runs"]
+    assert (run["result"], run["pid"], run["argv"]) == ("done", 4711, ["etl.py"])
+    assert run["seconds"] >= 0
+    assert (status["next"], status["pid"]) == (None, None)
+
+
+def test_status_says_what_to_type_next(call: Call, record: Record) -> None:
+    """The command for each situation, with the directory repeated if it was typed."""
+    left, failed, over = record("left"), record("failed"), record("over")
+    left.put(1)
+    failed.put(1)
+    failed.fail(1, "ValueError", "bad")
+    failed.settle()
+    over.settle()
+    assert "next:       persistq resume left\n" in call("status", "left").stdout
+    assert "next:       persistq resume --failed failed\n" in call("status", "failed").stdout
+    assert "next:       nothing is left to do\n" in call("status", "over").stdout
+    typed = call("status", "left", "--journal", ".persistq").stdout
+    assert "next:       persistq resume left --journal .persistq\n" in typed
+
+
+def test_status_names_the_process_that_runs(call: Call, record: Record) -> None:
+    """A live load is shown with its program and its broker, and nothing to type."""
+    ledger = record(pid=4242)
+    lock = hold(ledger)
+    text = call("status", "sales").stdout
+    status = json.loads(call("status", "sales", "--json").stdout)
+    let_go(lock)
+    assert "running: process 4242 on " in text
+    assert f"broker {os.getpid()}" in text
+    assert (status["pid"], status["state"], status["next"]) == (4242, "running", None)
+    assert status["runs"][-1]["result"] == "running"
+
+
+def test_status_of_an_unknown_name_is_exit_code_4(call: Call, record: Record) -> None:
+    """The sentence lists the names there are."""
+    record("sales")
+    result = call("status", "nope")
+    assert result.exit_code == 4
+    assert "there are: sales" in result.stderr
+
+
+# --- the group ------------------------------------------------------------------------------------
+
+
+def test_version_is_told(call: Call) -> None:
+    """One line with the installed version."""
+    assert call("--version").stdout == f"persistq {__version__}\n"
+
+
+def test_unknown_commands_and_options_are_usage_errors(call: Call) -> None:
+    """Exit code 2, on standard error."""
+    for words in (["frobnicate"], ["list", "--frobnicate"], ["run"]):
+        result = call(*words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "Error: " in result.stderr
+
+
+def test_help_names_the_variable_of_each_setting(call: Call) -> None:
+    """Whoever reads the help learns where else a value can be given."""
+    text = "".join(call("run", "--help").stdout.split())
+    for name in ("JOURNAL", "WORKERS", "FRESH", "PARAMS", "PROGRESS"):
+        assert f"PERSISTQ_{name}" in text
+
+
+def test_names_complete_in_the_shell(call: Call, record: Record, tmp_path: Path) -> None:
+    """The shell offers the names of the journals that begin as typed."""
+    for name in ("sales", "salt", "flights"):
+        record(name)
+    from persistq.cli.program import program
+
+    command = program.get_command(program.make_context("persistq", ["list"]), "status")
+    assert command is not None
+    context = command.make_context("status", [])
+    (argument,) = [param for param in command.params if param.name == "name"]
+    offered = argument.shell_complete(context, "sal")
+    assert [item.value for item in offered] == ["sales", "salt"]
