@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from persistq import origin as origin
+
 if TYPE_CHECKING:
     from persistq.errors import (
         BrokerLost,

@@ -144,7 +144,7 @@ class ItemCodec:
             if codec == _JSON:
                 return _json_decode(payload)
             if codec == _PICKLE and self.allow_pickle:
-                return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
+                return pickle.loads(payload)
         except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error

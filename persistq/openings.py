@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
 from persistq.journal.naming import journal_path
@@ -59,8 +61,9 @@ def opening(
         kind=kind,
         stages=stages,
         executable=sys.executable,
-        argv=sys.orig_argv[1:],
-        cwd=str(Path.cwd()),
+        argv=origin.argv(),
+        cwd=origin.cwd,
+        environment=origin.environment(),
         pid=os.getpid(),
         family=new_token(),
         fresh=settings.fresh and not settings.resume,
@@ -73,3 +76,18 @@ def opening(
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
     )
+
+
+def resume_command(name: str, journal: str) -> str:
+    """Return what to type, here and now, to carry a load on.
+
+    Args:
+        name: The load.
+        journal: Path of its journal.
+    """
+    from persistq.settings import load_settings
+
+    directory = Path(journal).parent
+    usual = Path(origin.cwd, load_settings().journal).resolve()
+    place = "" if directory == usual else f" --journal {shlex.quote(str(directory))}"
+    return f"persistq resume {name}{place}"

@@ -43,6 +43,7 @@ def _loads() -> None:
         sa.Column("executable", sa.Text(), nullable=False),
         sa.Column("argv", sa.Text(), nullable=False),
         sa.Column("cwd", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Text(), nullable=False),

@@ -43,12 +43,18 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     """
     load, carried_on = _choose(journal, opening)
     rows = _rows(journal, load, opening)
-    command = Command(opening.executable, tuple(opening.argv), opening.cwd, opening.pid)
+    command = Command(
+        executable=opening.executable,
+        argv=tuple(opening.argv),
+        cwd=opening.cwd,
+        pid=opening.pid,
+        environment=opening.environment,
+    )
     run_id = journal.begin_run(load.load_id, command)
     scheduler = Scheduler(
         window_time=opening.window_time,
         window_max=opening.window_max,
-        jitter=random.Random(),  # noqa: S311 - spreads retries, guards nothing
+        jitter=random.Random(),
     )
     for row, policy in zip(rows, opening.stages, strict=True):
         scheduler.add_lane(_lane(row, opening), policy)

@@ -379,6 +379,7 @@ class Opening(msgspec.Struct, frozen=True):
     cwd: str
     pid: int
     family: str
+    environment: dict[str, str] = {}
     fresh: bool = False
     hold: bool = False
     retry_failed: bool = False

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from persistq.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -42,17 +44,6 @@ def on_terminal() -> bool:
 def note(text: str) -> None:
     """Say something beside the data, on standard error."""
     click.echo(f"persistq: {printable(text)}", err=True)
-
-
-def printable(text: str) -> str:
-    """Return a text with everything escaped that could move a terminal's cursor or break a line."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from persistq.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persistq.journal.base import Command, JournalView
 
@@ -29,12 +29,14 @@ class Repetition:
         executable: The interpreter; it exists.
         argv: Its arguments.
         cwd: The directory to do it in.
+        environment: The settings it was given by its environment.
         gone: The interpreter that was recorded, if it is gone and another one takes its place.
     """
 
     executable: str
     argv: tuple[str, ...]
     cwd: str
+    environment: Mapping[str, str]
     gone: str | None
 
     def __str__(self) -> str:
@@ -77,6 +79,7 @@ def repetition_of(view: JournalView, directory: Path) -> Repetition:
         command.executable if exists else sys.executable,
         _pointed_at(directory, command, called),
         command.cwd,
+        command.environment,
         None if exists else command.executable,
     )
 

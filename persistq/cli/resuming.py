@@ -12,12 +12,13 @@ import click
 
 from persistq.cli.choosing import directory_of, every_view, last_activity, reader_of
 from persistq.cli.options import journal_option, name_argument
-from persistq.cli.output import note, printable, write_lines
+from persistq.cli.output import note, write_lines
 from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
 from persistq.journal.base import LoadState
 from persistq.journal.catalog import latest_unfinished
+from persistq.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,8 +154,9 @@ def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> N
     sys.stderr.flush()
     try:
         os.chdir(repetition.cwd)
-        environment = os.environ | own | {"PWD": repetition.cwd}
-        os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)  # noqa: S606 - the recorded program takes this process's place
+        # What is set in this shell comes before what was set in that one.
+        environment = {**repetition.environment, **os.environ, **own, "PWD": repetition.cwd}
+        os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)
     except OSError as error:
         reason = f"{error.strerror}: {error.filename or repetition.executable}"
         raise UsageError(f"the command of {view.name!r} cannot be started: {reason}") from error

@@ -308,7 +308,7 @@ class Consumer:
 def _deliveries(items: Items) -> Iterator[Delivery]:
     failed = items.attempts
     attempts = map(failed.get, items.item_ids, repeat(0)) if failed else repeat(0)
-    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)  # noqa: B905 - one is endless
+    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)
     return map(_delivery_from, rows)
 
 

@@ -20,6 +20,7 @@ from persistq.client.consumer import Consumer
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import PersistqError
+from persistq.openings import resume_command
 
 BROKER_EXIT_S = 10.0
 """How long the program that started a broker waits for it to fold its journal and end."""
@@ -107,7 +108,7 @@ class Presence:
         try:
             self._leave()
         except PersistqError as error:
-            print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise to
+            print(f"persistq: {error}", file=sys.stderr)
         finally:
             self._disconnect()
 
@@ -124,9 +125,9 @@ class Presence:
         left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
         if left:
             noun = "item" if left == 1 else "items"
-            print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
+            print(
                 f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
-                f"carry on with: persistq resume {self.handle.name}",
+                f"carry on with: {resume_command(self.handle.name, self.handle.journal)}",
                 file=sys.stderr,
             )
 

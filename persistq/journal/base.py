@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,12 +40,14 @@ class Command:
         argv: Its arguments, without the interpreter itself.
         cwd: Absolute path of the directory it was started in.
         pid: Process id of the program that opened the load.
+        environment: Settings that it was given by its environment, by variable.
     """
 
     executable: str
     argv: tuple[str, ...]
     cwd: str
     pid: int
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ REOPEN_LOAD = Statement(
 )
 BEGIN_RUN = Statement(
     insert(_run).values(reason=""),
-    *("load_id", "executable", "argv", "cwd", "pid", "host", "started_at", "seen_at"),
+    *("load_id", "executable", "argv", "cwd", "environment", "pid", "host"),
+    *("started_at", "seen_at"),
 )
 END_RUN = Statement(
     update(_run).where(_run.c.run_id == bindparam("of_run")),

@@ -31,8 +31,15 @@ def load_from(row: Row) -> Load:
 
 def run_from(row: Row) -> Run:
     """Make a `Run` of its columns in order."""
-    (run_id, load_id, executable, argv, cwd, pid, host, started, _seen, ended, result, reason) = row
-    command = Command(json.loads(executable), tuple(json.loads(argv)), json.loads(cwd), pid)
+    run_id, load_id, executable, argv, cwd, environment, pid, host, started, *ending = row
+    _seen, ended, result, reason = ending
+    command = Command(
+        executable=json.loads(executable),
+        argv=tuple(json.loads(argv)),
+        cwd=json.loads(cwd),
+        pid=pid,
+        environment=json.loads(environment),
+    )
     return Run(
         run_id=run_id,
         load_id=load_id,
@@ -54,6 +61,7 @@ def command_values(command: Command) -> dict[str, Any]:
         "executable": json.dumps(command.executable),
         "argv": json.dumps(command.argv),
         "cwd": json.dumps(command.cwd),
+        "environment": json.dumps(dict(command.environment)),
         "pid": command.pid,
     }
 

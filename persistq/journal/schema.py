@@ -57,6 +57,7 @@ run = Table(
     Column("executable", Text, nullable=False, comment="The interpreter, as a JSON string."),
     Column("argv", Text, nullable=False, comment="Its arguments, as a JSON array of strings."),
     Column("cwd", Text, nullable=False, comment="The directory it ran in, as a JSON string."),
+    Column("environment", Text, nullable=False, comment="Its settings by variable, as JSON."),
     Column("pid", Integer, nullable=False, comment="Process that opened the load, on its host."),
     Column("host", Text, nullable=False, comment="Name of the host it ran on."),
     Column("started_at", Text, nullable=False, comment="When the run began."),

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, overload
 from persistq.broker.wire import Farewell, QueueSizes
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
-from persistq.errors import ItemsFailed, LoadUnfinished, UsageError
-from persistq.openings import opening
+from persistq.errors import BrokerLost, ItemsFailed, LoadUnfinished, UsageError
+from persistq.openings import opening, resume_command
 from persistq.pipeline.inline import InlineRun
 from persistq.pipeline.source import Source, SourceAssignment, run_source
 from persistq.pipeline.stage import (
@@ -249,11 +249,15 @@ class Pipeline:
             raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
         arguments = self._source.arguments(settings.params, settings)
         specs = [stage.spec(settings) for stage in self.stages]
-        run = open_run(
-            opening(self.name, "pipeline", specs, settings),
-            ack_interval=settings.ack_interval,
-            timeout=settings.broker_timeout,
-        )
+        wanted = opening(self.name, "pipeline", specs, settings)
+        try:
+            run = open_run(
+                wanted, ack_interval=settings.ack_interval, timeout=settings.broker_timeout
+            )
+        except BrokerLost as lost:
+            # To the program it makes no difference when its broker died.
+            print(f"{self.name}: {lost}", file=sys.stderr)
+            raise LoadUnfinished(self.name, str(lost)) from lost
         console = console_for(self.name, settings.progress, settings.progress_plain_interval)
         try:
             console.say(_beginning(run))
@@ -276,6 +280,8 @@ class Pipeline:
                 number = signal.SIGINT
                 reason = f"interrupted by {number.name}"
                 return RunOutcome("INTERRUPTED", reason, number, _counted(run))
+            except BrokerLost as error:
+                return RunOutcome("LOST", str(error), 0, tuple(run.welcome.queues))
             return RunOutcome(ended.outcome, ended.reason, 0, _counted(run))
         crew = Crew(settings.start_method, self._posts(source, assignments, settings))
         supervisor = Supervisor(
@@ -392,7 +398,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
         return summary
     if summary.outcome == "DONE":
         failed = ItemsFailed(summary.name, summary.parked)
-        _say(summary, f"{failed}; retry them with: persistq resume --failed {summary.name}")
+        _say(summary, f"{failed}; retry them with: {_resume(summary)} --failed")
         error: Exception = failed
     else:
         left = (
@@ -400,7 +406,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
         )
         _say(
             summary,
-            f"{summary.reason}; {left}; carry on with: persistq resume {summary.name}",
+            f"{summary.reason}; {left}; carry on with: {_resume(summary)}",
         )
         error = LoadUnfinished(summary.name, summary.reason, summary.exit_code)
     if check:
@@ -408,5 +414,9 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
     return summary
 
 
+def _resume(summary: Summary) -> str:
+    return resume_command(summary.name, summary.journal)
+
+
 def _say(summary: Summary, text: str) -> None:
-    print(f"{summary.name}: {text}", file=sys.stderr)  # noqa: T201 - the run's last word
+    print(f"{summary.name}: {text}", file=sys.stderr)

@@ -182,7 +182,7 @@ def _drain(
             over = _put_all(source.function(**assignment.arguments), outbox, on_item)
     except (BrokerLost, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
+    except BaseException as error:
         traceback.print_exc()
         control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()
@@ -196,9 +196,7 @@ def _drain(
     return over
 
 
-def _put_all(
-    items: Iterable[Any], outbox: Outbox, on_item: Callable[[], object] | None
-) -> bool:
+def _put_all(items: Iterable[Any], outbox: Outbox, on_item: Callable[[], object] | None) -> bool:
     """Put items until they end; False if `on_item` ended them."""
     try:
         for item in items:

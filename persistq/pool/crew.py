@@ -20,8 +20,7 @@ from persistq.pool.child import Word
 
 RESTART_DELAY_S = 0.1
 RESTART_DELAY_MAX_S = 10.0
-QUICK_DEATH_S = 1.0
-"""A child that lived shorter than this died young: it is replaced with growing delay."""
+"""The second child in a row that could not start is replaced after twice the first, and so on."""
 
 
 @dataclass(slots=True)
@@ -36,9 +35,7 @@ class Post:
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
-        young_deaths: Children that died young, one after the other.
         deaths: Children that died at all.
-        started_at: When the child was started.
         restart_at: When to fill the post again.
         over: Whether it is to stay empty.
     """
@@ -50,9 +47,7 @@ class Post:
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
-    young_deaths: int = 0
     deaths: int = 0
-    started_at: float = 0.0
     restart_at: float = 0.0
     over: bool = False
 
@@ -84,9 +79,9 @@ class Crew:
         """
         for post in self.posts:
             if post.process is None and not post.over and post.restart_at <= now:
-                self._start(post, now)
+                self._start(post)
 
-    def _start(self, post: Post, now: float) -> None:
+    def _start(self, post: Post) -> None:
         hears, tells = self.context.Pipe(duplex=False)
         # `Process` exists on every context; its base class just does not say so.
         process = self.context.Process(  # type: ignore[attr-defined]
@@ -102,7 +97,7 @@ class Crew:
             ) from error
         finally:
             tells.close()
-        post.process, post.hears, post.started_at = process, hears, now
+        post.process, post.hears = process, hears
 
     def reap(self, now: float) -> Iterator[tuple[Post, int]]:
         """Yield each post whose child has ended, with the exit status; negative is a signal."""
@@ -113,14 +108,14 @@ class Crew:
                 words = _clear(post)
                 post.over |= Word.OVER in words
                 post.failed_starts = 0 if words else post.failed_starts + 1
-                self._schedule(post, code, now)
+                self._schedule(post, now)
                 yield post, code
 
-    def _schedule(self, post: Post, code: int, now: float) -> None:
-        post.deaths += code != 0
-        young = now - post.started_at < QUICK_DEATH_S
-        post.young_deaths = post.young_deaths + 1 if young and code else 0
-        delay = RESTART_DELAY_S * 2 ** (post.young_deaths - 1) if post.young_deaths > 1 else 0.0
+    def _schedule(self, post: Post, now: float) -> None:
+        post.deaths += not post.over
+        # A worker that was at work died of its item, which is dealt with; there is no need to wait.
+        strikes = post.deaths if post.source else post.failed_starts
+        delay = RESTART_DELAY_S * 2.0 ** (strikes - 1) if strikes > 1 else 0.0
         post.restart_at = now + min(delay, RESTART_DELAY_MAX_S)
 
     def sentinels(self) -> list[int]:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from persistq.broker.wire import Progress, QueueSizes
+from persistq.terminal import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -67,7 +68,7 @@ class SilentConsole:
 
     def say(self, text: str) -> None:
         """Say one line."""
-        print(f"{self._name}: {text}", file=self._out, flush=True)
+        print(f"{self._name}: {printable(text)}", file=self._out, flush=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -130,7 +131,7 @@ class LiveConsole(SilentConsole):
 
     def say(self, text: str) -> None:
         """Say one line above the live one."""
-        self._console.print(f"{self._name}: {text}", markup=False)
+        self._console.print(f"{self._name}: {printable(text)}", markup=False)
 
     def close(self) -> None:
         """Leave the last line as it is."""

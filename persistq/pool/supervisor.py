@@ -27,8 +27,11 @@ SWEEP_S = 1.0
 FAILED_STARTS_MAX = 5
 """Children at one post that may end before they are ready; then the run has failed."""
 
-SOURCE_DEATHS_MAX = 10
+SOURCE_DEATHS_MAX = 5
 """Deaths of a source; it begins anew each time, so more of them would lead nowhere."""
+
+VAIN_DEATHS_PER_POST = 20
+"""Deaths while no item at all was settled, for each post; then it is not the items' fault."""
 
 KILL_PATIENCE_S = 2.0
 
@@ -89,6 +92,7 @@ class Supervisor:
         self._ending: tuple[str, str] | None = None
         self._deadline: float | None = None
         self._signal = 0
+        self._vain_deaths = 0
 
     def supervise(self) -> RunOutcome:
         """Run to the end: settled, failed, interrupted, or the broker lost.
@@ -143,13 +147,18 @@ class Supervisor:
 
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Progress):
-            self._queues = tuple(message.queues)
+            self._note_progress(tuple(message.queues))
             self._display.show(message)
         elif isinstance(message, Ended) and message.outcome == DONE.value:
             # Even after an interruption: the items in flight may have been the last ones.
             self._end("DONE", "")
         elif isinstance(message, Ended) and self._ending is None:
             self._end("FAILED", message.reason)
+
+    def _note_progress(self, queues: tuple[QueueSizes, ...]) -> None:
+        if _settled(queues) > _settled(self._queues):
+            self._vain_deaths = 0
+        self._queues = queues
 
     def _end(self, outcome: str, reason: str) -> None:
         """It is over: let the children come to their ends, within the grace period."""
@@ -182,16 +191,23 @@ class Supervisor:
     def _mourn(self, post: Post, code: int) -> None:
         if self._ending is not None:
             return
+        self._vain_deaths += not post.over
         if post.failed_starts >= FAILED_STARTS_MAX:
             self._give_up(f"{post.name} cannot be started (the last one {_ending_of(code)})")
         elif post.source and post.deaths >= SOURCE_DEATHS_MAX:
             self._give_up(f"{post.name} keeps dying (the last one {_ending_of(code)})")
+        elif self._vain_deaths >= VAIN_DEATHS_PER_POST * len(self._crew.posts):
+            self._give_up(f"workers keep dying and nothing gets done ({_ending_of(code)})")
         elif not post.over:
             self._display.say(f"{post.name} {_ending_of(code)}; starting another one")
 
     def _give_up(self, reason: str) -> None:
         self._end("FAILED", reason)
         self._halt()
+
+
+def _settled(queues: tuple[QueueSizes, ...]) -> int:
+    return sum(queue.done + queue.dropped for queue in queues)
 
 
 def _ending_of(code: int) -> str:

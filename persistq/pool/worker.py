@@ -91,7 +91,7 @@ class Worker:
         except KeyboardInterrupt:
             # Only an inline run gets it, from its user, and it says nothing about the item.
             raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
+        except BaseException as error:
             self._report_error(delivery.item_id, error)
         else:
             failpoints.point("worker.after_handler")
@@ -116,16 +116,14 @@ class Worker:
             self._consumer.dropped(item_id, _text(error))
             return
         delay = getattr(error, "delay", None) if isinstance(error, retry) else None
-        self._consumer.failed(
-            item_id, type(error).__qualname__, _text(error), _trace(error), delay
-        )
+        self._consumer.failed(item_id, type(error).__qualname__, _text(error), _trace(error), delay)
 
 
 def _text(error: BaseException) -> str:
     """Return what an exception says, whatever its author did to its text."""
     try:
         return _storable(str(error))
-    except Exception as second:  # noqa: BLE001 - the first error is the one to report
+    except Exception as second:
         return f"(its text cannot be had: {type(second).__name__})"
 
 

@@ -1,0 +1,76 @@
+"""How a child ended, as its parent can learn it: status, signal, memory, the OOM killer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_OOM_KILLS = Path("/proc/vmstat")
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` counts bytes on macOS and kibibytes elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The end of one child.
+
+    Attributes:
+        pid: The process.
+        code: Exit status, or the negative number of the signal that killed it.
+        peak_rss: Largest resident set in bytes, 0 when unknown.
+        out_of_memory: Whether the kernel's OOM killer is the likely cause.
+    """
+
+    pid: int
+    code: int
+    peak_rss: int
+    out_of_memory: bool
+
+    @property
+    def signal(self) -> int:
+        """The signal that killed it, 0 for none."""
+        return -self.code if self.code < 0 else 0
+
+    def __str__(self) -> str:
+        if self.code >= 0:
+            return f"ended with exit code {self.code}"
+        try:
+            name = signal.Signals(self.signal).name
+        except ValueError:
+            name = f"signal {self.signal}"
+        cause = ", likely for want of memory" if self.out_of_memory else ""
+        return f"was killed by {name}{cause}"
+
+
+def wait_for(pid: int, flags: int) -> tuple[int, int, int]:
+    """Wait for a child like `os.waitpid`, and learn its memory too.
+
+    Returns:
+        The process id (0 if it still runs), the wait status, and the largest resident set in bytes.
+    """
+    found, status, usage = os.wait4(pid, flags)
+    return found, status, usage.ru_maxrss * _RSS_UNIT
+
+
+class OomWatch:
+    """Tells whether the kernel has killed for want of memory since the last question."""
+
+    def __init__(self) -> None:
+        self._count = _oom_kills()
+
+    def struck(self) -> bool:
+        """Return whether it has, anywhere on this machine."""
+        before, self._count = self._count, _oom_kills()
+        return self._count > before
+
+
+def _oom_kills() -> int:
+    try:
+        lines = _OOM_KILLS.read_text().splitlines()
+    except OSError:
+        return 0
+    counts = [int(line.split()[1]) for line in lines if line.startswith("oom_kill ")]
+    return counts[0] if counts else 0
