@@ -37,6 +37,12 @@ _JSON: Final = int(Codec.JSON)
 _PICKLE: Final = int(Codec.PICKLE)
 _PLAIN: Final = frozenset({int, str, bool, type(None)})
 
+# Versions of msgspec differ in what they do with larger integers, and equal values need equal
+# bytes.
+_INT_MIN: Final = -(2**63)
+_INT_MAX: Final = 2**64 - 1
+_DIGITS_MAX: Final = len(str(_INT_MAX))
+
 _json_encode: Final = msgspec.json.Encoder().encode
 _json_decode: Final = msgspec.json.Decoder().decode
 
@@ -44,6 +50,8 @@ _json_decode: Final = msgspec.json.Decoder().decode
 def _lossless(value: object) -> bool:
     """Return whether JSON gives exactly this value back."""
     kind = type(value)
+    if kind is int:
+        return _INT_MIN <= value <= _INT_MAX  # type: ignore[operator]
     if kind in _PLAIN:
         return True
     if kind is float:
@@ -61,8 +69,8 @@ def _as_json(value: object) -> bytes | None:
     """Return the value as JSON, or None where JSON would lose something."""
     try:
         return _json_encode(value) if _lossless(value) else None
-    except (OverflowError, UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
-        # Integers over 64 bits, lone surrogates and self-references: pickle holds them.
+    except (UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
+        # Lone surrogates and self-references: pickle holds them.
         return None
 
 
@@ -122,13 +130,16 @@ class ItemCodec:
         Raises:
             ItemNotStorable: One of the values cannot be encoded.
         """
-        if self.name != "pickle" and _PLAIN.issuperset(map(type, values)):
+        kinds = set(map(type, values))
+        if self.name != "pickle" and kinds <= _PLAIN:
             try:
                 payloads = list(map(_json_encode, values))
-            except (OverflowError, UnicodeEncodeError):
+            except (OverflowError, ValueError):
                 pass
             else:
-                if not payloads or max(map(len, payloads)) <= self.item_bytes_max:
+                longest = max(map(len, payloads), default=0)
+                small = int not in kinds or longest < _DIGITS_MAX
+                if small and longest <= self.item_bytes_max:
                     return bytes(len(payloads)), payloads
         pairs = [self.encode(value) for value in values]
         return bytes(codec for codec, _ in pairs), [payload for _, payload in pairs]
@@ -144,7 +155,7 @@ class ItemCodec:
             if codec == _JSON:
                 return _json_decode(payload)
             if codec == _PICKLE and self.allow_pickle:
-                return pickle.loads(payload)
+                return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
         except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
@@ -164,7 +175,7 @@ class ItemCodec:
 def _pickled(value: object) -> bytes:
     try:
         return pickle.dumps(value, protocol=PICKLE_PROTOCOL)
-    except Exception as error:  # __reduce__ and __getstate__ are the caller's code
+    except Exception as error:  # the value's own code may raise anything
         reason = f"it cannot be pickled ({type(error).__name__}: {error})"
         raise ItemNotStorable(type(value).__qualname__, reason) from error
 

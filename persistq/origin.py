@@ -17,7 +17,7 @@ _PREFIX = "PERSISTQ_"
 
 def _directory() -> str:
     try:
-        return os.getcwd()
+        return os.getcwd()  # noqa: PTH109 - pathlib would make `import persistq` dear
     except FileNotFoundError:
         return os.sep
 

@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from persistq.errors import UsageError
+from persistq.halting import halt_rule
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -169,6 +170,22 @@ class Settings(BaseSettings):
         "run ends with exit code 1; `stop` ends the load with FAILED and leaves the rest "
         "outstanding.",
     )
+    timeout: Annotated[float | None, Unit("seconds")] = Field(
+        None,
+        gt=0,
+        le=7 * 86_400,
+        description="How long one attempt at an item may take. Its worker is killed then, from "
+        "outside and whatever it is doing, and the item counts as one that killed its worker. "
+        "Unset means no limit. A stage can set its own.",
+    )
+    halt: str = Field(
+        "never",
+        description="When to end the load early with FAILED, in the words of GNU parallel: "
+        "`soon,fail=3` after three parked items, `now,fail=5%` when that part of the finished "
+        "items (and at least three) failed; `soon` lets items in flight finish, `now` does not; "
+        "`success` and `done` count the others. The work stays in the journal. A stage can set "
+        "its own.",
+    )
     shutdown_grace: Seconds = Field(
         30.0,
         ge=0,
@@ -229,6 +246,12 @@ class Settings(BaseSettings):
         'such as `{"year": 2013}`. Several places are merged name by name.',
     )
 
+    @field_validator("halt")
+    @classmethod
+    def _halt_is_a_rule(cls, value: str) -> str:
+        halt_rule(value)
+        return value
+
     @field_validator("journal")
     @classmethod
     def _journal_is_a_directory(cls, value: str) -> str:
@@ -246,7 +269,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework names it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources, highest priority first."""
         return init_settings, env_settings, dotenv_settings, _ProjectSource(settings_cls)

@@ -33,7 +33,7 @@ _STRAYS: Final = {
         SELECT count(*) FROM done_log WHERE outcome NOT IN (0, 1)""",
     "put_log has {} rows of queues that do not exist": f"""
         SELECT count(*) FROM put_log AS p
-        WHERE NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.queue_id = p.item_id >> {QUEUE_SHIFT})""",
+        WHERE NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.queue_id = p.item_id >> {QUEUE_SHIFT})""",  # noqa: S608
     "failure has {} rows of items that put_log lacks": """
         SELECT count(*) FROM failure AS f
         WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = f.item_id)""",

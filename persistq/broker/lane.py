@@ -82,6 +82,7 @@ class Lane:
         holders: Consumers with items in flight.
         in_flight: Number of items in flight.
         consumers: How many consumers are connected.
+        bounded: Whether items go out one at a time, because those in hand unseen would not count.
         resumed: Items done or dropped before this run began.
         parked_before: Items parked before this run began.
     """
@@ -99,6 +100,7 @@ class Lane:
     holders: set[int] = field(default_factory=set)
     in_flight: int = 0
     consumers: int = 0
+    bounded: bool = False
     resumed: int = 0
     parked_before: int = 0
     pace: Pace = field(default_factory=Pace)
@@ -179,6 +181,7 @@ class Lane:
         if self.suspects and idle:
             return [self.suspects.popleft()]
         fair = len(self.ready) // (2 * max(self.consumers, 1))
+        most = 1 if self.bounded else most
         count = max(1, min(self.pace.items_in(seconds), most, fair))
         window = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
         self.ready_bytes -= footprint(window)

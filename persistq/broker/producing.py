@@ -76,6 +76,7 @@ class Producing:
         for pending in waiting:
             link, offer = pending.link, pending.offer
             lane = self._session.scheduler.lanes[offer.queue_id]
+            lane.bounded = True
             if offer.queue_id not in full and lane.queued < offer.maxsize:
                 self._accept(link, offer)
             elif offer.patience is Patience.NEVER:

@@ -38,5 +38,5 @@ def run_as_main(script: Path, arguments: Sequence[str]) -> dict[str, Any]:
     sys.argv[:] = [str(script), *arguments]
     with io.open_code(path) as source:
         code = compile(source.read(), path, "exec", dont_inherit=True)
-    exec(code, vars(module))
+    exec(code, vars(module))  # noqa: S102 - it is the program that the user asked for
     return vars(module)

@@ -42,13 +42,13 @@ class Program(click.Group):
     a user's program must not run below a parser that has its own ideas about `EOFError` and EPIPE.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
         """Return the names of the commands, in the order of their use."""
         return list(_HOMES)
 
     def get_command(
         self,
-        ctx: click.Context,
+        ctx: click.Context,  # noqa: ARG002 - click names it
         cmd_name: str,
     ) -> click.Command | None:
         """Import one command, or return None if there is none of this name."""

@@ -156,7 +156,7 @@ def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> N
         os.chdir(repetition.cwd)
         # What is set in this shell comes before what was set in that one.
         environment = {**repetition.environment, **os.environ, **own, "PWD": repetition.cwd}
-        os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)
+        os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)  # noqa: S606 - the recorded program takes this process's place
     except OSError as error:
         reason = f"{error.strerror}: {error.filename or repetition.executable}"
         raise UsageError(f"the command of {view.name!r} cannot be started: {reason}") from error

@@ -92,7 +92,7 @@ def command(target: str, arguments: tuple[str, ...], **values: Any) -> Callable[
                                 has one Pipeline, that one is run
 
     ARGUMENTS, after --, are those of the script. Options given here win over the program's code.
-    """
+    """  # noqa: D301 - \b is click's mark for lines to keep
     from persistq.settings import command_line, load_settings
 
     parsed = parse_target(target)
@@ -116,7 +116,7 @@ def _perform(target: Target, arguments: tuple[str, ...]) -> int:
         if isinstance(error, _PROGRAM_ERRORS):
             return _crash(error)
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the user's program may raise anything
         return _crash(error)
     finally:
         _name_journals()

@@ -254,14 +254,18 @@ class Consumer:
             return None
         try:
             # Another thread, or an answer to an early request, may have brought some by now.
-            self._heed_all(self._connection.poll())
-            ended = None if self._buffer else self._request(timeout, deadline)
-            return self._buffer.popleft() if self._buffer else ended
+            while True:
+                self._heed_all(self._connection.poll())
+                answer = None if self._buffer else self._request(timeout, deadline)
+                if answer is not None:
+                    return answer if isinstance(answer, Ended) else None
+                with contextlib.suppress(IndexError):  # another thread may have been quicker
+                    return self._buffer.popleft()
         finally:
             self._getting.release()
 
-    def _request(self, timeout: float | None, deadline: float | None) -> Ended | None:
-        """Ask and wait; return `Ended`, or None if there is work now or it took too long."""
+    def _request(self, timeout: float | None, deadline: float | None) -> Ended | Empty | None:
+        """Ask and wait; return the answer if it is not work, None if there is work now."""
         patience = Patience.NEVER if timeout == 0 else Patience.WAIT
         with self._sending:
             self.report()
@@ -274,10 +278,8 @@ class Consumer:
                 self._connection.send(Cancel())
                 wait_until = None
                 continue
-            if isinstance(message, Ended):
+            if isinstance(message, Ended | Empty):
                 return message
-            if isinstance(message, Empty):
-                return None
             self._heed(message)
         return None
 
@@ -308,7 +310,7 @@ class Consumer:
 def _deliveries(items: Items) -> Iterator[Delivery]:
     failed = items.attempts
     attempts = map(failed.get, items.item_ids, repeat(0)) if failed else repeat(0)
-    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)
+    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)  # noqa: B905 - one is endless
     return map(_delivery_from, rows)
 
 

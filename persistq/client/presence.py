@@ -108,7 +108,7 @@ class Presence:
         try:
             self._leave()
         except PersistqError as error:
-            print(f"persistq: {error}", file=sys.stderr)
+            print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise to
         finally:
             self._disconnect()
 
@@ -125,7 +125,7 @@ class Presence:
         left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
         if left:
             noun = "item" if left == 1 else "items"
-            print(
+            print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
                 f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
                 f"carry on with: {resume_command(self.handle.name, self.handle.journal)}",
                 file=sys.stderr,

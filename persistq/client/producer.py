@@ -23,6 +23,9 @@ from persistq.errors import QueueClosed
 _unsettled: set[Producer] = set()
 """The producers of this process that have put something which may not be journaled yet."""
 
+LOCK_S = 0.05
+"""How long a flush waits for the lock before it looks whether there is still something to settle."""
+
 
 class Producer:
     """Puts items on one queue; safe to use from several threads.
@@ -69,6 +72,9 @@ class Producer:
             False if there was no room in time.
         """
         with self._lock:
+            # Others who get wait for what was put here, so nothing may be left to wait for while
+            # this thread has the lock and waits for room.
+            self.flush()
             self._listen()
             self._refuse_if_closed()
             patience = Patience.NEVER if timeout == 0 else Patience.WAIT
@@ -86,10 +92,13 @@ class Producer:
             QueueClosed: Something was put after another process had sealed the queue.
             BrokerLost: The broker is gone.
         """
-        with self._lock:
-            while self._journaled < self._sent:
-                self._heed(self._connection.receive())
-            _unsettled.discard(self)
+        while self in _unsettled:
+            # A thread that waits for room keeps the lock for long, and has settled all before.
+            if self._lock.acquire(timeout=LOCK_S):
+                try:
+                    self._settle()
+                finally:
+                    self._lock.release()
 
     def say_farewell(self) -> None:
         """Leave the broker on purpose: this producer has come to its end."""
@@ -100,6 +109,11 @@ class Producer:
         """Leave the broker; what was put before is not affected."""
         _unsettled.discard(self)
         self._connection.close()
+
+    def _settle(self) -> None:
+        while self._journaled < self._sent:
+            self._heed(self._connection.receive())
+        _unsettled.discard(self)
 
     def _await_acceptance(self, timeout: float | None) -> bool:
         while True:

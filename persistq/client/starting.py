@@ -155,7 +155,7 @@ def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
         f"import sys; sys.path.append({home!r}); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
-    broker = subprocess.Popen(
+    broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
         [sys.executable, "-P", "-c", code, str(descriptor)],
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],

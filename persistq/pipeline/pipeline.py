@@ -12,6 +12,7 @@ from persistq.broker.wire import Farewell, QueueSizes
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import BrokerLost, ItemsFailed, LoadUnfinished, UsageError
+from persistq.halting import halt_rule
 from persistq.openings import opening, resume_command
 from persistq.pipeline.inline import InlineRun
 from persistq.pipeline.source import Source, SourceAssignment, run_source
@@ -25,6 +26,7 @@ from persistq.pipeline.stage import (
     outputs_of,
 )
 from persistq.pool.crew import Crew, Post
+from persistq.pool.deadlines import Deadlines
 from persistq.pool.progress import Console, console_for
 from persistq.pool.supervisor import RunOutcome, Supervisor
 from persistq.pool.worker import Assignment, run_worker
@@ -137,6 +139,8 @@ class Pipeline:
         backoff_max: float | None = None,
         max_crashes: int | None = None,
         on_error: OnError | None = None,
+        timeout: float | None = None,
+        halt: str | None = None,
     ) -> Callable[[F], F]: ...
 
     def stage(
@@ -150,6 +154,8 @@ class Pipeline:
         backoff_max: float | None = None,
         max_crashes: int | None = None,
         on_error: OnError | None = None,
+        timeout: float | None = None,
+        halt: str | None = None,
     ) -> Any:
         """Decorate the handler of the next stage, with or without options.
 
@@ -167,12 +173,18 @@ class Pipeline:
             backoff_max: Most seconds before a retry.
             max_crashes: An item whose worker died this often is parked.
             on_error: ``park`` a failed item and go on, or ``stop`` the load with FAILED.
+            timeout: Seconds that one attempt at an item may take. Its worker is killed then, from
+                outside, and the item is treated like one that killed its worker.
+            halt: A rule that ends the load with FAILED, like ``soon,fail=3`` or ``now,fail=5%``;
+                see `persistq.halting`.
 
         What is None is taken from the settings.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or the name is taken.
         """
+        if halt is not None:
+            halt_rule(halt)
 
         def add(handler: F) -> F:
             stage = Stage(
@@ -184,6 +196,8 @@ class Pipeline:
                 backoff_max=backoff_max,
                 max_crashes=max_crashes,
                 on_error=on_error,
+                timeout=timeout,
+                halt=halt,
                 extras=extras_of(handler, what=f"the handler {handler.__name__!r}"),
             )
             self._append(stage)
@@ -256,7 +270,7 @@ class Pipeline:
             )
         except BrokerLost as lost:
             # To the program it makes no difference when its broker died.
-            print(f"{self.name}: {lost}", file=sys.stderr)
+            print(f"{self.name}: {lost}", file=sys.stderr)  # noqa: T201 - the last word
             raise LoadUnfinished(self.name, str(lost)) from lost
         console = console_for(self.name, settings.progress, settings.progress_plain_interval)
         try:
@@ -288,10 +302,19 @@ class Pipeline:
             run,
             crew,
             console,
+            self._deadlines(run, settings),
             progress_interval=settings.progress_interval,
             shutdown_grace=settings.shutdown_grace,
         )
         return supervisor.supervise()
+
+    def _deadlines(self, run: OpenedRun, settings: Settings) -> Deadlines:
+        limits = {
+            queue.queue_id: limit
+            for stage, queue in zip(self.stages, run.welcome.queues, strict=True)
+            if (limit := stage.limit(settings)) is not None
+        }
+        return Deadlines(run.handle.fence, limits)
 
     def _source_assignment(
         self, run: OpenedRun, settings: Settings, arguments: dict[str, Any]
@@ -419,4 +442,4 @@ def _resume(summary: Summary) -> str:
 
 
 def _say(summary: Summary, text: str) -> None:
-    print(f"{summary.name}: {text}", file=sys.stderr)
+    print(f"{summary.name}: {text}", file=sys.stderr)  # noqa: T201 - the run's last word

@@ -182,7 +182,7 @@ def _drain(
             over = _put_all(source.function(**assignment.arguments), outbox, on_item)
     except (BrokerLost, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
         traceback.print_exc()
         control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()

@@ -77,6 +77,8 @@ class Stage:
         backoff_max: Longest delay in seconds.
         max_crashes: An item whose worker died this often is parked.
         on_error: Whether a parked item ends the load with FAILED.
+        timeout: Seconds that one attempt may take.
+        halt: A rule that ends the load early, see `persistq.halting`.
         extras: Which of `EXTRAS` the handler takes.
     """
 
@@ -88,6 +90,8 @@ class Stage:
     backoff_max: float | None
     max_crashes: int | None
     on_error: OnError | None
+    timeout: float | None
+    halt: str | None
     extras: frozenset[str]
 
     def spec(self, defaults: Any) -> StageSpec:
@@ -103,7 +107,13 @@ class Stage:
             chosen(self.backoff_max, "backoff_max"),
             chosen(self.max_crashes, "max_crashes"),
             chosen(self.on_error, "on_error"),
+            chosen(self.halt, "halt"),
         )
+
+    def limit(self, defaults: Any) -> float | None:
+        """Return the seconds that one attempt may take, None for any number."""
+        limit: float | None = defaults.timeout if self.timeout is None else self.timeout
+        return limit
 
 
 def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:

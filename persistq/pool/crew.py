@@ -17,6 +17,7 @@ from typing import Any
 
 from persistq.errors import UsageError
 from persistq.pool.child import Word
+from persistq.pool.deaths import Death, OomWatch, death_of
 
 RESTART_DELAY_S = 0.1
 RESTART_DELAY_MAX_S = 10.0
@@ -63,6 +64,7 @@ class Crew:
 
     start_method: str | None
     posts: list[Post] = field(default_factory=list)
+    _oom: OomWatch = field(default_factory=OomWatch)
 
     @property
     def context(self) -> BaseContext:
@@ -99,17 +101,16 @@ class Crew:
             tells.close()
         post.process, post.hears = process, hears
 
-    def reap(self, now: float) -> Iterator[tuple[Post, int]]:
-        """Yield each post whose child has ended, with the exit status; negative is a signal."""
+    def reap(self, now: float) -> Iterator[tuple[Post, Death]]:
+        """Yield each post whose child has ended, and how."""
         for post in self.posts:
-            process = post.process
-            if process is not None and process.exitcode is not None:
-                code = process.exitcode
+            death = None if post.process is None else death_of(post.process, self._oom)
+            if death is not None:
                 words = _clear(post)
                 post.over |= Word.OVER in words
                 post.failed_starts = 0 if words else post.failed_starts + 1
                 self._schedule(post, now)
-                yield post, code
+                yield post, death
 
     def _schedule(self, post: Post, now: float) -> None:
         post.deaths += not post.over
@@ -141,6 +142,14 @@ class Crew:
         for post in self.posts:
             if post.process is not None and post.process.pid is not None:
                 _signal_group(post.process.pid, number)
+
+    def signal_one(self, pid: int, number: int) -> bool:
+        """Send a signal to one child's process group; False if there is no such child."""
+        for post in self.posts:
+            if post.process is not None and post.process.pid == pid:
+                _signal_group(pid, number)
+                return True
+        return False
 
     def stop(self, patience: float) -> None:
         """End all children: SIGTERM, then SIGKILL after this many seconds, and wait for them."""

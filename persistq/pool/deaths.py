@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _OOM_KILLS = Path("/proc/vmstat")
@@ -45,14 +47,29 @@ class Death:
         return f"was killed by {name}{cause}"
 
 
-def wait_for(pid: int, flags: int) -> tuple[int, int, int]:
-    """Wait for a child like `os.waitpid`, and learn its memory too.
+def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
+    """Return how a child ended, or None while it runs.
 
-    Returns:
-        The process id (0 if it still runs), the wait status, and the largest resident set in bytes.
+    Multiprocessing waits for its children in a way that tells nothing of their memory, so this
+    waits first where it can, and leaves the status where multiprocessing looks for it. Children of
+    a forkserver are not this process's own.
+
+    Args:
+        process: The child; it was started.
+        oom: Says whether the OOM killer was about.
     """
-    found, status, usage = os.wait4(pid, flags)
-    return found, status, usage.ru_maxrss * _RSS_UNIT
+    pid, peak_rss = process.pid or 0, 0
+    handle = process._popen  # type: ignore[attr-defined]  # noqa: SLF001
+    if handle is not None and handle.returncode is None:
+        with contextlib.suppress(ChildProcessError):
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+            if found:
+                handle.returncode = os.waitstatus_to_exitcode(status)
+                peak_rss = usage.ru_maxrss * _RSS_UNIT
+    code = process.exitcode
+    if code is None:
+        return None
+    return Death(pid, code, peak_rss, out_of_memory=code == -signal.SIGKILL and oom.struck())
 
 
 class OomWatch:

@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Protocol
 
-from persistq.broker.wire import BrokerMessage, Ended, Halt, Progress, QueueSizes, Role, Watch
+from persistq.broker.wire import (
+    BrokerMessage,
+    Ended,
+    Halt,
+    Obituary,
+    Overdue,
+    Progress,
+    QueueSizes,
+    Role,
+    Watch,
+)
 from persistq.client.connection import Connection
 from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun
 from persistq.errors import BrokerLost, RunEnded
 from persistq.items import DONE
 from persistq.pool.crew import Crew, Post
+from persistq.pool.deadlines import Deadlines, Overrun
+from persistq.pool.deaths import Death
 from persistq.pool.signals import SignalInbox
 
 SWEEP_S = 1.0
@@ -72,6 +84,7 @@ class Supervisor:
         display: Where progress is shown.
         progress_interval: Least time between two progress reports, in seconds.
         shutdown_grace: How long items in flight may take after a stop, in seconds.
+        deadlines: How long one item may take.
     """
 
     def __init__(
@@ -79,6 +92,7 @@ class Supervisor:
         run: OpenedRun,
         crew: Crew,
         display: Display,
+        deadlines: Deadlines,
         *,
         progress_interval: float,
         shutdown_grace: float,
@@ -86,6 +100,9 @@ class Supervisor:
         self._run = run
         self._crew = crew
         self._display = display
+        self._deadlines = deadlines
+        self._look_at: float | None = None
+        self._condemned: dict[int, float] = {}
         self._interval = progress_interval
         self._grace = shutdown_grace
         self._queues: tuple[QueueSizes, ...] = tuple(run.welcome.queues)
@@ -125,8 +142,9 @@ class Supervisor:
                 self._heed(message)
             for number in inbox.take():
                 self._interrupt(number)
-            for post, code in self._crew.reap(time.monotonic()):
-                self._mourn(post, code)
+            for post, death in self._crew.reap(time.monotonic()):
+                self._mourn(post, death)
+            self._enforce_deadlines(time.monotonic())
 
     def _catch_up(self) -> None:
         """Take in what the last children did: the broker answers after it has told the rest."""
@@ -142,7 +160,8 @@ class Supervisor:
         return overdue or not self._crew.alive()
 
     def _patience(self, now: float) -> float:
-        times = [now + SWEEP_S, self._deadline, self._crew.next_start()]
+        times = [now + SWEEP_S, self._deadline, self._crew.next_start(), self._look_at]
+        times += self._condemned.values()
         return max(0.0, min(t for t in times if t is not None) - now)
 
     def _heed(self, message: BrokerMessage) -> None:
@@ -154,6 +173,8 @@ class Supervisor:
             self._end("DONE", "")
         elif isinstance(message, Ended) and self._ending is None:
             self._end("FAILED", message.reason)
+            if message.at_once:
+                self._deadline = time.monotonic()
 
     def _note_progress(self, queues: tuple[QueueSizes, ...]) -> None:
         if _settled(queues) > _settled(self._queues):
@@ -188,18 +209,41 @@ class Supervisor:
             if post.source and post.process is not None:
                 post.process.terminate()
 
-    def _mourn(self, post: Post, code: int) -> None:
+    def _enforce_deadlines(self, now: float) -> None:
+        """Kill workers whose item takes too long, from outside: SIGTERM, a little later SIGKILL."""
+        if self._look_at is None or now >= self._look_at:
+            overruns, self._look_at = self._deadlines.check(now)
+            for overrun in overruns:
+                self._condemn(overrun, now)
+        for pid in [pid for pid, at in self._condemned.items() if now >= at]:
+            del self._condemned[pid]
+            self._crew.signal_one(pid, signal.SIGKILL)
+
+    def _condemn(self, overrun: Overrun, now: float) -> None:
+        if overrun.pid in self._condemned:
+            return
+        # The broker has to know why before it sees the worker's stream end.
+        self._run.anchor.send(Overdue(overrun.pid, overrun.item_id, overrun.limit))
+        if self._crew.signal_one(overrun.pid, signal.SIGTERM):
+            self._condemned[overrun.pid] = now + KILL_PATIENCE_S
+
+    def _mourn(self, post: Post, death: Death) -> None:
+        self._condemned.pop(death.pid, None)
+        if not post.over or death.code:
+            self._run.anchor.send(
+                Obituary(death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory)
+            )
         if self._ending is not None:
             return
         self._vain_deaths += not post.over
         if post.failed_starts >= FAILED_STARTS_MAX:
-            self._give_up(f"{post.name} cannot be started (the last one {_ending_of(code)})")
+            self._give_up(f"{post.name} cannot be started (the last one {death})")
         elif post.source and post.deaths >= SOURCE_DEATHS_MAX:
-            self._give_up(f"{post.name} keeps dying (the last one {_ending_of(code)})")
+            self._give_up(f"{post.name} keeps dying (the last one {death})")
         elif self._vain_deaths >= VAIN_DEATHS_PER_POST * len(self._crew.posts):
-            self._give_up(f"workers keep dying and nothing gets done ({_ending_of(code)})")
+            self._give_up(f"workers keep dying and nothing gets done ({death})")
         elif not post.over:
-            self._display.say(f"{post.name} {_ending_of(code)}; starting another one")
+            self._display.say(f"{post.name} {death}; starting another one")
 
     def _give_up(self, reason: str) -> None:
         self._end("FAILED", reason)
@@ -208,12 +252,3 @@ class Supervisor:
 
 def _settled(queues: tuple[QueueSizes, ...]) -> int:
     return sum(queue.done + queue.dropped for queue in queues)
-
-
-def _ending_of(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"

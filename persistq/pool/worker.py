@@ -84,14 +84,14 @@ class Worker:
     def attempt(self, delivery: Delivery) -> None:
         """Run the handler on one item and report what became of it."""
         started = time.monotonic()
-        self._consumer.hold(delivery.item_id)
+        self._consumer.hold(delivery.item_id, started)
         failpoints.point("worker.before_handler")
         try:
             outputs = self._outputs(delivery)
         except KeyboardInterrupt:
             # Only an inline run gets it, from its user, and it says nothing about the item.
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
             self._report_error(delivery.item_id, error)
         else:
             failpoints.point("worker.after_handler")
@@ -123,7 +123,7 @@ def _text(error: BaseException) -> str:
     """Return what an exception says, whatever its author did to its text."""
     try:
         return _storable(str(error))
-    except Exception as second:
+    except Exception as second:  # noqa: BLE001 - the first error is the one to report
         return f"(its text cannot be had: {type(second).__name__})"
 
 
