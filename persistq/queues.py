@@ -24,8 +24,11 @@ from persistq.openings import queue_opening
 
 T = TypeVar("T")
 
+PUT_MANY_FIRST = 16
 PUT_MANY_ITEMS = 1_000
-"""Items that `PersistentQueue.put_many` encodes and sends at a time."""
+PUT_MANY_BYTES = 1 << 20
+"""`PersistentQueue.put_many` sends so many items at a time: few until their size is known, then as
+many as have this many bytes, and never more than ``PUT_MANY_ITEMS``."""
 
 PAGE_ITEMS = 1_000
 
@@ -167,16 +170,19 @@ class PersistentQueue(Generic[T]):
         prefix.
 
         Raises:
-            ItemNotStorable: One of the items cannot be encoded; of the thousand it belongs to none
-                is put, those before are.
+            ItemNotStorable: One of the items cannot be encoded; of the up to a thousand that are
+                sent with it none is put, those before are.
         """
         if self._maxsize:
             for item in items:
                 self.put(item)
             return
-        source = iter(items)
-        while chunk := list(islice(source, PUT_MANY_ITEMS)):
-            self._presence.producer.put(*self._codec.encode_many(chunk))
+        source, count = iter(items), PUT_MANY_FIRST
+        while chunk := list(islice(source, count)):
+            codecs, payloads = self._codec.encode_many(chunk)
+            self._presence.producer.put(codecs, payloads)
+            size = max(1, sum(map(len, payloads)) // len(payloads))
+            count = max(1, min(PUT_MANY_ITEMS, PUT_MANY_BYTES // size))
 
     def close(self) -> None:
         """Seal the queue: nothing more will be put on this load, by any process.

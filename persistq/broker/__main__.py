@@ -39,9 +39,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _run(opening, first)
     except PersistqError as error:
-        Link(first).refuse(error)
+        _tell(first, error)
         return error.exit_code
     return 0
+
+
+def _tell(first: socket.socket, error: PersistqError) -> None:
+    """Tell the starter what went wrong; if it has left already, whoever reads standard error."""
+    if first.fileno() >= 0:
+        Link(first).refuse(error)
+    else:
+        print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
 
 
 def _run(opening: Opening, first: socket.socket) -> None:

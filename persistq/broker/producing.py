@@ -44,6 +44,18 @@ class Producing:
         """Whether somebody has asked for a seal in this turn."""
         return bool(self._seals)
 
+    @property
+    def admissible(self) -> bool:
+        """Whether an offer has room by now, because items went out since offers were looked at."""
+        lanes = self._session.scheduler.lanes
+        full: set[int] = set()
+        for pending in self._offers:
+            queue_id = pending.offer.queue_id
+            if queue_id not in full and lanes[queue_id].queued < pending.offer.maxsize:
+                return True
+            full.add(queue_id)
+        return False
+
     # --- messages ---
 
     def on_put(self, link: Link, put: wire.Put) -> None:

@@ -153,6 +153,8 @@ class Broker:
 
     def _patience(self) -> float:
         """Return how long the loop may sleep when nothing arrives."""
+        if self._producing.admissible:
+            return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S]
         if (due := session.scheduler.due()) is not None:

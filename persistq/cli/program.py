@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from persistq import __version__
-from persistq.errors import ItemsFailed, LoadUnfinished, PersistqError
+from persistq.errors import PersistqError
 
 _HOMES: Final = {
     "run": "running",
@@ -64,8 +64,8 @@ class Program(click.Group):
         try:
             outcome = super().main(*args, **extra)
             code = outcome() if callable(outcome) else outcome
-        except (LoadUnfinished, ItemsFailed):
-            # Whoever raised them has told the user, and they are exits already.
+        except SystemExit:
+            # Whoever raised it has told the user.
             raise
         except PersistqError as error:
             _tell(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -25,7 +26,7 @@ from persistq.broker.wire import (
     frame,
     from_broker,
 )
-from persistq.errors import BrokerLost, PersistqError
+from persistq.errors import BrokerLost, JournalError, PersistqError
 from persistq.fence import fence_path
 
 READ_BYTES = 1 << 18
@@ -82,6 +83,7 @@ class Connection:
         self._reader: FrameReader[BrokerMessage] = FrameReader(from_broker)
         self._inbox: deque[BrokerMessage] = deque()
         self._seq = 0
+        self._last_words: PersistqError | None = None
         _open.add(self)
 
     @classmethod
@@ -149,7 +151,7 @@ class Connection:
         while not self._inbox:
             self._wait(deadline)
             self._read()
-        return _checked(self._inbox.popleft())
+        return self._checked(self._inbox.popleft())
 
     def poll(self) -> list[BrokerMessage]:
         """Return the messages that have arrived, without waiting.
@@ -165,10 +167,13 @@ class Connection:
                 break
             except OSError as error:
                 raise self._lost(error) from error
+            if not data and self._inbox:
+                # What it said before it went comes first; the next look finds it gone.
+                break
             self._feed(data)
         messages = list(self._inbox)
         self._inbox.clear()
-        return list(map(_checked, messages))
+        return list(map(self._checked, messages))
 
     def ask(self, make: Any, *args: Any) -> Any:
         """Send a numbered request and return the value of its answer.
@@ -210,11 +215,27 @@ class Connection:
 
     def _feed(self, data: bytes) -> None:
         if not data:
-            raise BrokerLost(self.name, "it closed the connection")
+            raise self._last_words or BrokerLost(self.name, "it closed the connection")
         self._inbox += self._reader.feed(data)
 
-    def _lost(self, error: OSError) -> BrokerLost:
-        return BrokerLost(self.name, error.strerror or str(error))
+    def _lost(self, error: OSError) -> PersistqError:
+        """Return why the broker went, if it has said so, or else that it is gone."""
+        with contextlib.suppress(OSError, PersistqError):
+            while True:
+                self._feed(self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT))
+        with contextlib.suppress(PersistqError):
+            while self._inbox:
+                self._checked(self._inbox.popleft())
+        return self._last_words or BrokerLost(self.name, error.strerror or str(error))
+
+    def _checked(self, message: BrokerMessage) -> BrokerMessage:
+        if not isinstance(message, Refused):
+            return message
+        error = refusal(message)
+        if isinstance(error, JournalError):
+            # It is the end, and several who use this connection may have to be told.
+            self._last_words = error
+        raise error
 
 
 def _connect(handle: Handle) -> socket.socket:
@@ -226,12 +247,6 @@ def _connect(handle: Handle) -> socket.socket:
         sock.close()
         raise BrokerLost(handle.name, error.strerror or str(error)) from error
     return sock
-
-
-def _checked(message: BrokerMessage) -> BrokerMessage:
-    if isinstance(message, Refused):
-        raise refusal(message)
-    return message
 
 
 def refusal(message: Refused) -> PersistqError:

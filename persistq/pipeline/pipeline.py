@@ -11,7 +11,14 @@ from typing import Any, TypeVar, overload
 from persistq.broker.wire import Farewell, QueueSizes
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
-from persistq.errors import BrokerLost, ItemsFailed, LoadUnfinished, UsageError
+from persistq.errors import (
+    BrokerLost,
+    ItemsFailed,
+    JournalError,
+    LoadUnfinished,
+    UsageError,
+    as_exit,
+)
 from persistq.halting import halt_rule
 from persistq.openings import opening, resume_command
 from persistq.pipeline.inline import InlineRun
@@ -248,8 +255,10 @@ class Pipeline:
         Raises:
             UsageError: The pipeline or a setting is wrong.
             JournalError: The journal cannot be used, or this pipeline is running already.
+                Uncaught, it ends the program with exit code 4.
             LoadUnfinished: It failed or was interrupted, and ``check`` is set. Uncaught, it ends
-                the program with exit code 3, or 130/143 after a signal.
+                the program with exit code 3, with 4 if the journal could not be written any more,
+                or 130/143 after a signal.
             ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends
                 the program with exit code 1.
         """
@@ -272,6 +281,9 @@ class Pipeline:
             # To the program it makes no difference when its broker died.
             print(f"{self.name}: {lost}", file=sys.stderr)  # noqa: T201 - the last word
             raise LoadUnfinished(self.name, str(lost)) from lost
+        except JournalError as error:
+            print(f"{self.name}: {error}", file=sys.stderr)  # noqa: T201 - the last word
+            raise as_exit(error) from None
         console = console_for(self.name, settings.progress, settings.progress_plain_interval)
         try:
             console.say(_beginning(run))
@@ -294,8 +306,9 @@ class Pipeline:
                 number = signal.SIGINT
                 reason = f"interrupted by {number.name}"
                 return RunOutcome("INTERRUPTED", reason, number, _counted(run))
-            except BrokerLost as error:
-                return RunOutcome("LOST", str(error), 0, tuple(run.welcome.queues))
+            except (BrokerLost, JournalError) as error:
+                queues = tuple(run.welcome.queues)
+                return RunOutcome("LOST", str(error), 0, queues, error.exit_code)
             return RunOutcome(ended.outcome, ended.reason, 0, _counted(run))
         crew = Crew(settings.start_method, self._posts(source, assignments, settings))
         supervisor = Supervisor(
@@ -400,7 +413,7 @@ def _summary(run: OpenedRun, outcome: RunOutcome) -> Summary:
         parked=parked,
         outstanding=_outstanding(queues),
         journal=run.handle.journal,
-        exit_code=codes.get(outcome.outcome, 3),
+        exit_code=codes.get(outcome.outcome, outcome.exit_code),
     )
 
 

@@ -17,7 +17,7 @@ from persistq.broker.wire import Fail, Farewell, Role, Seal
 from persistq.client.connection import Connection, Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
-from persistq.errors import BrokerLost, PersistqError, UsageError
+from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
 from persistq.pool.child import Word, become_child
 
 LINGER_S = 0.002
@@ -145,7 +145,8 @@ def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -
     try:
         drain_source(assignment)
         tells.send_bytes(Word.OVER)
-    except BrokerLost as error:
+    except (BrokerLost, JournalError, RunEnded) as error:
+        # Whoever is left of broker and supervisor says so to the user.
         sys.exit(error.exit_code)
 
 
@@ -180,7 +181,7 @@ def _drain(
     try:
         with Outbox(producer, assignment.codec) as outbox:
             over = _put_all(source.function(**assignment.arguments), outbox, on_item)
-    except (BrokerLost, KeyboardInterrupt):
+    except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
         traceback.print_exc()

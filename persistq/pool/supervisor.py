@@ -26,7 +26,7 @@ from persistq.broker.wire import (
 from persistq.client.connection import Connection
 from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun
-from persistq.errors import BrokerLost, RunEnded
+from persistq.errors import BrokerLost, JournalError, RunEnded
 from persistq.items import DONE
 from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines, Overrun
@@ -63,16 +63,19 @@ class RunOutcome:
     """How a run ended.
 
     Attributes:
-        outcome: ``DONE``, ``FAILED``, ``INTERRUPTED`` or ``LOST`` (the broker died).
+        outcome: ``DONE``, ``FAILED``, ``INTERRUPTED`` or ``LOST`` (the broker died, or lost its
+            journal).
         reason: Why, in words.
         signal: The signal that interrupted it, or 0.
         queues: The last counters.
+        exit_code: What a program exits with whose run was ``LOST``.
     """
 
     outcome: str
     reason: str
     signal: int
     queues: tuple[QueueSizes, ...]
+    exit_code: int = 3
 
 
 class Supervisor:
@@ -109,6 +112,7 @@ class Supervisor:
         self._ending: tuple[str, str] | None = None
         self._deadline: float | None = None
         self._signal = 0
+        self._exit_code = 3
         self._vain_deaths = 0
 
     def supervise(self) -> RunOutcome:
@@ -124,10 +128,11 @@ class Supervisor:
                 finally:
                     self._crew.stop(KILL_PATIENCE_S)
                 self._catch_up()
-            except (BrokerLost, RunEnded) as error:
+            except (BrokerLost, RunEnded, JournalError) as error:
                 self._ending = "LOST", str(error)
+                self._exit_code = error.exit_code
         outcome, reason = self._ending or ("LOST", "the supervisor failed")
-        return RunOutcome(outcome, reason, self._signal, self._queues)
+        return RunOutcome(outcome, reason, self._signal, self._queues, self._exit_code)
 
     def _loop(self, inbox: SignalInbox) -> None:
         while not self._finished():
