@@ -10,13 +10,14 @@ VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 DEMO_DATA = $(VENV)/.demo-data
+RIVALS = $(VENV)/.rivals
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test bench wheel clean
+.PHONY: help venv demo test bench bench-full figures wheel clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(READY)  ## create .venv with persistq and what its tests need
 
@@ -41,8 +42,20 @@ test: $(READY)  ## run the linters, the type checker, the architecture's contrac
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-bench: $(READY)  ## measure throughput
+# Rivals and matplotlib; without them the benchmarks run, and say who is missing.
+$(RIVALS): $(READY)
+	@$(PIP) install --editable ".[bench]"
+	@touch $@
+
+bench: $(RIVALS)  ## measure persistq against its rivals, on a quiet machine
 	$(BIN)/python benchmarks/run.py
+
+bench-full: $(RIVALS)  ## the same, with 10 million items where millions are the question
+	$(BIN)/python benchmarks/run.py --full
+
+figures: $(RIVALS)  ## draw docs/figures and write docs/performance.md from what was measured
+	$(BIN)/python benchmarks/plot.py
+	$(BIN)/python benchmarks/page.py > docs/performance.md
 
 wheel: $(READY)  ## build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
