@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
-from persistq.journal.naming import journal_path
+from persistq.journal.naming import journal_path, real_path
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
@@ -52,7 +52,7 @@ def opening(
     Raises:
         UsageError: The name is not one.
     """
-    path = str(journal_path(Path(settings.journal).resolve(), name))
+    path = str(real_path(journal_path(Path(settings.journal).resolve(), name)))
     opened[path] = kind
     return Opening(
         token=new_token(),
@@ -78,16 +78,17 @@ def opening(
     )
 
 
-def resume_command(name: str, journal: str) -> str:
+def resume_command(name: str, journal: str, *, failed: bool = False) -> str:
     """Return what to type, here and now, to carry a load on.
 
     Args:
         name: The load.
         journal: Path of its journal.
+        failed: Whether to retry its parked items as well.
     """
     from persistq.settings import load_settings
 
     directory = Path(journal).parent
     usual = Path(origin.cwd, load_settings().journal).resolve()
     place = "" if directory == usual else f" --journal {shlex.quote(str(directory))}"
-    return f"persistq resume {name}{place}"
+    return f"persistq resume {'--failed ' if failed else ''}{name}{place}"

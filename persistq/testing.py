@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from persistq.errors import JournalMissing
 from persistq.items import QUEUE_SHIFT, item_id_of
 from persistq.journal.base import LoadState, QueueRow
-from persistq.journal.connection import canonical, connect, size_of
+from persistq.journal.connection import canonical, open_to_read, size_of
 from persistq.journal.faults import reported
 from persistq.journal.outstanding import queue_range
 
@@ -33,7 +33,9 @@ _STRAYS: Final = {
         SELECT count(*) FROM done_log WHERE outcome NOT IN (0, 1)""",
     "put_log has {} rows of queues that do not exist": f"""
         SELECT count(*) FROM put_log AS p
-        WHERE NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.queue_id = p.item_id >> {QUEUE_SHIFT})""",  # noqa: S608
+        WHERE NOT EXISTS (
+            SELECT 1 FROM queue AS q WHERE q.queue_id = p.item_id >> {QUEUE_SHIFT}
+        )""",  # noqa: S608
     "failure has {} rows of items that put_log lacks": """
         SELECT count(*) FROM failure AS f
         WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = f.item_id)""",
@@ -63,11 +65,11 @@ _OUTSTANDING: Final = """
 
 
 def check_journal(path: str | os.PathLike[str]) -> list[str]:
-    """Return everything in which a journal contradicts itself; an empty list means that it is sound.
+    """Return everything in which a journal contradicts itself; nothing if it is sound.
 
-    Checked are the file itself, that each item ever put is exactly one of outstanding, done, dropped
-    and parked, that items are numbered without gaps, that the counters of each queue equal what they
-    count, and that nothing is outstanding in a settled load. The journal is only read.
+    Checked are the file itself, that each item ever put is exactly one of outstanding, done,
+    dropped and parked, that items are numbered without gaps, that the counters of each queue equal
+    what they count, and that nothing is outstanding in a settled load. The journal is only read.
 
     Example:
         >>> assert check_journal(".persistq/sales.db") == []    # doctest: +SKIP
@@ -82,16 +84,43 @@ def check_journal(path: str | os.PathLike[str]) -> list[str]:
         JournalMissing: There is no such file.
         JournalError: The file cannot be read.
     """
+    return inspect_journal(path).problems
+
+
+class Inspection(NamedTuple):
+    """What `inspect_journal` has found, all of it in one snapshot.
+
+    Attributes:
+        queues: The queues of all loads with their counters, and the states of their loads.
+        problems: One sentence for each contradiction.
+    """
+
+    queues: list[tuple[QueueRow, LoadState]]
+    problems: list[str]
+
+
+def inspect_journal(path: str | os.PathLike[str]) -> Inspection:
+    """Check a journal like `check_journal`, and return its counters too.
+
+    Args:
+        path: The journal file.
+
+    Raises:
+        JournalMissing: There is no such file.
+        JournalError: The file cannot be read.
+    """
     file = canonical(Path(path))
     if not size_of(file):
         raise JournalMissing(str(file), "there is no journal here")
-    with reported(file), closing(connect(file, "ro")) as connection:
+    with reported(file), closing(open_to_read(file)) as connection:
         connection.execute("BEGIN")
-        return [
+        queues = list(_rows(connection))
+        problems = [
             *_damage(connection),
             *_strays(connection),
-            *(problem for row in _rows(connection) for problem in _queue(connection, *row)),
+            *(problem for row in queues for problem in _queue(connection, *row)),
         ]
+        return Inspection(queues, problems)
 
 
 def _damage(connection: sqlite3.Connection) -> list[str]:

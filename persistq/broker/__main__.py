@@ -6,6 +6,7 @@ on standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import secrets
@@ -22,8 +23,12 @@ from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
 from persistq.broker.wire import Opening
-from persistq.errors import JournalBusy, JournalUnavailable, PersistqError
+from persistq.errors import JournalBusy, JournalError, JournalUnavailable, PersistqError
 from persistq.fence import Fence, fence_path
+from persistq.journal.base import Journal
+from persistq.journal.creation import make_directory
+from persistq.journal.faults import reported
+from persistq.journal.ground import examine
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
 
@@ -32,16 +37,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run one broker until its last client has left.
 
     Returns:
-        0, or the exit code of the error that its first client was told.
+        0, or the exit code of the error that its clients were told.
     """
     first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
     opening = msgspec.json.decode(sys.stdin.read(), type=Opening)
     try:
-        _run(opening, first)
+        return _run(opening, first)
     except PersistqError as error:
         _tell(first, error)
         return error.exit_code
-    return 0
 
 
 def _tell(first: socket.socket, error: PersistqError) -> None:
@@ -52,7 +56,7 @@ def _tell(first: socket.socket, error: PersistqError) -> None:
         print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
 
 
-def _run(opening: Opening, first: socket.socket) -> None:
+def _run(opening: Opening, first: socket.socket) -> int:
     # Items by the hundred thousand live here and hold no cycles; to search them again and again
     # for cycles took a tenth of the time.
     gc.freeze()
@@ -61,26 +65,42 @@ def _run(opening: Opening, first: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     path = Path(opening.path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = RunLock(lock_path(opening.path))
-    if not lock.acquire():
-        raise _busy(opening)
-    fence = Fence(fence_path(opening.path))
-    _await_old_consumers(fence, opening)
+    # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
+    examine(path)
+    with reported(path):
+        make_directory(path.parent)
+        lock = RunLock(lock_path(opening.path))
+        if not lock.acquire():
+            raise _busy(opening)
+        fence = Fence(fence_path(opening.path))
+        _await_old_consumers(fence, opening)
     journal = open_journal(path, durability=opening.durability)
+    code = 1
     try:
-        opened = open_load(journal, opening)
-        listener, address = _listen()
-        broker = Broker(opening, journal, opened, listener, fence)
-        signal.signal(signal.SIGTERM, lambda *_: broker.stop())
-        lock.publish(_holder(opening, address, opening.token))
-        try:
-            broker.serve(first)
-        finally:
-            lock.withdraw()
-            _unlink(address)
+        code = _serve(journal, opening, lock, fence, first)
     finally:
-        journal.close()
+        # A journal that has failed is likely to fail again, and that has been told.
+        with contextlib.suppress(*[JournalError] if code else []):
+            journal.close()
+    return code
+
+
+def _serve(
+    journal: Journal, opening: Opening, lock: RunLock, fence: Fence, first: socket.socket
+) -> int:
+    opened = open_load(journal, opening)
+    listener, address = _listen()
+    broker = Broker(opening, journal, opened, listener, fence)
+    signal.signal(signal.SIGTERM, lambda *_: broker.stop())
+    with reported(Path(opening.path)):
+        lock.publish(_holder(opening, address, opening.token))
+    try:
+        return broker.serve(first)
+    finally:
+        # On a disk that takes nothing any more the address stays, and counts for nothing.
+        with contextlib.suppress(OSError):
+            lock.withdraw()
+        _unlink(address)
 
 
 def _busy(opening: Opening) -> JournalBusy:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from persistq.broker.wire import Role
 from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded
 from persistq.fence import Fence
 from persistq.journal.base import Journal, RunResult
+from persistq.journal.faults import reported
 
 IDLE_S = 60.0
 
@@ -104,7 +106,7 @@ class Broker:
 
     # --- the loop ---
 
-    def serve(self, first: socket.socket) -> None:
+    def serve(self, first: socket.socket) -> int:
         """Serve until the last client is gone, or `stop` was called.
 
         Crash: what was committed stays; the kernel lock goes, so the next start carries on.
@@ -112,19 +114,27 @@ class Broker:
         Args:
             first: The connection of the process that started this broker.
 
+        Returns:
+            0, or the exit code of an error of the journal that all clients were told.
+
         Raises:
-            JournalError: The journal can no longer be written; clients were told.
+            JournalError: The journal can no longer be written, and nobody is left to be told.
         """
         self._adopt(first)
         try:
-            while self._session.links and not self._stopping:
-                self._turn(self._selector.select(self._patience()))
-            self._session.commit()
-            self._end_run()
+            # What files other than the journal complain about is the fence beside it.
+            with reported(Path(self._session.opening.path)):
+                while self._session.links and not self._stopping:
+                    self._turn(self._selector.select(self._patience()))
+                self._session.commit()
+                self._end_run()
+            return 0
         except JournalError as error:
+            if not self._session.links:
+                raise
             for link in self._session.links.values():
                 link.refuse(error)
-            raise
+            return error.exit_code
         finally:
             self._close()
 

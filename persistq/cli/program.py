@@ -17,6 +17,7 @@ _HOMES: Final = {
     "outstanding": "outstanding",
     "status": "status",
     "list": "listing",
+    "verify": "verify",
 }
 
 INTERRUPTED: Final = 130
@@ -28,7 +29,8 @@ Exit codes:
   1    settled, some items are parked as failed
   2    wrong usage
   3    work is outstanding
-  4    the journal is missing, locked, foreign or newer
+  4    the journal is missing, locked, foreign, newer, damaged or cannot be written
+  5    verify: the journal contradicts itself
   130  interrupted by Ctrl-C, 143 by SIGTERM
 
 Options win over the program's code, that over PERSISTQ_* variables, .env and pyproject.toml.

@@ -67,6 +67,7 @@ class Handle:
 
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
+_last_words: set[str] = set()
 
 
 class Connection:
@@ -235,6 +236,7 @@ class Connection:
         if isinstance(error, JournalError):
             # It is the end, and several who use this connection may have to be told.
             self._last_words = error
+            _last_words.add(str(error))
         raise error
 
 
@@ -247,6 +249,11 @@ def _connect(handle: Handle) -> socket.socket:
         sock.close()
         raise BrokerLost(handle.name, error.strerror or str(error)) from error
     return sock
+
+
+def last_words() -> frozenset[str]:
+    """Return the errors of the journal with which brokers have left this process so far."""
+    return frozenset(_last_words)
 
 
 def refusal(message: Refused) -> PersistqError:

@@ -31,7 +31,7 @@ from persistq.broker.wire import (
 )
 from persistq.client.connection import Connection, Handle
 from persistq.client.housekeeper import Housekeeper
-from persistq.client.producer import settle_puts
+from persistq.client.producer import LOCK_S, settle_puts
 from persistq.errors import PersistqError
 from persistq.fence import Post
 
@@ -203,21 +203,30 @@ class Consumer:
         item that it came from is recorded as done.
         """
         with self._sending:
-            if self._finished:
-                settle_puts()
-                self._connection.send(Done(self._finished, self._busy, self._outputs))
+            finished, busy, outputs = self._finished, self._busy, self._outputs
             self._finished, self._outputs, self._busy = [], [], 0.0
             self._reported_at = time.monotonic()
+            if finished:
+                # If this raises, results are lost: then their sources are never reported.
+                settle_puts()
+                self._connection.send(Done(finished, busy, outputs))
 
     def flush(self) -> None:
         """Wait until everything reported is on disk."""
-        with self._getting:
+        with self._sending:
             self.report()
             self._seq += 1
-            self._connection.send(Flush(self._seq))
-            while self._seq not in self._answers:
-                self._heed(self._connection.receive())
-            self._answers.clear()
+            seq = self._seq
+            self._connection.send(Flush(seq))
+        while seq not in self._answers:
+            # A thread that waits for work reads what comes, the answer too.
+            if self._getting.acquire(timeout=LOCK_S):
+                try:
+                    if seq not in self._answers:
+                        self._heed(self._connection.receive())
+                finally:
+                    self._getting.release()
+        del self._answers[seq]
 
     def leave(self, *, farewell: bool = True) -> None:
         """Report, say farewell and disconnect; what was got and not finished goes to others.

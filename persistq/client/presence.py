@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from persistq.broker.wire import Farewell, QueueSizes, Role, Sizes
-from persistq.client.connection import Connection, Handle
+from persistq.client.connection import Connection, Handle, last_words
 from persistq.client.consumer import Consumer
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
@@ -105,10 +105,12 @@ class Presence:
         if self._finalizer is not None:
             self._finalizer.cancel()
             self._finalizer = None
+        raised = last_words()
         try:
             self._leave()
         except PersistqError as error:
-            print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise to
+            if str(error) not in raised:
+                print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
         finally:
             self._disconnect()
 

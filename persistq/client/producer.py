@@ -24,7 +24,7 @@ _unsettled: set[Producer] = set()
 """The producers of this process that have put something which may not be journaled yet."""
 
 LOCK_S = 0.05
-"""How long a flush waits for the lock before it looks whether there is still something to settle."""
+"""How long a flush waits for the lock before it looks whether anything is left to settle."""
 
 
 class Producer:

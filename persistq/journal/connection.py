@@ -18,6 +18,7 @@ from persistq.errors import (
 )
 from persistq.journal import schema
 from persistq.journal.faults import reported
+from persistq.runlock import is_held, lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT: Final = 30.0
 """Seconds to wait for a lock that somebody else holds."""
 
-Mode = Literal["ro", "rw", "ro&immutable=1"]
+Mode = Literal["ro", "rw", "ro&immutable=1", "ro&vfs=unix-none"]
 
 
 def connect(path: Path, mode: Mode) -> sqlite3.Connection:
@@ -36,6 +37,43 @@ def connect(path: Path, mode: Mode) -> sqlite3.Connection:
         options["autocommit"] = sqlite3.LEGACY_TRANSACTION_CONTROL
     connection: sqlite3.Connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", **options)
     return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a journal for reading, also where nothing can be written: on a full disk, for example.
+
+    Args:
+        path: The journal file.
+
+    Raises:
+        JournalError: It cannot be read.
+    """
+    with reported(path):
+        connection = connect(path, "ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+        except sqlite3.Error as error:
+            connection.close()
+            # While a broker may write at any moment, there is no other way.
+            if not isinstance(error, sqlite3.OperationalError) or is_held(lock_path(str(path))):
+                raise
+            return _open_at_rest(path)
+
+
+def _open_at_rest(path: Path) -> sqlite3.Connection:
+    """Open a journal that nobody writes, without the index of its log, which cannot be made."""
+    if not _has_log(path):
+        return connect(path, "ro&immutable=1")
+    connection = connect(path, "ro&vfs=unix-none")
+    # Alone with the file, SQLite keeps that index in memory.
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = Path(f"{path}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def canonical(path: Path) -> Path:
@@ -92,12 +130,14 @@ def schema_version(path: Path) -> int:
     return version
 
 
+def _open_briefly(path: Path) -> sqlite3.Connection:
+    return open_to_read(path) if _has_log(path) else connect(path, "ro&immutable=1")
+
+
 def _ids(path: Path) -> tuple[int, int]:
     # With no log beside it the file is all there is, and reading it as immutable leaves no trace,
     # where plain read-only would put a log and its index next to somebody else's database.
-    at_rest = not Path(f"{path}-wal").exists()
-    mode: Mode = "ro&immutable=1" if at_rest else "ro"
-    with _not_a_database(path), reported(path), closing(connect(path, mode)) as connection:
+    with _not_a_database(path), reported(path), closing(_open_briefly(path)) as connection:
         application_id = int(connection.execute("PRAGMA application_id").fetchone()[0])
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     return application_id, version

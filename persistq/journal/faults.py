@@ -33,6 +33,15 @@ _UNAVAILABLE: Final = {
     sqlite3.SQLITE_NOMEM: "there is no memory left: free some and run the script again",
 }
 
+_OS: Final = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: "your share of the disk is full: free space and run the script again",
+    errno.EFBIG: "a file would be larger than is allowed (ulimit -f): raise that limit",
+    errno.EROFS: "it is on a read-only file system: make that writable, or keep journals elsewhere",
+    errno.EMFILE: "this process has too many open files: raise the limit (ulimit -n)",
+}
+_CHECK_RIGHTS: Final = "check who may read and write the file and its directory"
+
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # After a failed fsync the kernel may call the lost pages clean, so a second attempt proves nothing.
@@ -67,9 +76,17 @@ def reported(path: Path) -> Iterator[None]:
             raise
         raise explained from error
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        reason = _DISK_FULL if full else os.strerror(error.errno) if error.errno else str(error)
-        raise JournalUnavailable(str(path), reason) from error
+        raise JournalUnavailable(str(path), _reason(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in _OS:
+        return _OS[error.errno]
+    text = os.strerror(error.errno) if error.errno else str(error)
+    place = f" at {error.filename}" if error.filename else ""
+    if isinstance(error, PermissionError):
+        return f"{text}{place}: {_CHECK_RIGHTS}"
+    return f"{text}{place}: put that right and run the script again"
 
 
 def _explained(path: str, error: sqlite3.Error) -> JournalError | None:
@@ -80,4 +97,6 @@ def _explained(path: str, error: sqlite3.Error) -> JournalError | None:
         return JournalCorrupt(path, f"the file is damaged ({error}): restore a backup")
     if primary in _UNAVAILABLE:
         return JournalUnavailable(path, _UNAVAILABLE[primary].format(error=error))
+    if primary == sqlite3.SQLITE_ERROR and str(error).startswith("no such"):
+        return JournalCorrupt(path, f"a part of it is missing ({error}): restore a backup")
     return None

@@ -31,6 +31,17 @@ def journal_path(directory: Path, name: str) -> Path:
     return directory / f"{name}{SUFFIX}"
 
 
+def real_path(path: Path) -> Path:
+    """Return a journal's path without symbolic links: two names must not mean two locks.
+
+    Links that lead nowhere are left for the broker to complain about.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
+
+
 def is_name(text: str) -> bool:
     """Return whether a journal may have this name."""
     return _NAME.fullmatch(text) is not None

@@ -25,7 +25,7 @@ from persistq.items import (
 )
 from persistq.journal import schema
 from persistq.journal.base import JournalView, Load, QueueRow, Run
-from persistq.journal.connection import canonical, connect, schema_version, size_of
+from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.records import failure_from, load_from, queue_from, run_from
 from persistq.journal.statements import Statement
@@ -210,7 +210,7 @@ class JournalReader:
         if version < schema.SCHEMA_VERSION:
             reason = f"an older persistq wrote it (schema {version}): run its script to upgrade it"
             raise JournalUnavailable(self.path, reason)
-        self._connection = _open(self._file)
+        self._connection = open_to_read(self._file)
 
     def __enter__(self) -> JournalReader:
         return self
@@ -331,17 +331,3 @@ def _attempt_from(row: tuple[Any, ...]) -> FailedAttempt:
     failure = failure_from(tuple(rest))
     item = Item(failure.item_id, codec, payload)
     return FailedAttempt(datetime.fromisoformat(at), item, failure)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    with reported(path):
-        connection = connect(path, "ro")
-        try:
-            connection.execute("SELECT count(*) FROM load").fetchone()
-            return connection
-        except sqlite3.OperationalError:
-            connection.close()
-            if Path(f"{path}-wal").exists():
-                raise
-            # With no log beside it, in a directory that we cannot write, the journal is at rest.
-            return connect(path, "ro&immutable=1")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from persistq.errors import JournalCorrupt
 from persistq.items import FailureKind, Item
-from persistq.journal import connection as connections
 from persistq.journal import outstanding, recording, schema
 from persistq.journal.base import (
     Attempts,
@@ -24,7 +23,7 @@ from persistq.journal.base import (
     RunResult,
 )
 from persistq.journal.creation import create
-from persistq.journal.mounts import require_local
+from persistq.journal.ground import examine
 from persistq.journal.records import (
     command_values,
     failure_row,
@@ -57,16 +56,16 @@ def open_journal(path: Path, *, durability: Durability = "normal") -> SqliteJour
         JournalForeign: The file is not a journal; it was not touched.
         JournalNewer: A newer persistq wrote it; it was not touched.
         JournalCorrupt: The file is damaged.
-        JournalUnavailable: It cannot be read or written, or is where no journal can be.
+        JournalUnavailable: It cannot be read or written, is where no journal can be, or others may
+            write it.
 
     Crash: a new journal exists whole or not at all; an older one is upgraded whole or not at all,
     and its backup is complete before the upgrade begins.
     """
-    file = connections.canonical(path)
-    require_local(file)
-    if not connections.size_of(file):
+    file, version = examine(path)
+    if version is None:
         create(file)
-    elif (version := connections.schema_version(file)) < schema.SCHEMA_VERSION:
+    elif version < schema.SCHEMA_VERSION:
         from persistq.journal import migrate  # Alembic takes half a second to import.
 
         migrate.upgrade(file, version)

@@ -434,7 +434,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
         return summary
     if summary.outcome == "DONE":
         failed = ItemsFailed(summary.name, summary.parked)
-        _say(summary, f"{failed}; retry them with: {_resume(summary)} --failed")
+        _say(summary, f"{failed}; retry them with: {_resume(summary, failed=True)}")
         error: Exception = failed
     else:
         left = (
@@ -450,8 +450,8 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
     return summary
 
 
-def _resume(summary: Summary) -> str:
-    return resume_command(summary.name, summary.journal)
+def _resume(summary: Summary, *, failed: bool = False) -> str:
+    return resume_command(summary.name, summary.journal, failed=failed)
 
 
 def _say(summary: Summary, text: str) -> None:

@@ -1,0 +1,80 @@
+"""The ground a journal is to stand on: looked at before anything is made or opened for writing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from persistq.errors import JournalUnavailable
+from persistq.journal.connection import canonical, schema_version, size_of
+from persistq.journal.faults import reported
+from persistq.journal.mounts import require_local
+
+
+def examine(path: Path) -> tuple[Path, int | None]:
+    """Look at the place of a journal, and leave no trace.
+
+    Args:
+        path: The journal file, which may be missing.
+
+    Returns:
+        The file without symbolic links, and its schema version; None where there is no journal yet.
+
+    Raises:
+        JournalForeign: The file is not a journal.
+        JournalNewer: A newer persistq wrote it.
+        JournalCorrupt: The file is damaged.
+        JournalUnavailable: It cannot be read, is where no journal can be, or others may write it.
+    """
+    file = canonical(path)
+    require_local(file)
+    size = size_of(file)
+    with reported(file):
+        _require_private(file, file.parent)
+        _require_private(file, file)
+    if size:
+        return file, schema_version(file)
+    _require_no_log(file)
+    return file, None
+
+
+def _require_private(file: Path, place: Path) -> None:
+    """Refuse what others may write: whoever can plant a pickle in a journal runs code as its user.
+
+    Raises:
+        JournalUnavailable: A group or everybody may write the file, or its directory.
+    """
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return
+    open_to = stat.S_IWOTH if _is_own_group(found.st_gid) else stat.S_IWGRP | stat.S_IWOTH
+    if found.st_mode & open_to:
+        what = "it" if place == file else "its directory"
+        reason = (
+            f"other users can write {what}, and could plant items that run code here: "
+            f"take that away with chmod go-w {place}, or keep journals elsewhere"
+        )
+        raise JournalUnavailable(str(file), reason)
+
+
+def _is_own_group(group: int) -> bool:
+    # Where each user has a group of his own, with the same number, group rights are nobody else's.
+    return group == os.getegid() == os.geteuid()
+
+
+def _require_no_log(file: Path) -> None:
+    """Refuse to begin beside the log of a journal that is gone: SQLite would mix the two.
+
+    Raises:
+        JournalUnavailable: There is such a log.
+    """
+    log = Path(f"{file}-wal")
+    with reported(file):
+        if log.exists() and log.stat().st_size:
+            reason = (
+                f"the file is missing or empty, and its log {log.name} is still there: "
+                "put the file back, or move the log away"
+            )
+            raise JournalUnavailable(str(file), reason)

@@ -1,0 +1,145 @@
+"""What every test gets: a place for journals, and a guard against what it might leave behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persistq import PersistentQueue
+from persistq.testing import check_journal
+
+COOKIE = "PERSISTQ_TEST_COOKIE"
+GONE_WITHIN_S = 15.0
+SCRIPT_S = 50.0
+
+Opener = Callable[..., PersistentQueue[Any]]
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servants() -> set[int]:
+    """Processes that multiprocessing starts when needed, and keeps; here before any test."""
+    resource_tracker.ensure_running()
+    server = forkserver._forkserver
+    server.ensure_running()
+    return {resource_tracker._resource_tracker._pid, server._forkserver_pid}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(monkeypatch: pytest.MonkeyPatch, servants: set[int]) -> Iterator[None]:
+    """After the test none of its processes, shared memory and sockets is left."""
+    cookie = f"{COOKIE}={secrets.token_hex(8)}"
+    monkeypatch.setenv(*cookie.split("="))
+    before = set(_files())
+    yield
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while (left := _processes(cookie, servants)) or set(_files()) - before:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert left == {}
+    assert set(_files()) - before == set()
+
+
+def _files() -> Iterator[Path]:
+    """Yield what a process may leave in places that are not the test's own."""
+    with suppress(FileNotFoundError):
+        yield from Path("/dev/shm").iterdir()
+    for path in Path(tempfile.gettempdir()).glob("persistq-*"):
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.stat().st_mode):
+                yield path
+
+
+def _processes(cookie: str, servants: set[int]) -> dict[int, str]:
+    """Return the live processes that carry the cookie, or descend from this one."""
+    parents, carriers = _parents(), []
+    for pid in parents:
+        with suppress(OSError):
+            if cookie.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                carriers.append(pid)
+    left = {pid for pid in parents if os.getpid() in _ancestors(pid, parents)} | set(carriers)
+    return {pid: _command(pid) for pid in left - servants - {os.getpid()}}
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, parent, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            if state != "Z":
+                parents[int(entry.name)] = int(parent)
+    return parents
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while (pid := parents.get(pid, 0)) > 0:
+        yield pid
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return "?"
+
+
+@pytest.fixture
+def journal_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where journals are made; every journal in it must be sound when the test is over."""
+    directory = tmp_path / ".persistq"
+    monkeypatch.setenv("PERSISTQ_JOURNAL", str(directory))
+    monkeypatch.chdir(tmp_path)
+    yield directory
+    problems = {path.name: check_journal(path) for path in directory.glob("*.db")}
+    assert not any(problems.values()), problems
+
+
+@pytest.fixture
+def open_queue(journal_dir: Path) -> Iterator[Opener]:
+    """Open a queue, which is released at the end of the test."""
+    opened: list[PersistentQueue[Any]] = []
+
+    def open_one(name: str = "work", *args: Any, **options: Any) -> PersistentQueue[Any]:
+        opened.append(PersistentQueue(name, *args, **options))
+        return opened[-1]
+
+    yield open_one
+    for queue in reversed(opened):
+        queue.release()
+
+
+@pytest.fixture
+def run_script(tmp_path: Path, journal_dir: Path) -> Runner:
+    """Run a program text in a process and process group of its own."""
+
+    def run(text: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        script = tmp_path / "script.py"
+        script.write_text(text, encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, str(script), *args],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_S,
+            check=False,
+            start_new_session=True,
+        )
+
+    return run

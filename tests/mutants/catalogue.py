@@ -1,0 +1,177 @@
+"""Planted bugs: one small change each, and the tests that have to notice it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One planted bug.
+
+    Attributes:
+        name: What is wrong with it.
+        file: The source file.
+        old: A piece of it that occurs once.
+        new: What takes its place.
+        caught_by: Tests of which at least one must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: tuple[str, ...]
+
+
+QUEUE = "tests/queue/"
+PIPELINE = "tests/pipeline/"
+UNIT = "tests/unit/"
+JOURNAL = "tests/journal/"
+
+MUTANTS = [
+    Mutant(
+        "reports an item before its handler has run",
+        "persistq/pool/worker.py",
+        "            outputs = self._outputs(delivery)\n",
+        "            self._consumer.done(delivery.item_id, started, started, [])\n"
+        "            self._consumer.report()\n"
+        "            outputs = self._outputs(delivery)\n",
+        (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone",),
+    ),
+    Mutant(
+        "says DONE without a seal",
+        "persistq/broker/lane.py",
+        "if self.row.sealed_total is None or self.unsettled_elsewhere:",
+        "if self.unsettled_elsewhere:",
+        (f"{UNIT}test_lane.py::test_open_queue_is_never_over",),
+    ),
+    Mutant(
+        "says DONE while an item is in other hands",
+        "persistq/broker/lane.py",
+        "return all(self.waiting.get(holder) == Patience.WAIT for holder in self.holders)",
+        "return True",
+        (f"{QUEUE}test_sentinels_and_closing.py::test_done_waits_for_an_item_in_other_hands",),
+    ),
+    Mutant(
+        "does not hand on what a dead consumer held",
+        "persistq/broker/scheduler.py",
+        "        lane.put_back(held)\n",
+        "",
+        (f"{QUEUE}test_deaths.py::test_item_of_a_killed_consumer_goes_to_another",),
+    ),
+    Mutant(
+        "drops the last words of a dead peer",
+        "persistq/broker/link.py",
+        "                self.gone = True\n                break\n",
+        "                self.gone = True\n                return []\n",
+        (f"{QUEUE}test_deaths.py::test_finished_items_of_a_killed_consumer_stay_finished",),
+    ),
+    Mutant(
+        "does not wait for the workers of a dead broker",
+        "persistq/fence.py",
+        "        while not self._try_exclusive():\n",
+        "        while False:\n",
+        (f"{PIPELINE}test_deaths.py::test_a_new_run_waits_for_workers_of_a_dead_one",),
+    ),
+    Mutant(
+        "commits outputs after the record that their item is done",
+        "persistq/broker/consuming.py",
+        "            self._session.ledger.put(row, outputs.codecs, outputs.payloads, synced=False)\n",
+        "            put = partial(self._session.ledger.put, row, outputs.codecs, outputs.payloads)\n"
+        "            self._session.after_commit(partial(put, synced=False))\n",
+        (f"{PIPELINE}test_resuming.py::test_outputs_and_their_done_record_are_one_transaction",),
+    ),
+    Mutant(
+        "accepts a report of an item that was taken away",
+        "persistq/broker/scheduler.py",
+        "        finished = list(map(_item_id_of, self._release(consumer_id, item_ids)))\n",
+        "        self._release(consumer_id, item_ids)\n        finished = list(item_ids)\n",
+        (f"{UNIT}test_scheduler.py::test_answer_for_an_item_not_held_is_stale",),
+    ),
+    Mutant(
+        "blames nothing for the death of a worker",
+        "persistq/broker/consuming.py",
+        "if in_hand in held and not link.farewell and not self._dismissed(link):",
+        "if False:",
+        (f"{QUEUE}test_deaths.py::test_item_that_kills_twice_is_parked",),
+    ),
+    Mutant(
+        "forgets between runs how often an item has killed",
+        "persistq/broker/opening.py",
+        "        scheduler.remember_attempts(attempts.item_id, attempts.kind, attempts.count)\n",
+        "        pass\n",
+        (f"{QUEUE}test_deaths.py::test_poison_is_remembered_by_the_next_run",),
+    ),
+    Mutant(
+        "absorbs nothing",
+        "persistq/broker/producing.py",
+        "        if absorber and link.absorbs:\n",
+        "        if False:\n",
+        (f"{QUEUE}test_resuming.py::test_crash_while_putting_continues_where_it_was",),
+    ),
+    Mutant(
+        "absorbs as a set, not as a multiset",
+        "persistq/journal/recording.py",
+        '    .values(n=_key.c.n - literal_column("1"))\n',
+        "    .values(n=_key.c.n)\n",
+        (f"{JOURNAL}test_committing_batches.py::test_digests_are_a_multiset",),
+    ),
+    Mutant(
+        "commits what was to be synced without syncing",
+        "persistq/journal/writer.py",
+        "        full = synced or self._always_full\n",
+        "        full = self._always_full\n",
+        (f"{JOURNAL}test_durability.py::test_commits_are_synced_when_asked",),
+    ),
+    Mutant(
+        "goes on after an error without rolling back",
+        "persistq/journal/writer.py",
+        '            self._connection.execute("ROLLBACK")\n',
+        '            self._connection.execute("COMMIT")\n',
+        (f"{JOURNAL}test_committing_batches.py::test_item_done_twice_rolls_the_whole_batch_back",),
+    ),
+    Mutant(
+        "numbers items without moving the counter on",
+        "persistq/journal/recording.py",
+        '    *("next_n", "done", "dropped", "parked", "sealed_total"),\n)\nEXHAUST',
+        '    *("done", "dropped", "parked", "sealed_total"),\n)\nEXHAUST',
+        (f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",),
+    ),
+    Mutant(
+        "reports an item whose results were lost on another queue",
+        "persistq/client/consumer.py",
+        "                settle_puts()\n",
+        "",
+        (f"{QUEUE}test_deaths.py::test_source_of_a_lost_result_is_not_done",),
+    ),
+    Mutant(
+        "lets the children of a killed program go on",
+        "persistq/broker/session.py",
+        "        return None if pid is None else RunEnded(self.opening.name, pid)\n",
+        "        return None\n",
+        (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end",),
+    ),
+    Mutant(
+        "keeps a parent's sockets open in a forked child",
+        "persistq/client/connection.py",
+        "os.register_at_fork(after_in_child=_drop_in_child)",
+        "",
+        (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end",),
+    ),
+    Mutant(
+        "takes puts after the seal",
+        "persistq/broker/producing.py",
+        "        if put.queue_id in self.closed:\n",
+        "        if False:\n",
+        (f"{QUEUE}test_sentinels_and_closing.py",),
+    ),
+    Mutant(
+        "lets a second run of a pipeline in",
+        "persistq/runlock.py",
+        "            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        except BlockingIOError:\n"
+        "            os.close(file)\n            return False\n",
+        "            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)\n        except BlockingIOError:\n"
+        "            os.close(file)\n            return False\n",
+        (f"{UNIT}test_run_lock.py",),
+    ),
+]

@@ -1,0 +1,1 @@
+"""Behaviours of pipelines, seen through real runs."""

@@ -1,0 +1,436 @@
+"""What happens when a process of a running pipeline dies."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from .conftest import MakeProgram
+from .program import kill, until
+
+
+def test_a_killed_worker_is_replaced_and_its_item_redone(
+    program: MakeProgram, start_method: str
+) -> None:
+    """The death is said and recorded, the item is run by another process, nothing else is."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(200)
+
+        @pipeline.stage
+        def work(number):
+            if number == 77 and noted("stuck") == 0:
+                note("stuck")
+                note("pid", os.getpid())
+                await_file("never")
+            note(number)
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    process = script.start(
+        env={"PERSISTQ_START_METHOD": start_method, "PERSISTQ_ACK_INTERVAL": "0"}
+    )
+    kill(script.pid("pid"))
+    ended = script.wait(process)
+    assert ended.code == 0, ended.err
+    assert "was killed by SIGKILL; starting another one" in ended.err
+    assert script.queues() == [(200, 200, 0, 0)]
+    assert all(script.counts[str(number)] == 1 for number in range(200))
+    assert script.rows("SELECT kind, item_id & 0xffff FROM failure") == [("crash", 78)]
+
+
+@pytest.mark.parametrize("way", ["os.abort()", "os._exit(0)", "os._exit(1)", "os.kill(0, 9)"])
+def test_an_item_that_kills_its_worker_twice_is_parked(program: MakeProgram, way: str) -> None:
+    """However it kills, also with exit status 0: it is parked as a crash, and the rest goes on."""
+    script = program(
+        f"""
+        pipeline = Pipeline("demo", workers=2)
+        pipeline.source(lambda: range(200))
+
+        @pipeline.stage
+        def work(number):
+            note(number)
+            if number == 99:
+                {way}
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_ACK_INTERVAL="0")
+    assert ended.code == 1, ended.err
+    assert script.queues() == [(200, 199, 0, 1)]
+    assert script.counts == {str(number): 2 if number == 99 else 1 for number in range(200)}
+    assert script.rows("SELECT kind, item_id & 0xffff FROM failure") == [("crash", 100)] * 2
+    assert "item 1099511627876 of work" in ended.err
+
+
+def test_many_poisonous_items_do_not_end_the_load(program: MakeProgram) -> None:
+    """Each is parked after two deaths, also if they come one after the other at one post."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(20))
+
+        @pipeline.stage
+        def work(number):
+            if number in (3, 4, 5, 6):
+                os.abort()
+            note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_ACK_INTERVAL="0")
+    assert ended.code == 1, ended.err
+    assert script.queues() == [(20, 16, 0, 4)]
+    assert script.counts == {str(number): 1 for number in range(20) if number not in {3, 4, 5, 6}}
+
+
+def test_a_load_whose_items_all_kill_their_workers_ends(program: MakeProgram) -> None:
+    """Where nothing gets done any more the items are not to blame, and they stay outstanding."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(1000))
+
+        @pipeline.stage
+        def work(number):
+            os.abort()
+
+        pipeline.run()
+        """
+    )
+    ended = script.run()
+    assert ended.code == 3
+    assert "workers keep dying and nothing gets done (was killed by SIGABRT)" in ended.err
+    [(put, done, dropped, parked)] = script.queues()
+    assert (put, done, dropped) == (1000, 0, 0)
+    assert parked <= 20
+
+
+def test_a_broker_that_dies_at_its_start_is_told_apart_from_failed_items(
+    program: MakeProgram,
+) -> None:
+    """Exit code 3, not 1, because nothing is known about the load."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_FAILPOINT="journal.before_commit:kill")
+    assert ended.code == 3
+    assert "the broker of 'demo' is gone (it ended at start" in ended.err
+    assert "Traceback" not in ended.err
+    assert script.run().code == 0
+    assert script.counts == {"0": 1, "1": 1, "2": 1}
+
+
+def test_a_worker_whose_context_raises_ends_the_run(
+    program: MakeProgram, start_method: str
+) -> None:
+    """No endless loop, however long the context takes to fail; the load can be carried on."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        @pipeline.context
+        def connect():
+            if not (HERE / "fixed").exists():
+                raise ConnectionRefusedError("no database")
+            return 1
+
+        @pipeline.stage
+        def store(number, ctx): note(number)
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD=start_method)
+    assert ended.code == 3
+    assert "ConnectionRefusedError: no database" in ended.err
+    assert "cannot be started (the last one ended with exit code 1)" in ended.err
+    assert "persistq resume demo" in ended.err
+    assert script.rows("SELECT count(*) FROM failure") == [0], "no item is to blame"
+    script.touch("fixed")
+    assert script.run(PERSISTQ_START_METHOD=start_method).code == 0
+    assert script.counts == {str(number): 1 for number in range(10)}
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_handler_that_cannot_be_sent_to_a_worker_is_refused(
+    program: MakeProgram, method: str
+) -> None:
+    """A lambda works under fork; where it cannot work, one sentence says what to do."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        pipeline.stage(name="work")(lambda number: note(number))
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD=method)
+    assert ended.code not in {0, 3}
+    assert "worker work-1 cannot be started" in ended.err
+    assert "define handlers at the top level of a module" in ended.err
+    assert script.run(PERSISTQ_START_METHOD="fork").code == 0
+    assert script.counts == {str(number): 1 for number in range(10)}
+
+
+def test_a_module_that_cannot_be_imported_in_a_worker_ends_the_run(program: MakeProgram) -> None:
+    """Under spawn the script is imported again, and may fail only there."""
+    script = program(
+        """
+        if __name__ != "__main__":
+            raise ImportError("only importable as the main program")
+
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD="spawn")
+    assert ended.code == 3
+    assert "cannot be started (the last one ended with exit code 1)" in ended.err
+
+
+def test_a_source_that_keeps_dying_ends_the_run(program: MakeProgram) -> None:
+    """It is called again some times, and not for ever."""
+    script = program(
+        """
+        from persistq.pool import crew
+        crew.RESTART_DELAY_S = 0.001
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            note("source")
+            yield 1
+            os.abort()
+
+        @pipeline.stage
+        def work(number): pass
+
+        pipeline.run()
+        """
+    )
+    ended = script.run()
+    assert ended.code == 3
+    assert "source numbers keeps dying (the last one was killed by SIGABRT)" in ended.err
+    assert script.counts["source"] == 5
+    assert script.queues()[0][0] <= 1
+
+
+def test_workers_of_a_finished_stage_are_not_started_again(program: MakeProgram) -> None:
+    """While a later stage works for hours, the earlier ones are simply over."""
+    script = program(
+        """
+        pipeline = Pipeline("demo")
+        pipeline.source(lambda: range(3))
+
+        @pipeline.context
+        def context():
+            note("process", os.getpid())
+
+        @pipeline.stage(workers=2)
+        def first(number, ctx):
+            return number
+
+        @pipeline.stage(workers=1)
+        def second(number, ctx):
+            note("second")
+            await_file("go")
+
+        pipeline.run()
+        """
+    )
+    process = script.start()
+    script.await_note("second")
+    broker = script.broker()
+    # Both workers of the first stage have left when two processes and the broker remain.
+    until(lambda: len(script.processes()) == 3)
+    assert set(script.processes()) >= {broker, process.pid}
+    script.touch("go")
+    ended = script.wait(process)
+    assert ended.code == 0, ended.err
+    assert len({line for line in script.notes if line.startswith("process")}) == 3
+
+
+def test_killing_the_supervisor_ends_everything(program: MakeProgram, start_method: str) -> None:
+    """Workers, source and broker are gone soon, and nobody is blamed for the items in hand."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(100)
+            await_file("go")
+
+        @pipeline.stage
+        def work(number):
+            note(number)
+            if number in (10, 11):
+                await_file("go")
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    # Items one by one, so that two workers get stuck.
+    env = {"PERSISTQ_START_METHOD": start_method, "PERSISTQ_WINDOW_TIME": "0"}
+    for _ in range(2):
+        process = script.start(env=env)
+        script.await_note("10")
+        script.await_note("11")
+        kill(process.pid)
+        script.wait(process)
+        assert script.vanish() == {}
+        (script.home / "notes").unlink()
+    script.touch("go")
+    ended = script.run(PERSISTQ_START_METHOD=start_method)
+    assert ended.code == 0, ended.err
+    assert script.queues() == [(100, 100, 0, 0)]
+    assert script.rows("SELECT count(*) FROM failure") == [0]
+
+
+def test_a_lost_broker_ends_the_script_with_a_sentence(
+    program: MakeProgram, start_method: str
+) -> None:
+    """Exit code 3, no traceback, and the load is carried on by the next start."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(500)
+
+        @pipeline.stage
+        def work(number):
+            note(number)
+            if number >= 250 and not (HERE / "go").exists():
+                await_file("go")
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    process = script.start(env={"PERSISTQ_START_METHOD": start_method})
+    script.await_note("250")
+    kill(script.broker())
+    ended = script.wait(process)
+    assert ended.code == 3
+    assert "Traceback" not in ended.err
+    assert "the broker of 'demo' is gone" in ended.err
+    assert "persistq resume demo" in ended.err
+    script.touch("go")
+    assert script.run(PERSISTQ_START_METHOD=start_method).code == 0
+    assert set(script.counts) == {str(number) for number in range(500)}
+    assert script.queues() == [(500, 500, 0, 0)]
+
+
+def test_a_stopped_worker_holds_nothing_back_but_its_window(program: MakeProgram) -> None:
+    """SIGSTOP is no death: the other worker goes on, and after SIGCONT all is done once."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+        pipeline.source(lambda: range(200))
+
+        @pipeline.stage
+        def work(number):
+            if number == 50:
+                note("pid", os.getpid())
+                await_file("stopped")
+            note(number)
+
+        pipeline.run()
+        """
+    )
+    process = script.start(env={"PERSISTQ_WINDOW_TIME": "0"})
+    stopped = script.pid("pid")
+    kill(stopped, signal.SIGSTOP)
+    script.touch("stopped")
+    until(lambda: len(set(script.notes)) == 200)
+    assert script.counts["50"] == 0
+    kill(stopped, signal.SIGCONT)
+    assert script.wait(process).code == 0
+    assert all(script.counts[str(number)] == 1 for number in range(200))
+
+
+def test_a_new_run_waits_for_workers_of_a_dead_one(program: MakeProgram) -> None:
+    """No item is worked on twice at a time: the start is refused while an old worker lives."""
+    script = program(
+        """
+        from persistq import JournalError
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        @pipeline.stage
+        def work(number):
+            note("begin", number)
+            if number == 3 and not (HERE / "go").exists():
+                note("pid", os.getpid())
+                await_file("go")
+            note("end", number)
+
+        if __name__ == "__main__":
+            try:
+                pipeline.run()
+            except JournalError as error:
+                print(error, file=sys.stderr)
+                sys.exit(error.exit_code)
+        """
+    )
+    process = script.start(env={"PERSISTQ_START_METHOD": "forkserver", "PERSISTQ_WINDOW_TIME": "0"})
+    worker, broker = script.pid("pid"), script.broker()
+    # A stopped process cannot notice that its supervisor is gone.
+    kill(worker, signal.SIGSTOP)
+    kill(broker)
+    kill(process.pid)
+    script.wait(process)
+    until(lambda: not {broker, process.pid} & set(script.processes()))
+    refused = script.run(PERSISTQ_FENCE_TIMEOUT="0.1")
+    assert refused.code == 4
+    assert "workers of an earlier run are still at work" in refused.err
+    assert str(worker) in refused.err
+    assert script.counts["begin 3"] == 1
+    kill(worker, signal.SIGCONT)
+    script.touch("go")
+    ended = script.run()
+    assert ended.code == 0, ended.err
+    assert script.queues() == [(10, 10, 0, 0)]

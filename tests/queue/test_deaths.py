@@ -1,0 +1,355 @@
+"""Processes die at the worst moment; the others go on, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import queue as stdlib
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.context import BaseContext
+from typing import Any
+
+import pytest
+from actors import iterate, put_range, relay
+
+from persistq import DONE, BrokerLost
+from persistq.broker.wire import Put, frame
+from persistq.items import FailureKind
+from persistq.journal.outstanding import JournalReader
+from persistq.runlock import holder_of, lock_path
+
+Any_ = Callable[..., Any]
+
+PARENT = """
+import multiprocessing, os, signal, sys
+from queue import Empty
+from persistq import PersistentQueue, RunEnded
+
+def child(queue, pipe, waits):
+    with open(sys.argv[2], "w") as report:
+        try:
+            if waits:
+                try:
+                    queue.get_nowait()
+                except Empty:
+                    pipe.send("ready")
+                queue.get()
+            else:
+                queue.put("from the child")
+                queue.flush()
+                pipe.send("ready")
+                while True:
+                    queue.put("more")
+        except RunEnded as error:
+            print(type(error).__name__, error.pid == int(os.environ["PARENT"]), file=report)
+
+if __name__ == "__main__":
+    os.environ["PARENT"] = str(os.getpid())
+    context = multiprocessing.get_context(sys.argv[1])
+    queue = PersistentQueue("work")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=child, args=(queue, theirs, sys.argv[3] == "get"))
+    process.start()
+    assert ours.recv() == "ready"
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_consumer_killed_while_idle_does_not_block_others(
+    open_queue: Any_, actor: Any_, any_context: BaseContext
+) -> None:
+    """There is no shared lock that a dead reader could keep."""
+    queue = open_queue()
+    victims = [actor(queue, context=any_context) for _ in range(2)]
+    survivor = actor(queue, context=any_context)
+    for one in (*victims, survivor):
+        one.wait_in_get()
+    for victim in victims:
+        victim.kill()
+    queue.put("work")
+    assert survivor.hear() == "work"
+    survivor.ask("task_done")
+    queue.join()
+
+
+def test_item_of_a_killed_consumer_goes_to_another(
+    open_queue: Any_, actor: Any_, any_context: BaseContext, journal_dir: Any
+) -> None:
+    """A waiting process gets it at once, and the death is on record."""
+    queue = open_queue()
+    queue.put("precious")
+    queue.close()
+    victim = actor(queue, context=any_context)
+    heir = actor(queue, context=any_context)
+    assert victim.ask("get") == "precious"
+    heir.wait_in_get()
+    victim.kill()
+    assert heir.hear() == "precious"
+    heir.ask("task_done")
+    assert heir.ask("get") is DONE
+    with JournalReader(journal_dir / "work.db") as reader:
+        (row,) = reader.view().queues
+        (failure,) = reader.failures((row.queue_id << 40) | 1)
+    assert (failure.kind, failure.pid) == (FailureKind.CRASH, victim.pid)
+
+
+def test_finished_items_of_a_killed_consumer_stay_finished(open_queue: Any_, actor: Any_) -> None:
+    """What was flushed is not done again."""
+    queue = open_queue()
+    queue.put_many(["a", "b", "c"])
+    queue.close()
+    victim = actor(queue)
+    assert victim.ask("get") == "a"
+    victim.ask("task_done")
+    victim.ask("flush")
+    assert victim.ask("get") == "b"
+    victim.kill()
+    assert iterate(queue) == ["b", "c"]
+
+
+def test_item_that_kills_twice_is_parked(open_queue: Any_, actor: Any_, journal_dir: Any) -> None:
+    """A poison item does not kill run after run; the other items are done."""
+    queue = open_queue()
+    queue.put_many(["poison", "fine"])
+    queue.close()
+    for _ in range(2):
+        victim = actor(queue)
+        assert victim.ask("get") == "poison"
+        victim.kill()
+    assert iterate(queue) == ["fine"]
+    with JournalReader(journal_dir / "work.db") as reader:
+        ((item, failure),) = reader.parked()
+    assert (item.payload, failure.kind) == (b'"poison"', FailureKind.CRASH)
+
+
+def test_poison_is_remembered_by_the_next_run(
+    open_queue: Any_, actor: Any_, kill_broker: Any_, journal_dir: Any
+) -> None:
+    """Deaths are counted across runs."""
+    for death in range(2):
+        queue = open_queue()
+        if not death:
+            queue.put_many(["poison", "fine"])
+            queue.close()
+        victim = actor(queue)
+        assert victim.ask("get") == "poison"
+        victim.kill()
+        assert queue.get(timeout=30) == ("fine" if death else "poison")
+        queue.dispose()
+        queue.release()
+    with JournalReader(journal_dir / "work.db") as reader:
+        view = reader.view()
+    assert (view.outstanding, view.parked) == (1, 1)
+
+
+def test_stopped_consumer_does_not_block_others(open_queue: Any_, actor: Any_) -> None:
+    """A process that is stopped in the middle keeps only what is in its hands."""
+    queue = open_queue()
+    queue.put_many(range(50))
+    queue.close()
+    stopped, other = actor(queue), actor(queue)
+    assert stopped.ask("get") == 0
+    os.kill(stopped.pid, signal.SIGSTOP)
+    rest = [other.ask("get") for _ in range(49)]
+    for _ in rest:
+        other.ask("task_done")
+    other.ask("flush")
+    assert rest == list(range(1, 50))
+    with pytest.raises(stdlib.Empty):
+        queue.get_nowait()
+    os.kill(stopped.pid, signal.SIGCONT)
+    stopped.ask("task_done")
+    stopped.ask("flush")
+    assert queue.get() is DONE
+
+
+def test_stopped_waiter_does_not_block_others(open_queue: Any_, actor: Any_) -> None:
+    """The item that was sent to a stopped process is free again when that one dies."""
+    queue = open_queue()
+    stopped = actor(queue)
+    stopped.wait_in_get()
+    os.kill(stopped.pid, signal.SIGSTOP)
+    queue.put_many(["first", "second"])
+    queue.close()
+    assert queue.get() == "second"
+    queue.task_done()
+    os.kill(stopped.pid, signal.SIGKILL)
+    assert queue.get() == "first"
+    queue.task_done()
+    assert queue.get() is DONE
+
+
+def raw_client(queue: Any) -> socket.socket:
+    """Connect to a queue's broker without its protocol."""
+    address = holder_of(lock_path(queue.journal)).address
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(30)
+    client.connect(address.replace("@", "\0", 1))
+    return client
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"",
+        b"\0\0",
+        b"\0\0\0\x64half a frame",
+        b"\0\0\0\x03abc",
+        b"\xff\xff\xff\xff",
+        b"GET / HTTP/1.1\r\n\r\n",
+        frame(Put(1, b"\0", [b"1"])),
+    ],
+)
+def test_stranger_does_not_block_others(open_queue: Any_, noise: bytes) -> None:
+    """A client that sends half a frame, or nonsense, is not heeded; the queue goes on."""
+    queue = open_queue()
+    with raw_client(queue) as client:
+        client.sendall(noise)
+        queue.put("work")
+        assert queue.get() == "work"
+        queue.task_done()
+    queue.close()
+    assert queue.get() is DONE
+    assert queue.qsize() == 0
+
+
+def test_client_without_the_token_gets_nothing(open_queue: Any_) -> None:
+    """A wrong token ends the connection without a word, whatever follows it."""
+    from persistq.broker.wire import Flush, Hello, Role, Take
+
+    queue = open_queue()
+    queue.put("secret")
+    queue.flush()
+    with raw_client(queue) as client:
+        hello = frame(Hello("wrong", os.getpid(), "family", Role.CONSUMER, 1))
+        client.sendall(hello + frame(Take(1, 0)) + frame(Put(1, b"\0", [b"1"])) + frame(Flush(1)))
+        assert client.recv(1) == b""
+    assert [*queue.outstanding()] == ["secret"]
+
+
+def test_half_a_put_is_no_put(open_queue: Any_) -> None:
+    """A producer that dies in the middle of a message leaves no part of it."""
+    from persistq.broker.wire import Hello, Role
+
+    queue = open_queue()
+    handle = queue._presence.handle
+    hello = Hello(handle.token, os.getpid(), handle.family, Role.PRODUCER, handle.queue_id)
+    whole = frame(Put(handle.queue_id, b"\0\0", [b'"whole"', b'"too"']))
+    half = frame(Put(handle.queue_id, b"\0", [b'"half, and never more"']))[:-3]
+    with raw_client(queue) as client:
+        client.sendall(frame(hello) + whole + half)
+        client.recv(1)
+    queue.close()
+    assert iterate(queue) == ["whole", "too"]
+
+
+def test_producer_killed_midway_leaves_a_prefix(open_queue: Any_, actor: Any_) -> None:
+    """What a killed child had put is journaled in its order, and the queue goes on."""
+    queue = open_queue()
+    producer = actor(queue)
+    producer.tell(put_range, 0, 100_000_000)
+    got = [queue.get() for _ in range(50)]
+    producer.kill()
+    queue.close()
+    for _ in got:
+        queue.task_done()
+    got += iterate(queue)
+    assert got == list(range(len(got)))
+
+
+@pytest.mark.parametrize("role", ["get", "put"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_a_killed_parent_end(
+    run_script: Any_, tmp_path: Any, method: str, role: str
+) -> None:
+    """They are told RunEnded, wherever they are, and nothing of the program stays behind."""
+    report = tmp_path / "report"
+    done = run_script(PARENT, method, str(report), role)
+    assert done.returncode == -signal.SIGKILL
+    assert report.read_text() == "RunEnded True\n"
+
+
+def test_broker_killed_is_told_to_everybody(
+    open_queue: Any_, actor: Any_, kill_broker: Any_
+) -> None:
+    """Putting, getting and waiting raise BrokerLost, in children too."""
+    queue = open_queue()
+    queue.put("kept")
+    queue.flush()
+    waiting, holding = actor(queue), actor(queue)
+    assert holding.ask("get") == "kept"
+    waiting.wait_in_get()
+    kill_broker(queue)
+    with pytest.raises(BrokerLost, match="run the script again"):
+        waiting.hear()
+    for act in (queue.qsize, queue.join, queue.get, queue.close, lambda: queue.put("more")):
+        with pytest.raises(BrokerLost):
+            act()
+    for child in (waiting, holding):
+        child.kill()
+
+
+def test_reopening_after_the_brokers_death_carries_on(open_queue: Any_, kill_broker: Any_) -> None:
+    """The same process opens the name again and has all that was not finished."""
+    queue = open_queue()
+    queue.put_many(["a", "b", "c"])
+    queue.get()
+    queue.task_done()
+    assert queue.get() == "b"
+    queue.flush()
+    kill_broker(queue)
+    with pytest.raises(BrokerLost):
+        iterate(queue)
+    queue.release()
+    again = open_queue()
+    again.put_many(["a", "b", "c", "new"])
+    again.close()
+    assert iterate(again) == ["b", "c", "new"]
+
+
+def test_released_queue_is_free_after_a_failing_report(
+    open_queue: Any_, kill_broker: Any_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that cannot report any more still lets go of the journal."""
+    monkeypatch.setenv("PERSISTQ_FENCE_TIMEOUT", "2")
+    queue = open_queue()
+    queue.put_many(["a", "b"])
+    assert queue.get() == "a"
+    kill_broker(queue)
+    with pytest.raises(BrokerLost):
+        queue.task_done()
+    queue.release()
+    again = open_queue()
+    again.close()
+    assert sorted(iterate(again)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("released_first", [True, False])
+def test_source_of_a_lost_result_is_not_done(
+    open_queue: Any_, kill_broker: Any_, released_first: bool
+) -> None:
+    """If the target's broker dies between put and task_done, the source item stays outstanding."""
+    source, target = open_queue("source"), open_queue("target")
+    target.put("earlier")
+    target.flush()
+    source.put("item")
+    assert source.get() == "item"
+    os.kill(target._presence._run.broker.pid, signal.SIGSTOP)
+    target.put("lost")
+    kill_broker(target)
+    with pytest.raises(BrokerLost):
+        source.task_done()
+    if released_first:
+        target.release()
+        source.dispose()
+    else:
+        with suppress(BrokerLost):
+            source.dispose()
+        target.release()
+    assert [*source.outstanding()] == ["item"]
+    again = open_queue("target")
+    assert relay(source, again) == "item"
+    assert [*source.outstanding()] == []
+    assert [*again.outstanding()] == ["earlier", "item"]

@@ -1,0 +1,340 @@
+"""What goes in comes out as it was, and is recorded as what became of it."""
+
+from __future__ import annotations
+
+import queue as stdlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from actors import iterate
+
+from persistq import DONE, ItemNotReadable, ItemNotStorable, UpstreamFailed, UsageError
+from persistq.journal.outstanding import JournalReader
+
+Any_ = Callable[..., Any]
+
+
+class Awkward:
+    """Like an array: compared with anything it has no truth value."""
+
+    def __init__(self, tag: int) -> None:
+        self.tag = tag
+
+    def __eq__(self, other: object) -> Any:
+        class Ambiguous:
+            def __bool__(self) -> bool:
+                raise ValueError("the truth value is ambiguous")
+
+        return Ambiguous()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Gone:
+    """Its stored form cannot be read."""
+
+    def __reduce__(self) -> Any:
+        return _not_there, ()
+
+
+def _not_there() -> None:
+    raise ImportError("the class is gone")
+
+
+def test_put_many_draws_from_a_generator(open_queue: Any_) -> None:
+    """Items are sent while the source yields, and what it yielded before it raised is a prefix."""
+    queue = open_queue()
+    yielded = []
+
+    def source() -> Iterator[int]:
+        for number in range(100_000):
+            yielded.append(number)
+            yield number
+            if number % 1_000 == 999 and queue.qsize():
+                raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError):
+        queue.put_many(source())
+    queue.put_many(iter([]))
+    put = [*queue.outstanding()]
+    assert len(yielded) < 100_000
+    assert put == yielded[: len(put)]
+
+
+def test_unstorable_item_is_refused_and_the_queue_goes_on(open_queue: Any_) -> None:
+    """The error comes from put itself, not later from a thread."""
+    queue = open_queue()
+    queue.put("before")
+    with pytest.raises(ItemNotStorable, match="function"):
+        queue.put(lambda: None)
+    with pytest.raises(ItemNotStorable):
+        queue.put_many(["with it", threading.Lock()])
+    queue.put("after")
+    queue.close()
+    assert iterate(queue) == ["before", "after"]
+
+
+def test_unreadable_item_is_parked_and_the_queue_goes_on(
+    open_queue: Any_, journal_dir: Any
+) -> None:
+    """An item that no process can decode does not stop the load."""
+    queue = open_queue()
+    queue.put_many([Gone(), "fine"])
+    queue.close()
+    with pytest.raises(ItemNotReadable, match="the class is gone"):
+        queue.get()
+    assert iterate(queue) == ["fine"]
+    with JournalReader(journal_dir / "work.db") as reader:
+        ((_, failure),) = reader.parked()
+    assert failure.type == "ItemNotReadable"
+
+
+def test_json_queue_refuses_what_json_cannot_hold(open_queue: Any_) -> None:
+    """Both codec and allow_pickle hold for puts and gets, also in a queue opened again."""
+    queue = open_queue(codec="json")
+    with pytest.raises(ItemNotStorable, match="without loss"):
+        queue.put((1, 2))
+    other = open_queue()
+    other.put((1, 2))
+    strict = open_queue(allow_pickle=False)
+    with pytest.raises(ItemNotReadable, match="does not allow pickle"):
+        strict.get()
+
+
+def test_name_must_be_a_file_name(journal_dir: Any, open_queue: Any_) -> None:
+    """A name that could be a path or a pattern is refused by name, and nothing is made."""
+    for name in ("", "a/b", "../a", ".hidden", "p[1]", "-x", "a" * 101, "a\nb", "a*"):
+        with pytest.raises(UsageError, match="cannot name a journal"):
+            open_queue(name)
+    assert not journal_dir.exists()
+    assert open_queue("A.b_c-1").name == "A.b_c-1"
+
+
+def test_negative_timeout_is_refused(open_queue: Any_) -> None:
+    """As by queue.Queue."""
+    with pytest.raises(ValueError, match="non-negative"):
+        open_queue().get(timeout=-1)
+
+
+def test_task_done_takes_the_oldest_or_the_named_item(open_queue: Any_) -> None:
+    """Items may be finished in any order; the very object counts before an equal one."""
+    queue = open_queue()
+    queue.put_many(["a", "b", "c", [1], [1]])
+    a, _, c, first, second = (queue.get() for _ in range(5))
+    queue.task_done(c)
+    queue.task_done()
+    assert a not in [*queue.outstanding()]
+    queue.task_done(second)
+    queue.task_done(first)
+    with pytest.raises(ValueError, match="no such item"):
+        queue.task_done("never got")
+    queue.flush()
+    assert [*queue.outstanding()] == ["b"]
+    queue.task_done("b")
+    with pytest.raises(ValueError, match="too many times"):
+        queue.task_done()
+
+
+def test_item_without_truth_of_equality_can_be_finished(open_queue: Any_) -> None:
+    """Arrays and frames can be items: the object itself is found by identity."""
+    queue = open_queue()
+    queue.put_many([Awkward(1), Awkward(2)])
+    queue.get()
+    second = queue.get()
+    queue.task_done(second)
+    queue.flush()
+    assert [item.tag for item in queue.outstanding()] == [1]
+    queue.task_done()
+
+
+def test_task_failed_parks_the_item(open_queue: Any_, journal_dir: Any) -> None:
+    """A parked item is settled, kept with its error, and not handed out again."""
+    queue = open_queue()
+    queue.put_many(["bad", "good"])
+    queue.close()
+    bad = queue.get()
+    queue.task_failed(bad, KeyError("column"))
+    assert iterate(queue) == ["good"]
+    assert [*queue.outstanding()] == []
+    queue.join()
+    with JournalReader(journal_dir / "work.db") as reader:
+        ((item, failure),) = reader.parked()
+    assert item.payload == b'"bad"'
+    assert (failure.type, failure.message) == ("KeyError", "'column'")
+
+
+def test_task_failed_accepts_a_text(open_queue: Any_, journal_dir: Any) -> None:
+    """The reason may be words."""
+    queue = open_queue()
+    queue.put(1)
+    queue.get()
+    queue.task_failed(error="empty file")
+    queue.flush()
+    with JournalReader(journal_dir / "work.db") as reader:
+        ((_, failure),) = reader.parked()
+    assert failure.message == "empty file"
+    with pytest.raises(ValueError, match=r"task_failed.*too many times"):
+        queue.task_failed()
+
+
+def test_mark_all_done_finishes_the_rest(open_queue: Any_) -> None:
+    """What was got and what still waits is marked, to the end."""
+    queue = open_queue()
+    queue.put_many(range(5))
+    queue.close()
+    queue.get()
+    queue.get()
+    assert queue.mark_all_done() == 5
+    assert queue.get() is DONE
+    assert [*queue.outstanding()] == []
+
+
+def test_mark_all_done_does_not_hide_a_failure(open_queue: Any_) -> None:
+    """A failed load is not marked as complete."""
+    queue = open_queue()
+    queue.put_many(range(3))
+    queue.fail()
+    with pytest.raises(UpstreamFailed):
+        queue.mark_all_done()
+    assert [*queue.outstanding()] == [0, 1, 2]
+
+
+def test_dispose_hands_items_to_others(open_queue: Any_, actor: Any_) -> None:
+    """What was got and not finished goes to another process, and nobody is blamed."""
+    queue = open_queue()
+    queue.put_many(["a", "b"])
+    assert [queue.get(), queue.get()] == ["a", "b"]
+    queue.dispose()
+    queue.dispose()
+    child = actor(queue)
+    assert [child.ask("get"), child.ask("get")] == ["a", "b"]
+    with pytest.raises(ValueError, match="too many times"):
+        queue.task_done()
+    child.ask("task_done")
+    child.ask("task_done")
+    child.ask("flush")
+    assert [*queue.outstanding()] == []
+
+
+def test_queue_can_get_again_after_dispose(open_queue: Any_) -> None:
+    """Disposing ends the getting of now, not of ever."""
+    queue = open_queue()
+    queue.put(1)
+    queue.get()
+    queue.dispose()
+    assert queue.get() == 1
+    queue.task_done()
+
+
+def test_outstanding_skips_done_and_parked_items(open_queue: Any_) -> None:
+    """Listed is what is put and not settled, items in hand included, in order."""
+    queue = open_queue()
+    queue.put_many(range(2_500))
+    queue.get()
+    queue.task_done()
+    queue.get()
+    queue.task_failed()
+    assert queue.get() == 2
+    queue.flush()
+    assert [*queue.outstanding()] == list(range(2, 2_500))
+
+
+def test_held_back_items_wait_for_their_release(open_queue: Any_) -> None:
+    """With resume=False earlier items come only after requeue_outstanding."""
+    queue = open_queue()
+    queue.put_many(["old 1", "old 2"])
+    queue.flush()
+    queue.release()
+    again = open_queue(resume=False)
+    assert [*again.outstanding()] == ["old 1", "old 2"]
+    assert again.qsize() == 0
+    again.put("new")
+    assert again.get() == "new"
+    with pytest.raises(stdlib.Empty):
+        again.get_nowait()
+    assert again.requeue_outstanding() == 2
+    assert again.requeue_outstanding() == 0
+    assert [again.get(), again.get()] == ["old 1", "old 2"]
+    for _ in range(3):
+        again.task_done()
+    again.close()
+    assert again.get() is DONE
+
+
+def test_held_back_items_of_a_sealed_load_are_not_done(open_queue: Any_, actor: Any_) -> None:
+    """A consumer that starts before the release is not told that all work is settled."""
+    queue = open_queue()
+    queue.put("old")
+    queue.close()
+    queue.release()
+    again = open_queue(resume=False)
+    child = actor(again)
+    with pytest.raises(stdlib.Empty):
+        child.ask("get_nowait")
+    assert again.requeue_outstanding() == 1
+    assert child.ask(iterate) == ["old"]
+
+
+def test_flush_leaves_everything_in_the_journal(open_queue: Any_, journal_dir: Any) -> None:
+    """After flush a reader in another connection sees puts and outcomes."""
+    queue = open_queue()
+    queue.put_many(range(10))
+    queue.get()
+    queue.task_done()
+    queue.flush()
+    with JournalReader(journal_dir / "work.db") as reader:
+        (row,) = reader.view().queues
+    assert (row.put, row.done) == (10, 1)
+
+
+def test_flush_returns_while_another_thread_waits_in_get(open_queue: Any_) -> None:
+    """A thread that waits for work does not keep others from their records."""
+    queue = open_queue()
+    queue.put(1)
+    queue.get()
+    waiting = threading.Thread(target=queue.get, daemon=True)
+    waiting.start()
+    queue.task_done()
+    flushing = threading.Thread(target=queue.flush, daemon=True)
+    flushing.start()
+    flushing.join(10)
+    returned = not flushing.is_alive()
+    queue.close()
+    waiting.join(10)
+    assert returned
+
+
+def test_threads_share_one_queue_object(open_queue: Any_) -> None:
+    """Threads put and finish items with one object; every item is recorded once."""
+    queue = open_queue()
+    got: list[int] = []
+
+    def consume() -> None:
+        for item in queue:
+            got.append(item)
+            queue.task_done(item)
+
+    consumers = [threading.Thread(target=consume) for _ in range(3)]
+    producers = [
+        threading.Thread(target=lambda start=start: [queue.put(start + n) for n in range(200)])
+        for start in (0, 200, 400)
+    ]
+    for thread in consumers + producers:
+        thread.start()
+    for thread in producers:
+        thread.join()
+    queue.close()
+    for thread in consumers:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert sorted(got) == list(range(600))
+    assert [*queue.outstanding()] == []
+
+
+def test_queue_prints_what_it_is(open_queue: Any_) -> None:
+    """Its text names load and journal."""
+    queue = open_queue()
+    assert repr(queue) == f"PersistentQueue('work', load=1, journal={queue.journal!r})"
+    assert (queue.maxsize, queue.carried_on) == (0, False)

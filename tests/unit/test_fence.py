@@ -1,0 +1,150 @@
+"""The fence knows who is still at work, and what the dead had in their hands."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from persistq.fence import SLOTS, Fence, Post, fence_path, items_in_hand
+
+FORK = multiprocessing.get_context("fork")
+
+
+def stand(pipe: Connection, path: Path, slot: int, item_id: int) -> None:
+    """Be a consumer that works on an item."""
+    post = Post(path)
+    post.occupy(slot)
+    post.hold(item_id, since=1.5)
+    pipe.send("standing")
+    pipe.recv()
+
+
+class Consumers:
+    """Processes that stand at a fence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.all: list[tuple[BaseProcess, Connection]] = []
+
+    def add(self, slot: int, item_id: int) -> int:
+        """Start one, and return its process id."""
+        ours, theirs = FORK.Pipe()
+        process = FORK.Process(target=stand, args=(theirs, self.path, slot, item_id))
+        process.start()
+        theirs.close()
+        self.all.append((process, ours))
+        assert ours.poll(30)
+        assert ours.recv() == "standing"
+        assert process.pid is not None
+        return process.pid
+
+    def kill_all(self) -> None:
+        """Kill them, and wait until they are dead."""
+        for process, pipe in self.all:
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            pipe.close()
+        self.all.clear()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the fence of a journal is."""
+    return fence_path(str(tmp_path / "a.b.db"))
+
+
+@pytest.fixture
+def consumers(path: Path) -> Iterator[Consumers]:
+    """Processes that are gone at the end of the test."""
+    consumers = Consumers(path)
+    yield consumers
+    consumers.kill_all()
+
+
+def test_fence_lies_beside_its_journal(path: Path) -> None:
+    """A name with dots keeps them."""
+    assert path.name == "a.b.workers"
+
+
+def test_fence_without_consumers_is_clear(path: Path) -> None:
+    """A new fence, and one that others have left."""
+    fence = Fence(path)
+    assert fence.wait_clear(0)
+    Post(path).close()
+    assert fence.wait_clear(0)
+
+
+def test_living_consumer_keeps_the_fence_closed(path: Path, consumers: Consumers) -> None:
+    """However long one waits, until the consumer is dead."""
+    consumers.add(0, 7)
+    fence = Fence(path)
+    assert not fence.wait_clear(0)
+    consumers.kill_all()
+    assert fence.wait_clear(30)
+
+
+def test_clear_fence_lets_new_consumers_in(path: Path) -> None:
+    """Waiting for the old ones takes nothing from the new ones."""
+    fence = Fence(path)
+    assert fence.wait_clear(0)
+    post = Post(path)
+    assert not fence.wait_clear(0)
+    post.close()
+
+
+def test_notes_survive_the_death_of_their_writers(path: Path, consumers: Consumers) -> None:
+    """The broker reads who died and what it was working on."""
+    fence = Fence(path)
+    first, second = consumers.add(0, 41), consumers.add(5, 42)
+    consumers.kill_all()
+    assert fence.occupants() == sorted([first, second])
+    assert fence.held_items() == [41, 42]
+    assert (fence.held_in(0), fence.held_in(5), fence.held_in(1)) == (41, 42, 0)
+    assert items_in_hand(path) == [(first, 41, 1.5), (second, 42, 1.5)]
+    fence.wipe()
+    assert (fence.occupants(), fence.held_items(), items_in_hand(path)) == ([], [], [])
+
+
+def test_note_is_taken_back(path: Path) -> None:
+    """A consumer between two items is to blame for nothing."""
+    fence, post = Fence(path), Post(path)
+    post.occupy(fence.grant())
+    post.hold(9)
+    assert fence.held_items() == [9]
+    post.hold(0)
+    assert fence.held_items() == []
+    post.close()
+
+
+def test_slots_are_granted_once_and_cleared(path: Path) -> None:
+    """A slot that was left is granted again, without the note of its last owner."""
+    fence = Fence(path)
+    slots = [fence.grant() for _ in range(SLOTS)]
+    assert sorted(slots) == list(range(SLOTS))
+    with pytest.raises(IndexError):
+        fence.grant()
+    post = Post(path)
+    post.occupy(slots[17])
+    post.hold(3)
+    post.close()
+    fence.reclaim(slots[17])
+    assert fence.grant() == slots[17]
+    assert fence.held_in(slots[17]) == 0
+
+
+def test_forked_child_leaves_its_parents_place_alone(path: Path) -> None:
+    """A child that closes the copy it inherited does not open the fence."""
+    fence, post = Fence(path), Post(path)
+    child = FORK.Process(target=post.close)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert not fence.wait_clear(0)
+    post.close()

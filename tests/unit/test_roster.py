@@ -1,0 +1,95 @@
+"""Families of processes: who may repeat what, and who gets no more work."""
+
+from __future__ import annotations
+
+from persistq.broker.lane import Span
+from persistq.broker.roster import Roster
+from persistq.items import item_id_of
+from persistq.journal.base import QueueRow
+
+
+def new_row(queue_id: int = 1) -> QueueRow:
+    """Return an empty queue."""
+    return QueueRow(queue_id, 1, 0, "load")
+
+
+def write(roster: Roster, family: str, row: QueueRow, count: int) -> None:
+    """Let a family put items."""
+    row.next_n += count
+    roster.wrote(family, row, count)
+
+
+def test_first_program_is_remembered() -> None:
+    """Whoever opened the load first is known, also when it is gone."""
+    roster = Roster()
+    assert roster.first() is None
+    roster.add("a", 1, absorbs=False)
+    roster.add("b", 2, absorbs=False)
+    assert roster.first() == (1, False)
+    roster.take_leave("a")
+    assert roster.first() == (1, True)
+
+
+def test_stranger_absorbs_nothing_and_is_not_dead() -> None:
+    """A family that nobody opened the load for has no rights and no past."""
+    roster = Roster()
+    assert not roster.absorbs("nobody")
+    assert roster.dead("nobody") is None
+    roster.repeats("nobody")
+    write(roster, "nobody", new_row(), 3)
+    assert not roster.absorbs("nobody")
+
+
+def test_right_to_absorb_is_settled_at_the_opening() -> None:
+    """Unless a part of the family starts again."""
+    roster = Roster()
+    roster.add("old", 1, absorbs=True)
+    roster.add("new", 2, absorbs=False)
+    assert (roster.absorbs("old"), roster.absorbs("new")) == (True, False)
+    roster.repeats("new")
+    assert roster.absorbs("new")
+
+
+def test_only_death_is_told_to_children() -> None:
+    """A program that took leave lets its children go on."""
+    roster = Roster()
+    roster.add("left", 1, absorbs=False)
+    roster.add("died", 2, absorbs=False)
+    roster.take_leave("left")
+    roster.bury("died")
+    assert (roster.dead("left"), roster.dead("died")) == (None, 2)
+    assert roster.first() == (1, True)
+
+
+def test_dead_family_leaves_exactly_what_it_wrote() -> None:
+    """Consecutive puts are one range, puts of others between them split it."""
+    roster, row = Roster(), new_row()
+    roster.add("a", 1, absorbs=False)
+    roster.add("b", 2, absorbs=False)
+    for family, count in (("a", 2), ("a", 1), ("b", 4), ("a", 1)):
+        write(roster, family, row, count)
+    spans = [
+        (1, Span(item_id_of(1, 0), item_id_of(1, 3))),
+        (1, Span(item_id_of(1, 7), item_id_of(1, 8))),
+    ]
+    assert roster.bury("a") == spans
+    assert roster.bury("b") == [(1, Span(item_id_of(1, 3), item_id_of(1, 7)))]
+
+
+def test_queues_are_kept_apart() -> None:
+    """A family may put on several queues."""
+    roster = Roster()
+    roster.add("a", 1, absorbs=False)
+    write(roster, "a", new_row(1), 2)
+    write(roster, "a", new_row(2), 3)
+    assert roster.bury("a") == [
+        (1, Span(item_id_of(1, 0), item_id_of(1, 2))),
+        (2, Span(item_id_of(2, 0), item_id_of(2, 3))),
+    ]
+
+
+def test_family_that_put_nothing_leaves_nothing() -> None:
+    """Its death changes no absorber."""
+    roster = Roster()
+    roster.add("a", 1, absorbs=False)
+    assert roster.bury("a") == []
