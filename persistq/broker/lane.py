@@ -147,14 +147,16 @@ class Lane:
     def release(self) -> int:
         """Let held-back items follow those that wait already; return how many."""
         count, self.held_back_count = self.held_back_count, 0
-        self.backlog.extendleft(reversed(self.held_back))
+        self.backlog.extend(self.held_back)
         self.held_back.clear()
         return count
 
     def wake(self, now: float) -> None:
         """Move items whose delay is over to the front."""
+        due = []
         while self.delayed and self.delayed[0][0] <= now:
-            self.put_back([heapq.heappop(self.delayed)[1]])
+            due.append(heapq.heappop(self.delayed)[1])
+        self.put_back(due)
 
     def delay(self, item: Item, due: float) -> None:
         """Keep an item until a time."""

@@ -312,6 +312,9 @@ class Broker:
         link.farewell = True
         if farewell.result:
             self._result = RunResult(farewell.result), farewell.reason
+        if link.role is Role.ANCHOR:
+            others = [other for other in self._session.links.values() if other.pid != link.pid]
+            link.send(wire.Answer(0, len(others)))
 
     # --- the end ---
 

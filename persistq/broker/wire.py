@@ -217,6 +217,7 @@ class Obituary(_Message, frozen=True, tag=21):
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
+    The process that opened the load is answered with how many connections other processes have.
     ``result`` and ``reason`` are how the run ended, in the words of the process that opened it;
     empty for all others.
     """
@@ -438,6 +439,11 @@ class FrameReader(Generic[M]):
                 start = end
         del self._buffer[:start]
         return messages
+
+    def preview(self, data: bytes) -> list[M]:
+        """Return the messages that these bytes would complete, without taking them in."""
+        other = FrameReader(self._decode)
+        return other.feed(bytes(self._buffer) + data)
 
 
 def from_client(body: memoryview) -> ClientMessage:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from persistq import errors
 from persistq.broker.wire import (
     Answer,
@@ -76,15 +78,17 @@ class Connection:
     Args:
         sock: A connected socket, which the connection owns.
         name: The load's name, for messages.
+        token: The secret of the run, which tells its broker from others.
     """
 
-    def __init__(self, sock: socket.socket, name: str) -> None:
+    def __init__(self, sock: socket.socket, name: str, token: str = "") -> None:
         self.name = name
+        self.token = token
         self._sock = sock
         self._reader: FrameReader[BrokerMessage] = FrameReader(from_broker)
         self._inbox: deque[BrokerMessage] = deque()
         self._seq = 0
-        self._last_words: PersistqError | None = None
+        self._last_words: JournalError | None = None
         _open.add(self)
 
     @classmethod
@@ -95,7 +99,7 @@ class Connection:
             BrokerLost: Nobody listens there any more.
             PersistqError: The broker refuses, for example `RunEnded`.
         """
-        connection = cls(_connect(handle), handle.name)
+        connection = cls(_connect(handle), handle.name, handle.token)
         hello = Hello(handle.token, os.getpid(), handle.family, role, handle.queue_id)
         try:
             return connection, connection.greet(hello)
@@ -216,27 +220,37 @@ class Connection:
 
     def _feed(self, data: bytes) -> None:
         if not data:
-            raise self._last_words or BrokerLost(self.name, "it closed the connection")
+            raise _gone(self.name, self.token, "it closed the connection")
         self._inbox += self._reader.feed(data)
 
     def _lost(self, error: OSError) -> PersistqError:
-        """Return why the broker went, if it has said so, or else that it is gone."""
-        with contextlib.suppress(OSError, PersistqError):
-            while True:
-                self._feed(self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT))
-        with contextlib.suppress(PersistqError):
-            while self._inbox:
-                self._checked(self._inbox.popleft())
-        return self._last_words or BrokerLost(self.name, error.strerror or str(error))
+        return _gone(self.name, self.token, error.strerror or str(error))
+
+    def last_words(self) -> JournalError | None:
+        """Return the error of its journal with which the broker has left, if it has said so.
+
+        Nothing is taken off the stream, which other threads may read.
+        """
+        messages: list[BrokerMessage] = list(self._inbox)
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            data = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+            messages += self._reader.preview(data)
+        for message in messages:
+            if isinstance(message, Refused):
+                self._note(refusal(message))
+        return self._last_words
+
+    def _note(self, error: PersistqError) -> None:
+        if isinstance(error, JournalError):
+            # It is the end, and several who use this connection may have to be told.
+            self._last_words = error
+            _last_words.add(str(error))
 
     def _checked(self, message: BrokerMessage) -> BrokerMessage:
         if not isinstance(message, Refused):
             return message
         error = refusal(message)
-        if isinstance(error, JournalError):
-            # It is the end, and several who use this connection may have to be told.
-            self._last_words = error
-            _last_words.add(str(error))
+        self._note(error)
         raise error
 
 
@@ -247,11 +261,19 @@ def _connect(handle: Handle) -> socket.socket:
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
     except OSError as error:
         sock.close()
-        raise BrokerLost(handle.name, error.strerror or str(error)) from error
+        raise _gone(handle.name, handle.token, error.strerror or str(error)) from error
     return sock
 
 
-def last_words() -> frozenset[str]:
+def _gone(name: str, token: str, reason: str) -> PersistqError:
+    """Return why the broker went, if any connection of this process has heard it."""
+    for connection in list(_open):
+        if connection.token == token and (error := connection.last_words()) is not None:
+            return error
+    return BrokerLost(name, reason)
+
+
+def all_last_words() -> frozenset[str]:
     """Return the errors of the journal with which brokers have left this process so far."""
     return frozenset(_last_words)
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import msgspec
 
-from persistq.broker.wire import Farewell, QueueSizes, Role, Sizes
-from persistq.client.connection import Connection, Handle, last_words
+from persistq.broker.wire import Answer, Farewell, QueueSizes, Role, Sizes
+from persistq.client.connection import Connection, Handle, all_last_words
 from persistq.client.consumer import Consumer
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import PersistqError
 from persistq.openings import resume_command
 
-BROKER_EXIT_S = 10.0
+BROKER_EXIT_S = 30.0
 """How long the program that started a broker waits for it to fold its journal and end."""
 
 # After multiprocessing has joined this process's children, so that the program outlives them.
@@ -46,6 +46,7 @@ class Presence:
         self.handle = handle
         self.hasty = False
         self._run = run
+        self._others = 0
         self._on_fork: list[Callable[[], None]] = []
         self._begin()
         _present.add(self)
@@ -105,7 +106,7 @@ class Presence:
         if self._finalizer is not None:
             self._finalizer.cancel()
             self._finalizer = None
-        raised = last_words()
+        raised = all_last_words()
         try:
             self._leave()
         except PersistqError as error:
@@ -121,7 +122,7 @@ class Presence:
         if self._run is not None:
             self._say_what_is_left()
             if _last_error() is None:
-                self._run.anchor.send(Farewell())
+                self._others = say_farewell(self._run.anchor)
 
     def _say_what_is_left(self) -> None:
         left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
@@ -143,7 +144,7 @@ class Presence:
         if self._run is not None:
             run, self._run = self._run, None
             run.anchor.close()
-            _see_off(run.broker)
+            see_off(run.broker, serves_others=self._others > 0)
 
     def _leave_at_exit(self) -> None:
         if self._finalizer is None:
@@ -184,9 +185,32 @@ def _last_error() -> BaseException | None:
     return None if isinstance(error, SystemExit) else error
 
 
-def _see_off(broker: subprocess.Popen[bytes] | None) -> None:
-    """Wait for a broker that ends now; one that serves other programs is left alone."""
+def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
+    """Leave a run on purpose; return how many connections other processes have to its broker.
+
+    Args:
+        anchor: The connection of the program that opened the load.
+        result: How the run ended, a `persistq.journal.base.RunResult`; empty if it goes on.
+        reason: Why.
+    """
+    anchor.send(Farewell(result, reason))
+    while not isinstance(answer := anchor.receive(), Answer):
+        continue
+    return int(answer.value)
+
+
+def see_off(broker: subprocess.Popen[bytes] | None, *, serves_others: bool) -> None:
+    """Wait for a broker that ends now; one that serves others is left alone.
+
+    Args:
+        broker: The broker, if this process started it.
+        serves_others: Whether it goes on.
+    """
     if broker is None:
+        return
+    if serves_others:
+        # It ends by itself some day; there is nobody to wait for it, and nothing to warn about.
+        broker.returncode = 0
         return
     with contextlib.suppress(subprocess.TimeoutExpired):
         broker.wait(BROKER_EXIT_S)

@@ -87,7 +87,9 @@ def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
     holder = holder_of(lock)
     if holder is None or not is_held(lock):
         return None
-    if holder.host != socket.gethostname() or holder.kind != opening.kind:
+    foreign = holder.host != socket.gethostname() or holder.kind != opening.kind
+    # What a live program works on is not abandoned behind its back.
+    if foreign or opening.fresh:
         raise JournalBusy(opening.path, holder.pid, holder.host)
     handle = _handle(opening, holder, ack_interval)
     try:
@@ -103,10 +105,11 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
         broker = _spawn(opening, theirs)
-    anchor = Connection(ours, opening.name)
+    anchor = Connection(ours, opening.name, opening.token)
     hello = Hello(opening.token, os.getpid(), opening.family, Role.ANCHOR)
     try:
         welcome = anchor.greet(hello, timeout + opening.fence_timeout)
+        holder = _published(opening, anchor)
     except JournalBusy as busy:
         _discard(anchor, broker)
         raise _BetweenTwoRuns(busy) from busy
@@ -116,10 +119,17 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     except BaseException:
         _discard(anchor, broker)
         raise
-    holder = holder_of(lock_path(opening.path))
-    assert holder is not None, "the broker published itself before it answered"
     handle = _handle(opening, holder, ack_interval)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, broker)
+
+
+def _published(opening: Opening, anchor: Connection) -> Holder:
+    """Return where the broker listens; it has published that before it answered."""
+    holder = holder_of(lock_path(opening.path))
+    while holder is None:
+        # So it is about to leave, and its last words, or the end of the stream, say why.
+        anchor.receive()
+    return holder
 
 
 def _discard(anchor: Connection, broker: subprocess.Popen[bytes]) -> int:

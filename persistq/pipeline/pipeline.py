@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from persistq.broker.wire import Farewell, QueueSizes
+from persistq.broker.wire import QueueSizes
+from persistq.client.presence import say_farewell, see_off, sizes_of_run
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import (
@@ -40,8 +42,6 @@ from persistq.pool.worker import Assignment, run_worker
 from persistq.settings import Settings, available_cpus, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-BROKER_EXIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,8 +394,6 @@ def _outstanding(queues: Iterable[QueueSizes]) -> int:
 
 
 def _counted(run: OpenedRun) -> tuple[QueueSizes, ...]:
-    from persistq.client.presence import sizes_of_run
-
     return tuple(sizes_of_run(run.handle))
 
 
@@ -421,10 +419,11 @@ def _take_leave(run: OpenedRun, outcome: RunOutcome) -> None:
     """Tell the broker how the run ended, and wait until it has folded the journal."""
     result = {"INTERRUPTED": "interrupted", "FAILED": "failed", "DONE": "done"}.get(outcome.outcome)
     if result is not None:
-        run.anchor.send(Farewell(result, outcome.reason))
+        # If it dies now, the end of this run is missing in the journal, and nothing else.
+        with contextlib.suppress(BrokerLost):
+            say_farewell(run.anchor, result, outcome.reason)
     run.anchor.close()
-    if run.broker is not None:
-        run.broker.wait(BROKER_EXIT_S)
+    see_off(run.broker, serves_others=False)
 
 
 def _concluded(summary: Summary, *, check: bool) -> Summary:

@@ -10,10 +10,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from multiprocessing import connection
 
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
+
+ORPHAN_PAUSE_S = 0.1
 
 _PR_SET_PDEATHSIG = 1
 
@@ -60,4 +63,7 @@ def _watch_parent() -> None:
     if parent is not None:
         with contextlib.suppress(OSError):
             connection.wait([parent.sentinel])
+        # A dying process closes its files in no certain order. If this one's end came before the
+        # supervisor's, the broker would blame the item in hand.
+        time.sleep(ORPHAN_PAUSE_S)
         os._exit(ORPHANED)

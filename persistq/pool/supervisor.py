@@ -199,11 +199,11 @@ class Supervisor:
             self._deadline = time.monotonic()
             return
         self._signal = number
+        self._end("INTERRUPTED", f"interrupted by {name}")
+        self._halt()
         self._display.say(
             f"{name}: finishing the items in flight (up to {self._grace:g} s); again to end at once"
         )
-        self._end("INTERRUPTED", f"interrupted by {name}")
-        self._halt()
 
     def _halt(self) -> None:
         control, _ = Connection.dial(self._run.handle, Role.CONTROL)

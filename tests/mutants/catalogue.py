@@ -60,13 +60,6 @@ MUTANTS = [
         (f"{QUEUE}test_deaths.py::test_item_of_a_killed_consumer_goes_to_another",),
     ),
     Mutant(
-        "drops the last words of a dead peer",
-        "persistq/broker/link.py",
-        "                self.gone = True\n                break\n",
-        "                self.gone = True\n                return []\n",
-        (f"{QUEUE}test_deaths.py::test_finished_items_of_a_killed_consumer_stay_finished",),
-    ),
-    Mutant(
         "does not wait for the workers of a dead broker",
         "persistq/fence.py",
         "        while not self._try_exclusive():\n",
@@ -146,16 +139,9 @@ MUTANTS = [
     ),
     Mutant(
         "lets the children of a killed program go on",
-        "persistq/broker/session.py",
-        "        return None if pid is None else RunEnded(self.opening.name, pid)\n",
-        "        return None\n",
-        (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end",),
-    ),
-    Mutant(
-        "keeps a parent's sockets open in a forked child",
-        "persistq/client/connection.py",
-        "os.register_at_fork(after_in_child=_drop_in_child)",
-        "",
+        "persistq/broker/server.py",
+        "                other.refuse(RunEnded(session.opening.name, link.pid))\n",
+        "                pass\n",
         (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end",),
     ),
     Mutant(
