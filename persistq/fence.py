@@ -147,6 +147,11 @@ class Fence:
         """Clear all slots. Call it when the fence is clear."""
         os.pwrite(self._file, bytes(_FILE_BYTES), 0)
 
+    @property
+    def full(self) -> bool:
+        """Whether all slots are taken."""
+        return not self._free
+
     def grant(self) -> int:
         """Return a free slot, cleared.
 

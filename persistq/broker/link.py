@@ -17,6 +17,7 @@ from persistq.broker.wire import (
 from persistq.errors import PersistqError
 
 READ_BYTES = 1 << 18
+GREETING_BYTES_MAX = 1 << 16
 READS_PER_TURN = 8
 """Bounds what one busy peer adds to a transaction, so that nobody waits long for his commit."""
 
@@ -96,6 +97,10 @@ class Link:
                 self.gone = True
                 break
             messages += self._reader.feed(data)
+            if self.hello is None and self._reader.pending > GREETING_BYTES_MAX:
+                # A stranger; nobody introduces himself at such length.
+                self.gone = True
+                break
             if len(data) < READ_BYTES:
                 break
         return messages

@@ -33,12 +33,13 @@ from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
 from persistq.broker.wire import Role
-from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded
-from persistq.fence import Fence
+from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
+from persistq.fence import SLOTS, Fence
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
 
 IDLE_S = 60.0
+CONSUMER_MESSAGES = (wire.Take, wire.Done, wire.Failed, wire.Dropped, wire.GiveBack)
 
 
 class Broker:
@@ -219,10 +220,20 @@ class Broker:
                 if link.hello is None and not isinstance(message, wire.Hello):
                     link.gone = True
                     return
+                if not self._is_due(link, message):
+                    link.gone = True
+                    return
                 self._handlers[type(message)](link, message)
         except msgspec.MsgspecError:
             # Not one of ours: drop it, whoever it is.
             link.gone = True
+
+    @staticmethod
+    def _is_due(link: Link, message: wire.ClientMessage) -> bool:
+        """Return whether a client of this kind may send this message."""
+        if isinstance(message, CONSUMER_MESSAGES):
+            return link.role is Role.CONSUMER
+        return link.hello is None or not isinstance(message, wire.Hello)
 
     def _drain(self) -> None:
         """Read whatever has arrived, so that a put that returned before a seal counts."""
@@ -284,6 +295,10 @@ class Broker:
         opening, roster = self._session.opening, self._session.roster
         if (pid := roster.dead(hello.family)) is not None:
             return RunEnded(opening.name, pid)
+        if hello.role is Role.CONSUMER and self._session.fence.full:
+            return UsageError(
+                f"queue {opening.name!r} has {SLOTS:,} consumers, the most there can be"
+            )
         first = roster.first()
         if hello.role is not Role.ANCHOR or opening.kind != "pipeline" or first is None:
             return None

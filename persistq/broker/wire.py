@@ -440,6 +440,11 @@ class FrameReader(Generic[M]):
         del self._buffer[:start]
         return messages
 
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that has not arrived whole."""
+        return len(self._buffer)
+
     def preview(self, data: bytes) -> list[M]:
         """Return the messages that these bytes would complete, without taking them in."""
         other = FrameReader(self._decode)
