@@ -1,0 +1,1 @@
+"""Crash tests: what is promised, checked with evidence that lies outside the journal."""

@@ -1,0 +1,65 @@
+"""A load through a `Pipeline` of two stages, with evidence of everything it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from evidence import EFFECTS, Pen
+
+from persistq import Pipeline
+
+ITEMS = int(os.environ["SOAK_ITEMS"])
+SHORT_S = float(os.environ["SOAK_SHORT_S"])
+LONG_S = float(os.environ["SOAK_LONG_S"])
+LONG_EVERY = 10
+PACE_ITEMS = 100
+PACE_S = 0.01
+"""The source takes a good part of the load's time, so that kills find it alive."""
+
+effects = Pen(Path(EFFECTS))
+pipeline = Pipeline("soak", workers=2)
+
+
+def work(key: str, attempt: int) -> None:
+    """Take about as long as items of both kinds do, and have an effect."""
+    began = time.monotonic()
+    effects.write("S", key, attempt, os.getpid())
+    if int(key[1:]) % LONG_EVERY == 0:
+        time.sleep(LONG_S)
+    # The shortest handler bounds how many finished items fit in ack_interval, so it is spun.
+    while time.monotonic() - began < SHORT_S:
+        pass
+    effects.write("E", key, os.getpid())
+
+
+@pipeline.source
+def keys() -> Iterator[int]:
+    """Yield every key."""
+    effects.write("P", "source", os.getpid())
+    for number in range(ITEMS):
+        if number % PACE_ITEMS == 0:
+            time.sleep(PACE_S)
+        yield number
+
+
+@pipeline.stage
+def first(number: int, item: Any) -> int:
+    """Work on a number and pass it on."""
+    work(f"a{number}", item.attempt)
+    return number
+
+
+@pipeline.stage
+def second(number: int, item: Any) -> None:
+    """Work on a number again; it ends here."""
+    work(f"b{number}", item.attempt)
+
+
+if __name__ == "__main__":
+    pipeline.run()

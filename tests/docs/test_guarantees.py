@@ -1,0 +1,58 @@
+"""Every promise in the documents names a test that exists; every test of bad ground is told."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "guarantees.md"
+
+NAMED = sorted(set(re.findall(r"(tests/[\w/]+\.py)::(\w+)", PAGE.read_text(encoding="utf-8"))))
+
+
+def names_in(path: Path) -> set[str]:
+    """Return what a test file defines at its top level."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    assigned = {
+        node.target.id
+        for node in body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    return functions | assigned
+
+
+def test_the_page_names_tests() -> None:
+    """An empty list would prove nothing."""
+    assert len(NAMED) > 50
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_every_named_test_exists(path: str, name: str) -> None:
+    """A promise whose test was renamed or removed is no promise."""
+    assert name in names_in(ROOT / path)
+
+
+def test_every_row_names_a_test() -> None:
+    """What nothing shows is not in a table."""
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "| " in line]
+    claims = [row for row in rows if not row.startswith(("| event", "|---"))]
+    assert claims
+    assert [row for row in claims if "::" not in row] == []
+
+
+def test_every_test_of_bad_ground_is_in_the_page() -> None:
+    """What is shown is also told."""
+    found = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in (ROOT / "tests" / "ground").glob("test_*.py")
+        for name in names_in(path)
+        if name.startswith("test_")
+    }
+    assert found - set(NAMED) == {
+        ("tests/ground/test_bad_files.py", "test_the_longest_name_is_accepted")
+    }
