@@ -14,7 +14,7 @@ RIVALS = $(VENV)/.rivals
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test bench bench-full figures wheel clean
+.PHONY: help venv demo test mutants soak bench bench-full figures wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,13 @@ test: $(READY)  ## run the linters, the type checker, the architecture's contrac
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/mutants
+
+mutants: $(READY)  ## plant bugs one by one, and prove that the tests notice each
+	$(BIN)/python -m pytest tests/mutants
+
+soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost
+	$(BIN)/python -m tests.crash.soak --minutes $(or $(MINUTES),20)
 
 # Rivals and matplotlib; without them the benchmarks run, and say who is missing.
 $(RIVALS): $(READY)

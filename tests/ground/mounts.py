@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ NEEDS_LOOP = pytest.mark.skipif(
     or shutil.which("mkfs.ext4") is None,
     reason="mounting an image needs root, loop devices and mkfs.ext4",
 )
+
+BUSY_S = 20.0
 
 
 class Mount:
@@ -41,8 +44,19 @@ class Mount:
             pytest.skip(f"mounting is not possible here: {ended.stderr.strip()}")
 
     def detach(self) -> None:
-        """Unmount it; what still uses it keeps it alive, unseen."""
-        subprocess.run(["umount", "--lazy", str(self.place)], check=True)
+        """Unmount it, as soon as nobody uses it any more.
+
+        Never lazily: an image that is mounted again while the old mount lives on has two owners.
+        """
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            ended = subprocess.run(
+                ["umount", str(self.place)], capture_output=True, text=True, check=False
+            )
+            if not ended.returncode:
+                return
+            assert time.monotonic() < deadline, ended.stderr
+            time.sleep(0.01)
 
     def fill(self) -> None:
         """Leave no byte free."""

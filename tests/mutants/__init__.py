@@ -1,0 +1,1 @@
+"""Planted bugs, and the proof that the tests notice them."""
