@@ -138,6 +138,10 @@ class Fence:
         words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
         return sorted({pid for pid in words[::_WORDS] if pid})
 
+    def keepers(self) -> list[int]:
+        """Return those of them that live, and so may keep the fence closed."""
+        return [pid for pid in self.occupants() if _lives(pid)]
+
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""
         words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
@@ -177,3 +181,13 @@ class Fence:
         except BlockingIOError:
             return False
         return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,117 @@
+"""What happens when a process of a pipeline cannot even start."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import MakeProgram
+
+
+def test_a_broker_that_dies_at_its_start_is_told_apart_from_failed_items(
+    program: MakeProgram,
+) -> None:
+    """Exit code 3, not 1, because nothing is known about the load."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_FAILPOINT="journal.before_commit:kill")
+    assert ended.code == 3
+    assert "the broker of 'demo' is gone (it ended at start" in ended.err
+    assert "Traceback" not in ended.err
+    assert script.run().code == 0
+    assert script.counts == {"0": 1, "1": 1, "2": 1}
+
+
+def test_a_worker_whose_context_raises_ends_the_run(
+    program: MakeProgram, start_method: str
+) -> None:
+    """No endless loop, however long the context takes to fail; the load can be carried on."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        @pipeline.context
+        def connect():
+            if not (HERE / "fixed").exists():
+                raise ConnectionRefusedError("no database")
+            return 1
+
+        @pipeline.stage
+        def store(number, ctx): note(number)
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD=start_method)
+    assert ended.code == 3
+    assert "ConnectionRefusedError: no database" in ended.err
+    assert "cannot be started (the last one ended with exit code 1)" in ended.err
+    assert "persistq resume demo" in ended.err
+    assert script.rows("SELECT count(*) FROM failure") == [0], "no item is to blame"
+    script.touch("fixed")
+    assert script.run(PERSISTQ_START_METHOD=start_method).code == 0
+    assert script.counts == {str(number): 1 for number in range(10)}
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_handler_that_cannot_be_sent_to_a_worker_is_refused(
+    program: MakeProgram, method: str
+) -> None:
+    """A lambda works under fork; where it cannot work, one sentence says what to do."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        pipeline.stage(name="work")(lambda number: note(number))
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD=method)
+    assert ended.code not in {0, 3}
+    assert "worker work-1 cannot be started" in ended.err
+    assert "define handlers at the top level of a module" in ended.err
+    assert script.run(PERSISTQ_START_METHOD="fork").code == 0
+    assert script.counts == {str(number): 1 for number in range(10)}
+
+
+def test_a_module_that_cannot_be_imported_in_a_worker_ends_the_run(program: MakeProgram) -> None:
+    """Under spawn the script is imported again, and may fail only there."""
+    script = program(
+        """
+        if __name__ != "__main__":
+            raise ImportError("only importable as the main program")
+
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            yield from range(10)
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD="spawn")
+    assert ended.code == 3
+    assert "cannot be started (the last one ended with exit code 1)" in ended.err
