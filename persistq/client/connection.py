@@ -6,9 +6,11 @@ import contextlib
 import os
 import select
 import socket
+import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,31 @@ class Handle:
         return fence_path(self.journal)
 
 
+class Conversation:
+    """Steps that belong together: if they are interrupted, the connection is not used any more.
+
+    Ctrl-C raises between any two steps of the interpreter. What it struck is half done: items are
+    counted and not sent, or a message was read and not heeded, and who goes on might wait for ever
+    for what has come already.
+
+    Args:
+        connection: The connection.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = weakref.proxy(connection)
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Look whether the connection can still be used."""
+        if error is not None:
+            self._connection.interrupted(error)
+
+
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
 _last_words: set[str] = set()
 
@@ -79,6 +106,10 @@ class Connection:
         sock: A connected socket, which the connection owns.
         name: The load's name, for messages.
         token: The secret of the run, which tells its broker from others.
+
+    Attributes:
+        conversation: Guards steps that belong together.
+        before_tear: Called before an end is made of an interrupted conversation.
     """
 
     def __init__(self, sock: socket.socket, name: str, token: str = "") -> None:
@@ -87,7 +118,12 @@ class Connection:
         self._sock = sock
         self._reader: FrameReader[BrokerMessage] = FrameReader(from_broker)
         self._inbox: deque[BrokerMessage] = deque()
+        self._arrived: deque[bytes] = deque()
+        self._blocked = 0  # the thread that waits
+        self._torn = False
         self._seq = 0
+        self.conversation = Conversation(self)
+        self.before_tear: Callable[[], None] = lambda: None
         self._last_words: JournalError | None = None
         _open.add(self)
 
@@ -140,6 +176,10 @@ class Connection:
             self._sock.sendall(frame(message))
         except OSError as error:
             raise self._lost(error) from error
+        except BaseException:
+            # Interrupted; nobody knows how much of it was sent.
+            self.tear()
+            raise
 
     def receive(self, timeout: float | None = None) -> BrokerMessage:
         """Return the next message.
@@ -165,17 +205,11 @@ class Connection:
             BrokerLost: The broker is gone.
             PersistqError: One of them is a refusal.
         """
-        while True:
-            try:
-                data = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                raise self._lost(error) from error
-            if not data and self._inbox:
+        while self._arrived or self._take_in(socket.MSG_DONTWAIT):
+            if self._inbox and not self._arrived[0]:
                 # What it said before it went comes first; the next look finds it gone.
                 break
-            self._feed(data)
+            self._feed(self._arrived.popleft())
         messages = list(self._inbox)
         self._inbox.clear()
         return list(map(self._checked, messages))
@@ -189,12 +223,29 @@ class Connection:
             make: The request's class; its first field is the number.
             args: Its other fields.
         """
-        self._seq += 1
-        self.send(make(self._seq, *args))
-        while True:
-            message = self.receive()
-            if isinstance(message, Answer) and message.seq == self._seq:
-                return message.value
+        with self.conversation:
+            self._seq += 1
+            self.send(make(self._seq, *args))
+            while True:
+                message = self.receive()
+                if isinstance(message, Answer) and message.seq == self._seq:
+                    return message.value
+
+    def interrupted(self, error: BaseException) -> None:
+        """Make an end if an exception from elsewhere struck this process in mid-conversation.
+
+        It does no harm where it strikes mostly: in waiting.
+        """
+        waiting = self._blocked == threading.get_ident()
+        if not waiting and not isinstance(error, PersistqError):
+            self.tear()
+        self._blocked = 0
+
+    def tear(self) -> None:
+        """Make an end: whatever is asked of this connection from now on is refused."""
+        self._torn = True
+        self.before_tear()
+        self._sock.close()
 
     def close(self) -> None:
         """Close the socket; safe to call twice."""
@@ -202,21 +253,37 @@ class Connection:
         self._sock.close()
 
     def _wait(self, deadline: float | None) -> None:
-        if deadline is None:
+        if deadline is None or self._torn or self._arrived:
             return
         remaining = max(0.0, deadline - time.monotonic())
         # select() fails on descriptors over 1023, which a large program has.
         poller = select.poll()
         poller.register(self._sock, select.POLLIN)
-        if not poller.poll(remaining * 1000):
+        self._blocked = threading.get_ident()
+        ready = poller.poll(remaining * 1000)
+        self._blocked = 0
+        if not ready:
             raise TimeoutError
 
     def _read(self) -> None:
+        if not self._arrived:
+            self._take_in()
+        self._feed(self._arrived.popleft())
+
+    def _take_in(self, flags: int = 0) -> bool:
+        """Wait for bytes; False if the flags say not to wait and there are none."""
+        self._blocked = threading.get_ident()
         try:
-            data = self._sock.recv(READ_BYTES)
+            # One step of the interpreter: bytes are never in between, whatever interrupts it.
+            self._arrived.extend(map(self._sock.recv, (READ_BYTES,), (flags,)))
+        except BlockingIOError:
+            self._blocked = 0
+            return False
         except OSError as error:
+            self._blocked = 0
             raise self._lost(error) from error
-        self._feed(data)
+        self._blocked = 0
+        return True
 
     def _feed(self, data: bytes) -> None:
         if not data:
@@ -224,6 +291,8 @@ class Connection:
         self._inbox += self._reader.feed(data)
 
     def _lost(self, error: OSError) -> PersistqError:
+        if self._torn:
+            return BrokerLost(self.name, "this process was interrupted while it talked to it")
         return _gone(self.name, self.token, error.strerror or str(error))
 
     def last_words(self) -> JournalError | None:
@@ -262,6 +331,9 @@ def _connect(handle: Handle) -> socket.socket:
     except OSError as error:
         sock.close()
         raise _gone(handle.name, handle.token, error.strerror or str(error)) from error
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

@@ -71,6 +71,8 @@ class Consumer:
             self._post.close()
             raise
         self._post.occupy(welcome.slot)
+        # Whoever is interrupted lives on: no item is to blame.
+        self._connection.before_tear = partial(self._post.hold, 0)
         self._buffer: deque[Delivery] = deque()
         self._answers: dict[int, Any] = {}
         self._windows_seen = 0
@@ -202,7 +204,7 @@ class Consumer:
         Whatever this process put elsewhere is journaled first: a result must not be lost when the
         item that it came from is recorded as done.
         """
-        with self._sending:
+        with self._sending, self._connection.conversation:
             finished, busy, outputs = self._finished, self._busy, self._outputs
             self._finished, self._outputs, self._busy = [], [], 0.0
             self._reported_at = time.monotonic()
@@ -222,8 +224,9 @@ class Consumer:
             # A thread that waits for work reads what comes, the answer too.
             if self._getting.acquire(timeout=LOCK_S):
                 try:
-                    if seq not in self._answers:
-                        self._heed(self._connection.receive())
+                    with self._connection.conversation:
+                        if seq not in self._answers:
+                            self._heed(self._connection.receive())
                 finally:
                     self._getting.release()
         del self._answers[seq]
@@ -264,8 +267,9 @@ class Consumer:
         try:
             # Another thread, or an answer to an early request, may have brought some by now.
             while True:
-                self._heed_all(self._connection.poll())
-                answer = None if self._buffer else self._request(timeout, deadline)
+                with self._connection.conversation:
+                    self._heed_all(self._connection.poll())
+                    answer = None if self._buffer else self._request(timeout, deadline)
                 if answer is not None:
                     return answer if isinstance(answer, Ended) else None
                 with contextlib.suppress(IndexError):  # another thread may have been quicker

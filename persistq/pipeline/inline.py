@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from persistq.broker.wire import Ended
 from persistq.client.consumer import Consumer
+from persistq.errors import BrokerLost
 from persistq.pipeline.source import SourceAssignment, drain_source
 from persistq.pool.worker import Assignment, Worker
 
@@ -43,7 +45,9 @@ class InlineRun:
             return ended
         finally:
             for consumer in self._consumers:
-                consumer.leave()
+                # What interrupted the run comes first; it may have interrupted a consumer as well.
+                with contextlib.suppress(BrokerLost):
+                    consumer.leave()
 
     def _carry(self) -> Ended | None:
         """Work until nothing is ready; return the end of the last stage if it has come."""
