@@ -132,11 +132,14 @@ class PersistentQueue(Generic[T]):
     def put(self, obj: T, block: bool = True, timeout: float | None = None) -> None:
         """Put one item.
 
-        Returns when the item is in the broker's hands; `flush`, `task_done`, `close` and `join`
-        return when all that this process has put is journaled.
+        The item is on its way when this returns: sent at once, or, in a burst of puts, within a
+        millisecond together with those around it. `flush`, `task_done`, `close` and `join` return
+        when all that this process has put is journaled. To tell another process that something
+        was put, `flush` first.
 
-        Crash: an item that is not journaled yet is lost if broker and machine go down now; the
-        script puts it again when it is started again. A journaled item survives everything.
+        Crash: an item that is not journaled yet is lost if this process, the broker or the machine
+        goes down now; the script puts it again when it is started again. What is journaled is a
+        prefix of what was put. A journaled item survives everything.
 
         Args:
             obj: Any picklable object.
@@ -151,7 +154,7 @@ class PersistentQueue(Generic[T]):
         """
         codec, payload = self._codec.encode(obj)
         if not self._maxsize:
-            self._presence.producer.put(bytes([codec]), [payload])
+            self._presence.producer.put_one(codec, payload)
             return
         patience = _patience(block, timeout)
         if not self._presence.producer.offer(codec, payload, self._maxsize, patience):

@@ -116,8 +116,8 @@ class Presence:
             self._disconnect()
 
     def _leave(self) -> None:
-        if self._producer is not None and not self.hasty:
-            self._producer.flush()
+        if self._producer is not None:
+            self._producer.push() if self.hasty else self._producer.flush()
         self.drop_consumer(farewell=not isinstance(_last_error(), Exception))
         if self._run is not None:
             self._say_what_is_left()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,11 +17,6 @@ from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
 from persistq.pool.child import Word, become_child
-
-LINGER_S = 0.002
-"""How long an item that a source has yielded may wait for company."""
-
-CHUNK_ITEMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,73 +58,6 @@ class SourceAssignment:
     source: Source
     arguments: dict[str, Any]
     codec: ItemCodec
-
-
-class Outbox:
-    """Sends what a source yields in chunks, and never keeps an item back for long.
-
-    A source may pause for hours after an item, so a thread sends what lingers.
-
-    Args:
-        producer: Where items go.
-        codec: Encodes them.
-    """
-
-    def __init__(self, producer: Producer, codec: ItemCodec) -> None:
-        self._producer = producer
-        self._codec = codec
-        self._codecs = bytearray()
-        self._payloads: list[bytes] = []
-        self._sent_at = 0.0
-        self._lock = threading.Lock()
-        self._error: PersistqError | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._send_lingering, daemon=True)
-
-    def __enter__(self) -> Outbox:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def add(self, item: Any) -> None:
-        """Send an item, at once or very soon.
-
-        Raises:
-            ItemNotStorable: It cannot be encoded.
-        """
-        codec, payload = self._codec.encode(item)
-        with self._lock:
-            if self._error is not None:
-                raise self._error
-            self._codecs.append(codec)
-            self._payloads.append(payload)
-            idle = time.monotonic() - self._sent_at
-            if idle >= LINGER_S or len(self._payloads) >= CHUNK_ITEMS:
-                self._send()
-
-    def finish(self) -> None:
-        """Send the rest and wait until all is journaled."""
-        with self._lock:
-            self._send()
-        self._producer.flush()
-
-    def _send(self) -> None:
-        if self._payloads:
-            self._producer.put(bytes(self._codecs), self._payloads)
-            self._codecs, self._payloads = bytearray(), []
-        self._sent_at = time.monotonic()
-
-    def _send_lingering(self) -> None:
-        while not self._over.wait(LINGER_S):
-            with self._lock:
-                try:
-                    self._send()
-                except PersistqError as error:
-                    self._error = error
-                    return
 
 
 def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -> None:
@@ -179,8 +105,8 @@ def _drain(
 ) -> bool:
     source = assignment.source
     try:
-        with Outbox(producer, assignment.codec) as outbox:
-            over = _put_all(source.function(**assignment.arguments), outbox, on_item)
+        items = source.function(**assignment.arguments)
+        over = _put_all(items, assignment.codec, producer, on_item)
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
@@ -197,21 +123,26 @@ def _drain(
     return over
 
 
-def _put_all(items: Iterable[Any], outbox: Outbox, on_item: Callable[[], object] | None) -> bool:
+def _put_all(
+    items: Iterable[Any],
+    codec: ItemCodec,
+    producer: Producer,
+    on_item: Callable[[], object] | None,
+) -> bool:
     """Put items until they end; False if `on_item` ended them."""
     try:
         for item in items:
-            outbox.add(item)
+            producer.put_one(*codec.encode(item))
             if on_item is not None:
-                outbox.finish()
+                producer.flush()
                 if on_item() is not None:
                     return False
-    except PersistqError:
-        # The connection may be what failed, so there is nothing to finish on it.
+    except (PersistqError, KeyboardInterrupt):
+        # The connection may be what failed, or was interrupted: there is nothing to finish on it.
         raise
     except BaseException:
         # What was yielded before an error is kept: the other side may not give it out twice.
-        outbox.finish()
+        producer.flush()
         raise
-    outbox.finish()
+    producer.flush()
     return True

@@ -23,9 +23,11 @@ DEADLINE_S = 50.0
 HEADER = '''\
 from __future__ import annotations
 
-import os, signal, sys, threading, time
+import faulthandler, os, signal, sys, threading, time
 from pathlib import Path
 from persistq import Drop, Pipeline, Retry
+
+faulthandler.dump_traceback_later(45)
 
 HERE = Path(__file__).parent
 
@@ -105,7 +107,10 @@ class Program:
 
     def wait(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for a started script to end."""
-        code = process.wait(DEADLINE_S)
+        try:
+            code = process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the script hangs:\n{self.said(process)}") from None
         return Ended(code, (self.home / f"err{self.started.index(process)}").read_text())
 
     def run(self, **env: str) -> Ended:

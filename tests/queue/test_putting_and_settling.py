@@ -5,12 +5,15 @@ from __future__ import annotations
 import queue as stdlib
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
 from actors import iterate
 
 from persistq import DONE, ItemNotReadable, ItemNotStorable, UpstreamFailed, UsageError
+from persistq.broker.wire import Put
+from persistq.client.connection import Connection
 from persistq.journal.outstanding import JournalReader
 
 Any_ = Callable[..., Any]
@@ -338,3 +341,66 @@ def test_queue_prints_what_it_is(open_queue: Any_) -> None:
     queue = open_queue()
     assert repr(queue) == f"PersistentQueue('work', load=1, journal={queue.journal!r})"
     assert (queue.maxsize, queue.carried_on) == (0, False)
+
+
+def test_a_burst_of_puts_shares_its_messages(
+    open_queue: Any_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop of puts is a few messages, in order, whatever its items are."""
+    queue = open_queue()
+    queue.put("first")
+    sent: list[int] = []
+    send = Connection.send
+
+    def counting(self: Connection, message: Any) -> None:
+        if isinstance(message, Put):
+            sent.append(len(message.payloads))
+        send(self, message)
+
+    monkeypatch.setattr(Connection, "send", counting)
+    items = [number if number % 2 else (number,) for number in range(5_000)]
+    for item in items:
+        queue.put(item)
+    queue.flush()
+    assert sum(sent) == len(items)
+    assert len(sent) < len(items) / 5
+    assert list(queue.outstanding()) == ["first", *items]
+
+
+def test_the_last_of_a_burst_arrives_though_nothing_is_done_about_it(
+    open_queue: Any_, actor: Any_
+) -> None:
+    """Somebody else gets it while this process does nothing more."""
+    queue = open_queue()
+    other = actor(queue)
+    for number in range(3):
+        queue.put(number)
+    assert [other.ask("get") for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_child_cannot_overtake_its_parent(open_queue: Any_) -> None:
+    """What was put before a fork is ahead of what the child puts."""
+    queue = open_queue()
+    for number in range(3):
+        queue.put(number)
+    child = get_context("fork").Process(target=queue.put, args=(3,))
+    child.start()
+    child.join()
+    queue.flush()
+    assert list(queue.outstanding()) == [0, 1, 2, 3]
+
+
+def test_a_hasty_exit_still_sends_what_was_put(run_script: Any_, open_queue: Any_) -> None:
+    """`cancel_join_thread` gives up knowing of errors, not the items."""
+    run_script(HASTY)
+    assert list(open_queue().outstanding()) == [0, 1, 2]
+
+
+HASTY = """
+from persistq import PersistentQueue
+
+queue = PersistentQueue("work")
+for number in range(3):
+    queue.put(number)
+queue.cancel_join_thread()
+"""

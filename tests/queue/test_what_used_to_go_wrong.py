@@ -92,7 +92,7 @@ queue.{ending}
 def test_producer_of_much_work_exits_without_consumers(
     run_script: Any_, journal_dir: Path, ending: str
 ) -> None:
-    """There is no feeder thread that waits for somebody to read."""
+    """Nothing that is put waits for somebody to read."""
     done = run_script(MUCH.format(ending=ending))
     assert done.returncode == 0, done.stderr
     with JournalReader(journal_dir / "work.db") as reader:
