@@ -128,6 +128,7 @@ class Broker:
                 while self._session.links and not self._stopping:
                     self._turn(self._selector.select(self._patience()))
                 self._session.commit()
+                self._session.tell()
                 self._end_run()
             return 0
         except JournalError as error:
@@ -158,6 +159,7 @@ class Broker:
         self._flush_if_due()
         self._consuming.refill()
         self._consuming.hand_out()
+        self._session.tell()
         self._consuming.answer()
         self._controlling.answer(self._consuming.ended())
         self._listen()

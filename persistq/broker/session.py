@@ -83,16 +83,19 @@ class Session:
         return [link for link in self.links.values() if link.role is role]
 
     def after_commit(self, act: Callable[[], None]) -> None:
-        """Do something as soon as what this turn brought is committed."""
+        """Do something when what this turn brought is committed, and work has gone out."""
         self._after_commit.append(act)
 
     def commit(self) -> None:
-        """Commit the turn; then new items are ready, and what waited for it is done.
+        """Commit the turn; then new items are ready.
 
         Crash: see `Ledger.commit`; nobody is told of a record before it is committed.
         """
         for items in self.ledger.commit():
             self.scheduler.arrive(items)
+
+    def tell(self) -> None:
+        """Do what waited for the commit."""
         waiting, self._after_commit = self._after_commit, []
         for act in waiting:
             act()
