@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 
 from persistq.broker.wire import (
     BrokerMessage,
@@ -55,7 +56,7 @@ class Link:
         self.wants_push = False
         self.gone = False
         self._reader: FrameReader[ClientMessage] = FrameReader(from_client)
-        self._unsent = bytearray()
+        self._unsent: deque[memoryview] = deque()
 
     @property
     def role(self) -> Role | None:
@@ -107,7 +108,7 @@ class Link:
 
     def send(self, message: BrokerMessage) -> None:
         """Send as much as the peer takes, and keep the rest for `push`."""
-        self._unsent += frame(message)
+        self._unsent.append(memoryview(frame(message)))
         self.push()
 
     def refuse(self, error: PersistqError, seq: int = 0) -> None:
@@ -118,8 +119,10 @@ class Link:
         """Send what was kept, as far as the peer takes it."""
         try:
             while self._unsent:
-                sent = self.sock.send(self._unsent)
-                del self._unsent[:sent]
+                sent = self.sock.send(self._unsent[0])
+                rest = self._unsent.popleft()[sent:]
+                if rest:
+                    self._unsent.appendleft(rest)
         except BlockingIOError:
             return
         except OSError:

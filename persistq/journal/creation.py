@@ -6,7 +6,7 @@ import os
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -19,6 +19,9 @@ from persistq.journal.statements import Statement
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+
+_PAGE_BYTES: Final = 16 << 10
+"""Small items cost the same as with SQLite's 4 KiB when measured, large ones a quarter less."""
 
 
 def create(path: Path) -> None:
@@ -73,6 +76,7 @@ def stamp(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _build(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     # Nobody knows the draft's name yet, so it needs no protection against a crash.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from persistq.errors import JournalCorrupt
-from persistq.items import FailureKind, Item
+from persistq.items import FailureKind, Item, bytes_of
 from persistq.journal import outstanding, recording, schema
 from persistq.journal.base import (
     Attempts,
@@ -228,7 +228,8 @@ class SqliteJournal(Journal):
         settles = batch.settled_load is not None
         if settles:
             self._writer.require_same_file()
-        with self._writer.transaction(synced=batch.synced or settles):
+        size = bytes_of(batch.puts)
+        with self._writer.transaction(synced=batch.synced or settles, size=size):
             self._record_items(batch)
             self._record_failures(batch)
             self._record_counters(batch)
