@@ -16,7 +16,7 @@ from persistq.errors import (
     JournalNewer,
     JournalUnavailable,
 )
-from persistq.journal import schema
+from persistq.journal import marks
 from persistq.journal.faults import reported
 from persistq.runlock import is_held, lock_path
 
@@ -119,11 +119,11 @@ def schema_version(path: Path) -> int:
         JournalUnavailable: It cannot be read.
     """
     application_id, version = _ids(path)
-    if application_id != schema.APPLICATION_ID:
+    if application_id != marks.APPLICATION_ID:
         raise JournalForeign(str(path), "it is a database of another program: choose another name")
-    if version > schema.SCHEMA_VERSION:
+    if version > marks.SCHEMA_VERSION:
         reason = (
-            f"a newer persistq wrote it (schema {version}, known is {schema.SCHEMA_VERSION}): "
+            f"a newer persistq wrote it (schema {version}, known is {marks.SCHEMA_VERSION}): "
             "upgrade persistq"
         )
         raise JournalNewer(str(path), reason)

@@ -8,13 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import insert
-from sqlalchemy.schema import CreateIndex, CreateTable
-
-from persistq.journal import schema
+from persistq.journal import marks, statements
 from persistq.journal.connection import connect, fsync
 from persistq.journal.faults import reported
-from persistq.journal.statements import Statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,10 +65,10 @@ def draft_of(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def stamp(connection: sqlite3.Connection, version: int) -> None:
+def stamp(connection: sqlite3.Connection, number: int) -> None:
     """Mark a database as a journal of a schema version, within the caller's transaction."""
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute(f"PRAGMA application_id = {marks.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {number}")
 
 
 def _build(connection: sqlite3.Connection) -> None:
@@ -81,12 +77,10 @@ def _build(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN IMMEDIATE")
-    for table in (*schema.metadata.sorted_tables, schema.alembic_version):
-        connection.execute(Statement(CreateTable(table)).text)
-        for index in table.indexes:
-            connection.execute(Statement(CreateIndex(index)).text)
-    revision = Statement(insert(schema.alembic_version), "version_num")
-    connection.execute(revision.text, (schema.revision_of(schema.SCHEMA_VERSION),))
-    stamp(connection, schema.SCHEMA_VERSION)
+    for text in statements.SCHEMA:
+        connection.execute(text)
+    revision = marks.revision_of(marks.SCHEMA_VERSION)
+    connection.execute(statements.MARK_REVISION.text, (revision,))
+    stamp(connection, marks.SCHEMA_VERSION)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")

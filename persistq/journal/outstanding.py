@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Select, bindparam, exists, func, select
-
 from persistq.errors import JournalMissing, JournalUnavailable
 from persistq.items import (
     ITEMS_PER_QUEUE_MAX,
@@ -23,104 +21,20 @@ from persistq.items import (
     items_from,
     payload_of,
 )
-from persistq.journal import schema
+from persistq.journal import marks, statements
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.records import failure_from, load_from, queue_from, run_from
-from persistq.journal.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from persistq.journal.statement import Statement
+
 _PAGE_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 1024
-
-_put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
-_failure = schema.failure.c
-
-
-def _page(*filters: object) -> Select[tuple[int, int, bytes]]:
-    return (
-        select(_put.item_id, _put.codec, _put.payload)
-        .where(_put.item_id > bindparam("after_id"), _put.item_id <= bindparam("last_id"))
-        .where(*filters)  # type: ignore[arg-type]
-        .order_by(_put.item_id)
-        .limit(bindparam("most"))
-    )
-
-
-_IS_PARKED = exists().where(_parked.item_id == _put.item_id)
-
-PUT_PAGE = Statement(_page())
-OUTSTANDING_PAGE = Statement(_page(~exists().where(_done.item_id == _put.item_id), ~_IS_PARKED))
-PARKED_PAGE = Statement(
-    select(_put.item_id, _put.codec, _put.payload)
-    .select_from(schema.parked.join(schema.put_log, _parked.item_id == _put.item_id))
-    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
-    .order_by(_parked.item_id)
-    .limit(bindparam("most"))
-)
-LATEST_LOAD = Statement(
-    select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
-)
-_LOADS = Statement(select(schema.load).order_by(schema.load.c.load_id))
-_RUNS = Statement(
-    select(schema.run)
-    .where(schema.run.c.load_id == bindparam("of_load"))
-    .order_by(schema.run.c.run_id)
-)
-_LATEST_RUN = Statement(
-    select(schema.run).where(
-        schema.run.c.run_id
-        == select(func.max(schema.run.c.run_id))
-        .where(schema.run.c.load_id == bindparam("of_load"))
-        .scalar_subquery()
-    )
-)
-QUEUES = Statement(
-    select(schema.queue)
-    .where(schema.queue.c.load_id == bindparam("of_load"))
-    .order_by(schema.queue.c.position)
-)
-_FAILURES = Statement(
-    select(
-        _failure.item_id,
-        _failure.kind,
-        _failure.type,
-        _failure.message,
-        _failure.traceback,
-        _failure.pid,
-        _failure.signal,
-        _failure.exit_code,
-        _failure.peak_rss,
-        _failure.out_of_memory,
-    )
-    .where(_failure.item_id == bindparam("of_item"))
-    .order_by(_failure.failure_id)
-)
-
-_LATEST_FAILURES = Statement(
-    select(
-        _put.codec,
-        _put.payload,
-        _failure.at,
-        _failure.item_id,
-        _failure.kind,
-        _failure.type,
-        _failure.message,
-        _failure.traceback,
-        _failure.pid,
-        _failure.signal,
-        _failure.exit_code,
-        _failure.peak_rss,
-    )
-    .select_from(schema.failure.join(schema.put_log, _failure.item_id == _put.item_id))
-    .where(_failure.item_id > bindparam("after_id"), _failure.item_id <= bindparam("last_id"))
-    .order_by(_failure.failure_id.desc())
-    .limit(bindparam("most"))
-)
 
 
 class FailedAttempt(NamedTuple):
@@ -207,7 +121,7 @@ class JournalReader:
         if not size_of(self._file):
             raise JournalMissing(self.path, "there is no journal here")
         version = schema_version(self._file)
-        if version < schema.SCHEMA_VERSION:
+        if version < marks.SCHEMA_VERSION:
             reason = f"an older persistq wrote it (schema {version}): run its script to upgrade it"
             raise JournalUnavailable(self.path, reason)
         self._connection = open_to_read(self._file)
@@ -237,15 +151,15 @@ class JournalReader:
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
-        return [load_from(row) for row in self._rows(_LOADS)]
+        return [load_from(row) for row in self._rows(statements.LOADS)]
 
     def runs(self, load_id: int) -> list[Run]:
         """Return the runs of a load, oldest first."""
-        return [run_from(row) for row in self._rows(_RUNS, of_load=load_id)]
+        return [run_from(row) for row in self._rows(statements.RUNS, of_load=load_id)]
 
     def failures(self, item_id: int) -> list[Failure]:
         """Return the failed attempts at an item, oldest first, forgiven ones too."""
-        return [failure_from(row) for row in self._rows(_FAILURES, of_item=item_id)]
+        return [failure_from(row) for row in self._rows(statements.FAILURES, of_item=item_id)]
 
     def latest_failures(self, most: int) -> list[FailedAttempt]:
         """Return the failed attempts of the latest load that came last, newest first.
@@ -258,7 +172,7 @@ class JournalReader:
             return []
         # A load's queues are numbered one after the other, so the ends enclose them all.
         bounds = {"after_id": ranges[0][0], "last_id": ranges[-1][1]}
-        rows = self._rows(_LATEST_FAILURES, most=most, **bounds)
+        rows = self._rows(statements.LATEST_FAILURES, most=most, **bounds)
         return [_attempt_from(row) for row in rows]
 
     def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
@@ -268,7 +182,7 @@ class JournalReader:
             queue_id: A queue; all queues of the latest load when None.
             page: Most items to hold in memory at a time.
         """
-        return self._paged(OUTSTANDING_PAGE, queue_id, page)
+        return self._paged(statements.OUTSTANDING_PAGE, queue_id, page)
 
     def parked(
         self, queue_id: int | None = None, page: int = 1000
@@ -279,7 +193,7 @@ class JournalReader:
             queue_id: A queue; all queues of the latest load when None.
             page: Most items to hold in memory at a time.
         """
-        for item in self._paged(PARKED_PAGE, queue_id, page):
+        for item in self._paged(statements.PARKED_PAGE, queue_id, page):
             failures = self.failures(item.item_id)
             yield item, failures[-1] if failures else None
 
@@ -301,15 +215,15 @@ class JournalReader:
         return [queue_range(row.queue_id) for row in self._queues(load.load_id)] if load else []
 
     def _latest_load(self) -> Load | None:
-        rows = self._rows(LATEST_LOAD, most=1)
+        rows = self._rows(statements.LATEST_LOAD, most=1)
         return load_from(rows[0]) if rows else None
 
     def _latest_run(self, load_id: int) -> Run | None:
-        rows = self._rows(_LATEST_RUN, of_load=load_id)
+        rows = self._rows(statements.LATEST_RUN, of_load=load_id)
         return run_from(rows[0]) if rows else None
 
     def _queues(self, load_id: int) -> list[QueueRow]:
-        return [queue_from(row) for row in self._rows(QUEUES, of_load=load_id)]
+        return [queue_from(row) for row in self._rows(statements.QUEUES, of_load=load_id)]
 
     def _rows(self, statement: Statement, **values: int) -> list[tuple[object, ...]]:
         with reported(self._file):

@@ -1,4 +1,4 @@
-"""The statements that write."""
+"""The statements that write, as constructs; `compiling` turns them into `statements`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from persistq.items import FailureKind, Outcome
 from persistq.journal import schema
 from persistq.journal.base import LoadState
-from persistq.journal.statements import Bulk, Statement
+from persistq.journal.construct import Construct
 
 _load, _run, _queue = schema.load, schema.run, schema.queue
 _failure, _parked, _key = schema.failure, schema.parked, schema.item_key
@@ -36,9 +36,9 @@ def _number(value: int) -> ColumnElement[int]:
     return literal_column(str(value))
 
 
-def _ending(outcome: Outcome) -> Statement:
+def _ending(outcome: Outcome) -> Construct:
     rows = select(_ids(), _number(outcome.value))
-    return Statement(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
+    return Construct(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
 
 
 def _between(column: Any) -> tuple[Any, Any]:
@@ -46,17 +46,17 @@ def _between(column: Any) -> tuple[Any, Any]:
 
 
 # The hot path.
-PUT = Bulk(schema.put_log, "item_id", "codec", "payload")
+PUT = Construct(insert(schema.put_log), "item_id", "codec", "payload", bulk=True)
 DONE = _ending(Outcome.DONE)
 DROPPED = _ending(Outcome.DROPPED)
-PARK = Statement(insert(_parked).from_select(["item_id"], select(_ids())))
+PARK = Construct(insert(_parked).from_select(["item_id"], select(_ids())))
 
-FAIL = Statement(
+FAIL = Construct(
     insert(_failure),
     *("run_id", "item_id", "kind", "type", "message", "traceback"),
     *("pid", "signal", "exit_code", "peak_rss", "out_of_memory", "at"),
 )
-NOTE_DEATH = Statement(
+NOTE_DEATH = Construct(
     update(_failure).where(
         _failure.c.failure_id
         == select(func.max(_failure.c.failure_id))
@@ -66,7 +66,7 @@ NOTE_DEATH = Statement(
     ),
     *("signal", "exit_code", "peak_rss", "out_of_memory"),
 )
-NOTE_ENDING = Statement(
+NOTE_ENDING = Construct(
     update(schema.worker).where(
         schema.worker.c.worker_id
         == select(func.max(schema.worker.c.worker_id))
@@ -76,49 +76,49 @@ NOTE_ENDING = Statement(
     ),
     "ending",
 )
-COUNT = Statement(
+COUNT = Construct(
     update(_queue).where(_queue.c.queue_id == bindparam("of_queue")),
     *("next_n", "done", "dropped", "parked", "sealed_total"),
 )
-EXHAUST = Statement(
+EXHAUST = Construct(
     upsert(schema.source).on_conflict_do_nothing(["queue_id"]), "queue_id", "exhausted_at"
 )
 
-BEGIN_LOAD = Statement(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
-END_LOAD = Statement(
+BEGIN_LOAD = Construct(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
+END_LOAD = Construct(
     update(_load).where(
         _load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.OPEN.value
     ),
     *("state", "ended_at"),
 )
-REOPEN_LOAD = Statement(
+REOPEN_LOAD = Construct(
     update(_load)
     .where(_load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.SETTLED.value)
     .values(state=LoadState.OPEN.value, ended_at=None)
 )
-BEGIN_RUN = Statement(
+BEGIN_RUN = Construct(
     insert(_run).values(reason=""),
     *("load_id", "executable", "argv", "cwd", "environment", "pid", "host"),
     *("started_at", "seen_at"),
 )
-END_RUN = Statement(
+END_RUN = Construct(
     update(_run).where(_run.c.run_id == bindparam("of_run")),
     *("seen_at", "ended_at", "result", "reason"),
 )
-SEE_RUN = Statement(
+SEE_RUN = Construct(
     update(_run).where(_run.c.run_id == select(func.max(_run.c.run_id)).scalar_subquery()),
     "seen_at",
 )
-ADD_WORKER = Statement(insert(schema.worker), "run_id", "queue_id", "pid", "started_at")
-END_WORKER = Statement(
+ADD_WORKER = Construct(insert(schema.worker), "run_id", "queue_id", "pid", "started_at")
+END_WORKER = Construct(
     update(schema.worker).where(schema.worker.c.worker_id == bindparam("of_worker")),
     *("ended_at", "ending"),
 )
-ADD_QUEUE = Statement(
+ADD_QUEUE = Construct(
     insert(_queue).values(next_n=1, done=0, dropped=0, parked=0), "load_id", "position", "name"
 )
 
-ATTEMPTS = Statement(
+ATTEMPTS = Construct(
     select(_failure.c.item_id, _failure.c.kind, func.count())
     .where(*_between(_failure.c.item_id), _failure.c.forgiven == literal_column("0"))
     .where(~exists().where(schema.done_log.c.item_id == _failure.c.item_id))
@@ -126,32 +126,34 @@ ATTEMPTS = Statement(
     .group_by(_failure.c.item_id, _failure.c.kind)
     .order_by(_failure.c.item_id, _failure.c.kind)
 )
-FORGIVE = Statement(
+FORGIVE = Construct(
     update(_failure)
     .where(_failure.c.item_id.in_(select(_parked.c.item_id).where(*_between(_parked.c.item_id))))
     .values(forgiven=1)
 )
-UNPARK = Statement(delete(_parked).where(*_between(_parked.c.item_id)))
-UNCOUNT_PARKED = Statement(
+UNPARK = Construct(delete(_parked).where(*_between(_parked.c.item_id)))
+UNCOUNT_PARKED = Construct(
     update(_queue).where(_queue.c.queue_id == bindparam("of_queue")).values(parked=0)
 )
 
-UNSEAL_AFTER = Statement(
+UNSEAL_AFTER = Construct(
     update(_queue)
     .where(_queue.c.load_id == bindparam("of_load"), _queue.c.position > bindparam("after"))
     .values(sealed_total=None)
 )
 
-CLEAR_DIGESTS = Statement(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
-ADD_DIGEST = Statement(
+CLEAR_DIGESTS = Construct(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
+ADD_DIGEST = Construct(
     upsert(_key)
     .values(n=literal_column("1"))
     .on_conflict_do_update(["queue_id", "digest"], set_={"n": _key.c.n + literal_column("1")}),
     *("queue_id", "digest"),
 )
-TAKE_DIGEST = Statement(
+TAKE_DIGEST = Construct(
     update(_key)
     .where(_key.c.queue_id == bindparam("of_queue"), _key.c.digest == bindparam("of_digest"))
     .where(_key.c.n > literal_column("0"))
     .values(n=_key.c.n - literal_column("1"))
 )
+
+MARK_REVISION = Construct(insert(schema.alembic_version), "version_num")

@@ -1,12 +1,10 @@
-"""The tables of a journal.
+"""The tables of a journal, for migrations and for `compiling`; nothing else imports SQLAlchemy.
 
 Times are TEXT: ISO 8601 in UTC with microseconds and ``+00:00``, so that they sort as they read.
 Each column says in its comment what always holds. ``put_log`` and ``done_log`` are append-only.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
@@ -22,18 +20,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-
-APPLICATION_ID: Final = 0x70737471
-"""``pstq`` in ASCII: marks a SQLite file as a journal (``PRAGMA application_id``)."""
-
-SCHEMA_VERSION: Final = 1
-"""``PRAGMA user_version``; also the number of the newest migration."""
-
-
-def revision_of(version: int) -> str:
-    """Return the Alembic revision that brings a journal to a schema version."""
-    return f"{version:04d}"
-
 
 metadata = MetaData()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from persistq.errors import JournalCorrupt
 from persistq.items import FailureKind, Item, bytes_of
-from persistq.journal import outstanding, recording, schema
+from persistq.journal import marks, statements
 from persistq.journal.base import (
     Attempts,
     Batch,
@@ -24,6 +24,7 @@ from persistq.journal.base import (
 )
 from persistq.journal.creation import create
 from persistq.journal.ground import examine
+from persistq.journal.outstanding import queue_range
 from persistq.journal.records import (
     command_values,
     failure_row,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from persistq.journal.statements import Statement
+    from persistq.journal.statement import Statement
 
 Durability = Literal["normal", "full"]
 
@@ -65,7 +66,7 @@ def open_journal(path: Path, *, durability: Durability = "normal") -> SqliteJour
     file, version = examine(path)
     if version is None:
         create(file)
-    elif version < schema.SCHEMA_VERSION:
+    elif version < marks.SCHEMA_VERSION:
         from persistq.journal import migrate  # Alembic takes half a second to import.
 
         migrate.upgrade(file, version)
@@ -88,7 +89,7 @@ class SqliteJournal(Journal):
 
     def latest_load(self) -> Load | None:
         """Return the load that was begun last, or None in a new journal."""
-        rows = self._writer.read(outstanding.LATEST_LOAD, most=1)
+        rows = self._writer.read(statements.LATEST_LOAD, most=1)
         return load_from(rows[0]) if rows else None
 
     def begin_load(self, kind: str) -> Load:
@@ -97,7 +98,7 @@ class SqliteJournal(Journal):
         Crash: the load is recorded whole or not at all.
         """
         with self._writer.transaction(synced=True):
-            self._writer.execute(recording.BEGIN_LOAD, kind=kind, created_at=now())
+            self._writer.execute(statements.BEGIN_LOAD, kind=kind, created_at=now())
         load = self.latest_load()
         assert load is not None
         return load
@@ -119,7 +120,7 @@ class SqliteJournal(Journal):
         moment = now()
         with self._writer.transaction(synced=True):
             cursor = self._writer.execute(
-                recording.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
+                statements.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
             )
         assert cursor.lastrowid is not None
         self._run_id = cursor.lastrowid
@@ -134,12 +135,12 @@ class SqliteJournal(Journal):
         moment = now()
         with self._writer.transaction(synced=True):
             self._writer.execute(
-                recording.END_RUN, of_run=run_id, seen_at=moment, ended_at=moment, **ending
+                statements.END_RUN, of_run=run_id, seen_at=moment, ended_at=moment, **ending
             )
 
     def queues(self, load_id: int) -> list[QueueRow]:
         """Return the load's queues by position."""
-        return [queue_from(row) for row in self._writer.read(outstanding.QUEUES, of_load=load_id)]
+        return [queue_from(row) for row in self._writer.read(statements.QUEUES, of_load=load_id)]
 
     def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
         """Record a new queue of a load and return it. Synced.
@@ -148,7 +149,7 @@ class SqliteJournal(Journal):
         """
         with self._writer.transaction(synced=True):
             cursor = self._writer.execute(
-                recording.ADD_QUEUE, load_id=load_id, position=position, name=name
+                statements.ADD_QUEUE, load_id=load_id, position=position, name=name
             )
         assert cursor.lastrowid is not None
         return QueueRow(cursor.lastrowid, load_id, position, name)
@@ -161,7 +162,7 @@ class SqliteJournal(Journal):
         assert self._run_id is not None, "workers belong to a run"
         with self._writer.transaction(synced=False):
             cursor = self._writer.execute(
-                recording.ADD_WORKER,
+                statements.ADD_WORKER,
                 run_id=self._run_id,
                 queue_id=queue_id,
                 pid=pid,
@@ -177,7 +178,7 @@ class SqliteJournal(Journal):
         """
         with self._writer.transaction(synced=False):
             self._writer.execute(
-                recording.END_WORKER, of_worker=worker_id, ended_at=now(), ending=ending
+                statements.END_WORKER, of_worker=worker_id, ended_at=now(), ending=ending
             )
 
     def note_death(
@@ -196,10 +197,10 @@ class SqliteJournal(Journal):
         ending = f"exit code {exit_code}" if signal is None else f"signal {signal}"
         with self._writer.transaction(synced=False):
             self._writer.execute(
-                recording.NOTE_ENDING, of_pid=pid, of_run=self._run_id, ending=ending
+                statements.NOTE_ENDING, of_pid=pid, of_run=self._run_id, ending=ending
             )
             self._writer.execute(
-                recording.NOTE_DEATH,
+                statements.NOTE_DEATH,
                 of_pid=pid,
                 of_run=self._run_id,
                 signal=signal,
@@ -249,7 +250,7 @@ class SqliteJournal(Journal):
         if not self._writer.unsynced:
             return
         with self._writer.transaction(synced=True):
-            if self._writer.execute(recording.SEE_RUN, seen_at=now()).rowcount == 0:
+            if self._writer.execute(statements.SEE_RUN, seen_at=now()).rowcount == 0:
                 # A transaction that changes nothing syncs nothing; this writes one page.
                 self._writer.rewrite_header()
 
@@ -265,11 +266,11 @@ class SqliteJournal(Journal):
             bytes_max: Stop after the item that brings the payloads to this many bytes.
         """
         bounds = after_id, last_id
-        return self._writer.page(outstanding.OUTSTANDING_PAGE, bounds, limit, bytes_max)
+        return self._writer.page(statements.OUTSTANDING_PAGE, bounds, limit, bytes_max)
 
     def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Item]:
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
-        return self._writer.page(outstanding.PUT_PAGE, (after_id, last_id), limit, bytes_max)
+        return self._writer.page(statements.PUT_PAGE, (after_id, last_id), limit, bytes_max)
 
     def failed_attempts(self, load_id: int) -> list[Attempts]:
         """Return the failures, not forgiven, of the load's outstanding items."""
@@ -277,7 +278,7 @@ class SqliteJournal(Journal):
             Attempts(item_id, FailureKind(kind), count)
             for row in self.queues(load_id)
             for item_id, kind, count in self._writer.read(
-                recording.ATTEMPTS, **_bounds(row.queue_id)
+                statements.ATTEMPTS, **_bounds(row.queue_id)
             )
         ]
 
@@ -295,9 +296,9 @@ class SqliteJournal(Journal):
             parking = [row.position for row in rows if row.parked]
             count = sum(self._unpark_queue(row.queue_id) for row in rows)
             if parking:
-                self._writer.execute(recording.REOPEN_LOAD, of_load=load_id)
+                self._writer.execute(statements.REOPEN_LOAD, of_load=load_id)
                 # What is retried may have outputs, so the stages behind it are open again too.
-                self._writer.execute(recording.UNSEAL_AFTER, of_load=load_id, after=parking[0])
+                self._writer.execute(statements.UNSEAL_AFTER, of_load=load_id, after=parking[0])
         return count
 
     # --- absorption ---
@@ -308,7 +309,7 @@ class SqliteJournal(Journal):
         Crash: all are forgotten, or none.
         """
         with self._writer.transaction(synced=False):
-            self._writer.execute(recording.CLEAR_DIGESTS, of_queue=queue_id)
+            self._writer.execute(statements.CLEAR_DIGESTS, of_queue=queue_id)
 
     def add_digests(self, queue_id: int, digests: Iterable[bytes]) -> None:
         """Count each digest once more.
@@ -317,7 +318,7 @@ class SqliteJournal(Journal):
         """
         rows = [(queue_id, digest) for digest in digests]
         with self._writer.transaction(synced=False):
-            self._writer.many(recording.ADD_DIGEST, rows)
+            self._writer.many(statements.ADD_DIGEST, rows)
 
     def take_digests(self, queue_id: int, digests: Sequence[bytes]) -> list[bool]:
         """Take one count off for each digest in turn; False where none was left.
@@ -326,7 +327,7 @@ class SqliteJournal(Journal):
         """
         rows = [(queue_id, digest) for digest in digests]
         with self._writer.transaction(synced=False):
-            return [self._writer.changed(recording.TAKE_DIGEST, row) for row in rows]
+            return [self._writer.changed(statements.TAKE_DIGEST, row) for row in rows]
 
     def close(self) -> None:
         """Flush, fold the log back into the file, and close. Safe to call twice.
@@ -345,10 +346,10 @@ class SqliteJournal(Journal):
 
     def _record_items(self, batch: Batch) -> None:
         if batch.puts:
-            self._writer.bulk(recording.PUT, batch.puts)
-        self._record_ids(recording.DONE, batch.done)
-        self._record_ids(recording.DROPPED, batch.dropped)
-        self._record_ids(recording.PARK, batch.parked)
+            self._writer.bulk(statements.PUT, batch.puts)
+        self._record_ids(statements.DONE, batch.done)
+        self._record_ids(statements.DROPPED, batch.dropped)
+        self._record_ids(statements.PARK, batch.parked)
 
     def _record_ids(self, statement: Statement, ids: list[int]) -> None:
         if ids:
@@ -359,17 +360,17 @@ class SqliteJournal(Journal):
         if batch.failures:
             moment = now()
             rows = [failure_row(self._run_id, moment, failure) for failure in batch.failures]
-            self._writer.many(recording.FAIL, rows)
+            self._writer.many(statements.FAIL, rows)
 
     def _record_counters(self, batch: Batch) -> None:
         for row in batch.queues.values():
             self._count(row)
             if row.position == 0 and row.sealed_total is not None:
-                self._writer.execute(recording.EXHAUST, queue_id=row.queue_id, exhausted_at=now())
+                self._writer.execute(statements.EXHAUST, queue_id=row.queue_id, exhausted_at=now())
 
     def _count(self, row: QueueRow) -> None:
         cursor = self._writer.execute(
-            recording.COUNT,
+            statements.COUNT,
             of_queue=row.queue_id,
             next_n=row.next_n,
             done=row.done,
@@ -381,16 +382,18 @@ class SqliteJournal(Journal):
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")
 
     def _end_load(self, load_id: int, state: LoadState) -> None:
-        self._writer.execute(recording.END_LOAD, of_load=load_id, state=state.value, ended_at=now())
+        self._writer.execute(
+            statements.END_LOAD, of_load=load_id, state=state.value, ended_at=now()
+        )
 
     def _unpark_queue(self, queue_id: int) -> int:
         bounds = _bounds(queue_id)
-        self._writer.execute(recording.FORGIVE, **bounds)
-        count = self._writer.execute(recording.UNPARK, **bounds).rowcount
-        self._writer.execute(recording.UNCOUNT_PARKED, of_queue=queue_id)
+        self._writer.execute(statements.FORGIVE, **bounds)
+        count = self._writer.execute(statements.UNPARK, **bounds).rowcount
+        self._writer.execute(statements.UNCOUNT_PARKED, of_queue=queue_id)
         return count
 
 
 def _bounds(queue_id: int) -> dict[str, int]:
-    after_id, last_id = outstanding.queue_range(queue_id)
+    after_id, last_id = queue_range(queue_id)
     return {"after_id": after_id, "last_id": last_id}

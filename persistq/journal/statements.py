@@ -1,86 +1,423 @@
-"""SQLAlchemy Core constructs, compiled once into text for the SQLite driver.
-
-Executing text on the driver's own connection is about four times as fast as going through
-SQLAlchemy's, and leaves one owner for the transaction.
-"""
+"""The statements of a journal; made by `persistq.journal.compiling`, not by hand."""
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
-from sqlalchemy import insert
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from persistq.journal.statement import Bulk, Statement
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from sqlalchemy import Table
-    from sqlalchemy.sql import ClauseElement
-
-    Row = tuple[Any, ...]
-
-_DIALECT = SQLiteDialect_pysqlite(paramstyle="qmark")
-
-
-class Statement:
-    """One construct as text with question marks.
-
-    Attributes:
-        text: What the driver executes.
-        names: The parameters in the order of their question marks.
+SCHEMA: Final = (
     """
-
-    __slots__ = ("_constants", "names", "text")
-
-    def __init__(self, construct: ClauseElement, *columns: str) -> None:
-        """Compile a construct.
-
-        Args:
-            construct: An insert, update, delete, select or DDL construct.
-            columns: The columns that an insert or update sets from parameters of the same names.
-        """
-        options: dict[str, Any] = {"column_keys": columns} if columns else {}
-        compiled = construct.compile(dialect=_DIALECT, **options)
-        self.text = str(compiled)
-        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
-        binds = getattr(compiled, "bind_names", {})
-        self._constants = {name: bind.value for bind, name in binds.items() if not bind.required}
-
-    def values(self, **values: Any) -> tuple[Any, ...]:
-        """Return the parameters in order, constants of the construct filled in."""
-        known = self._constants | values
-        return tuple(known[name] for name in self.names)
-
-
-class Bulk:
-    """Inserts many rows, a hundred with each execution: half the time of one by one.
-
-    Attributes:
-        one: Inserts one row.
-        wide: Inserts `WIDTH` rows.
+    CREATE TABLE done_log (
+        item_id INTEGER NOT NULL,
+        outcome INTEGER NOT NULL,
+        PRIMARY KEY (item_id)
+    )
+     STRICT
+    """,
     """
+    CREATE TABLE item_key (
+        queue_id INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (queue_id, digest),
+        CONSTRAINT item_key_not_negative CHECK (n >= 0)
+    )
+     WITHOUT ROWID,
+     STRICT
+    """,
+    """
+    CREATE TABLE load (
+        load_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        ended_at TEXT
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE parked (
+        item_id INTEGER NOT NULL,
+        PRIMARY KEY (item_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE put_log (
+        item_id INTEGER NOT NULL,
+        codec INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        PRIMARY KEY (item_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE source (
+        queue_id INTEGER NOT NULL,
+        exhausted_at TEXT NOT NULL,
+        PRIMARY KEY (queue_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE queue (
+        queue_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        load_id INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        next_n INTEGER NOT NULL,
+        done INTEGER NOT NULL,
+        dropped INTEGER NOT NULL,
+        parked INTEGER NOT NULL,
+        sealed_total INTEGER,
+        CONSTRAINT queue_position UNIQUE (load_id, position),
+        CONSTRAINT queue_name UNIQUE (load_id, name),
+        CONSTRAINT queue_id_fits_item_id CHECK (queue_id BETWEEN 1 AND 8388607),
+        CONSTRAINT queue_outstanding_not_negative CHECK (done + dropped + parked < next_n),
+        FOREIGN KEY(load_id) REFERENCES load (load_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE run (
+        run_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        load_id INTEGER NOT NULL,
+        executable TEXT NOT NULL,
+        argv TEXT NOT NULL,
+        cwd TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        host TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        seen_at TEXT NOT NULL,
+        ended_at TEXT,
+        result TEXT,
+        reason TEXT NOT NULL,
+        FOREIGN KEY(load_id) REFERENCES load (load_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE failure (
+        failure_id INTEGER NOT NULL,
+        run_id INTEGER,
+        item_id INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        type TEXT NOT NULL,
+        message TEXT NOT NULL,
+        traceback TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        signal INTEGER,
+        exit_code INTEGER,
+        peak_rss INTEGER,
+        out_of_memory INTEGER,
+        at TEXT NOT NULL,
+        forgiven INTEGER DEFAULT 0 NOT NULL,
+        PRIMARY KEY (failure_id),
+        FOREIGN KEY(run_id) REFERENCES run (run_id)
+    )
+     STRICT
+    """,
+    "CREATE INDEX ix_failure_item_id ON failure (item_id)",
+    """
+    CREATE TABLE worker (
+        worker_id INTEGER NOT NULL,
+        run_id INTEGER NOT NULL,
+        queue_id INTEGER NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        ended_at TEXT,
+        ending TEXT,
+        PRIMARY KEY (worker_id),
+        FOREIGN KEY(run_id) REFERENCES run (run_id)
+    )
+     STRICT
+    """,
+    """
+    CREATE TABLE alembic_version (
+        version_num VARCHAR(32) NOT NULL,
+        CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+    )
+    """,
+)
 
-    WIDTH = 100
+PUT_PAGE: Final = Statement(
+    """
+    SELECT put_log.item_id, put_log.codec, put_log.payload
+    FROM put_log
+    WHERE put_log.item_id > ? AND put_log.item_id <= ? ORDER BY put_log.item_id
+     LIMIT ? OFFSET ?
+    """,
+    "after_id last_id most param_1",
+    {"param_1": 0},
+)
 
-    __slots__ = ("one", "wide")
+OUTSTANDING_PAGE: Final = Statement(
+    """
+    SELECT put_log.item_id, put_log.codec, put_log.payload
+    FROM put_log
+    WHERE put_log.item_id > ? AND put_log.item_id <= ? AND NOT (EXISTS (SELECT *
+    FROM done_log
+    WHERE done_log.item_id = put_log.item_id)) AND NOT (EXISTS (SELECT *
+    FROM parked
+    WHERE parked.item_id = put_log.item_id)) ORDER BY put_log.item_id
+     LIMIT ? OFFSET ?
+    """,
+    "after_id last_id most param_1",
+    {"param_1": 0},
+)
 
-    def __init__(self, table: Table, *columns: str) -> None:
-        """Compile the insert.
+PARKED_PAGE: Final = Statement(
+    """
+    SELECT put_log.item_id, put_log.codec, put_log.payload
+    FROM parked JOIN put_log ON parked.item_id = put_log.item_id
+    WHERE parked.item_id > ? AND parked.item_id <= ? ORDER BY parked.item_id
+     LIMIT ? OFFSET ?
+    """,
+    "after_id last_id most param_1",
+    {"param_1": 0},
+)
 
-        Args:
-            table: Where the rows go.
-            columns: The columns in the order of a row.
-        """
-        self.one = Statement(insert(table), *columns)
-        row = dict.fromkeys(columns)
-        self.wide = Statement(insert(table).values([row] * self.WIDTH))
+LATEST_LOAD: Final = Statement(
+    """
+    SELECT load.load_id, load.kind, load.state, load.created_at, load.ended_at
+    FROM load ORDER BY load.load_id DESC
+     LIMIT ? OFFSET ?
+    """,
+    "most param_1",
+    {"param_1": 0},
+)
 
-    def split(self, rows: Sequence[Row]) -> tuple[Iterator[list[Any]], Sequence[Row]]:
-        """Return the parameters for `wide`, and the rows that are left for `one`."""
-        whole = len(rows) - len(rows) % self.WIDTH
-        wide = (
-            list(chain.from_iterable(rows[start : start + self.WIDTH]))
-            for start in range(0, whole, self.WIDTH)
-        )
-        return wide, rows[whole:]
+LOADS: Final = Statement(
+    """
+    SELECT load.load_id, load.kind, load.state, load.created_at, load.ended_at
+    FROM load ORDER BY load.load_id
+    """,
+)
+
+RUNS: Final = Statement(
+    """
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason
+    FROM run
+    WHERE run.load_id = ? ORDER BY run.run_id
+    """,
+    "of_load",
+)
+
+LATEST_RUN: Final = Statement(
+    """
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason
+    FROM run
+    WHERE run.run_id = (SELECT max(run.run_id) AS max_1
+    FROM run
+    WHERE run.load_id = ?)
+    """,
+    "of_load",
+)
+
+QUEUES: Final = Statement(
+    """
+    SELECT queue.queue_id, queue.load_id, queue.position, queue.name, queue.next_n, queue.done, queue.dropped, queue.parked, queue.sealed_total
+    FROM queue
+    WHERE queue.load_id = ? ORDER BY queue.position
+    """,
+    "of_load",
+)
+
+FAILURES: Final = Statement(
+    """
+    SELECT failure.item_id, failure.kind, failure.type, failure.message, failure.traceback, failure.pid, failure.signal, failure.exit_code, failure.peak_rss, failure.out_of_memory
+    FROM failure
+    WHERE failure.item_id = ? ORDER BY failure.failure_id
+    """,
+    "of_item",
+)
+
+LATEST_FAILURES: Final = Statement(
+    """
+    SELECT put_log.codec, put_log.payload, failure.at, failure.item_id, failure.kind, failure.type, failure.message, failure.traceback, failure.pid, failure.signal, failure.exit_code, failure.peak_rss
+    FROM failure JOIN put_log ON failure.item_id = put_log.item_id
+    WHERE failure.item_id > ? AND failure.item_id <= ? ORDER BY failure.failure_id DESC
+     LIMIT ? OFFSET ?
+    """,
+    "after_id last_id most param_1",
+    {"param_1": 0},
+)
+
+PUT: Final = Bulk(
+    Statement(
+        "INSERT INTO put_log (item_id, codec, payload) VALUES (?, ?, ?)",
+        "item_id codec payload",
+    )
+)
+
+DONE: Final = Statement(
+    """
+    INSERT INTO done_log (item_id, outcome) SELECT anon_1.value, 0
+    FROM json_each(?) AS anon_1
+    """,
+    "ids",
+)
+
+DROPPED: Final = Statement(
+    """
+    INSERT INTO done_log (item_id, outcome) SELECT anon_1.value, 1
+    FROM json_each(?) AS anon_1
+    """,
+    "ids",
+)
+
+PARK: Final = Statement(
+    """
+    INSERT INTO parked (item_id) SELECT anon_1.value
+    FROM json_each(?) AS anon_1
+    """,
+    "ids",
+)
+
+FAIL: Final = Statement(
+    "INSERT INTO failure (run_id, item_id, kind, type, message, traceback, pid, signal, exit_code, peak_rss, out_of_memory, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "run_id item_id kind type message traceback pid signal exit_code peak_rss out_of_memory at",
+)
+
+NOTE_DEATH: Final = Statement(
+    """
+    UPDATE failure SET signal=?, exit_code=?, peak_rss=?, out_of_memory=? WHERE failure.failure_id = (SELECT max(failure.failure_id) AS max_1
+    FROM failure
+    WHERE failure.pid = ? AND failure.run_id = ? AND failure.kind != 'exception')
+    """,
+    "signal exit_code peak_rss out_of_memory of_pid of_run",
+)
+
+NOTE_ENDING: Final = Statement(
+    """
+    UPDATE worker SET ending=? WHERE worker.worker_id = (SELECT max(worker.worker_id) AS max_1
+    FROM worker
+    WHERE worker.pid = ? AND worker.run_id = ?)
+    """,
+    "ending of_pid of_run",
+)
+
+COUNT: Final = Statement(
+    "UPDATE queue SET next_n=?, done=?, dropped=?, parked=?, sealed_total=? WHERE queue.queue_id = ?",
+    "next_n done dropped parked sealed_total of_queue",
+)
+
+EXHAUST: Final = Statement(
+    "INSERT INTO source (queue_id, exhausted_at) VALUES (?, ?) ON CONFLICT (queue_id) DO NOTHING",
+    "queue_id exhausted_at",
+)
+
+BEGIN_LOAD: Final = Statement(
+    "INSERT INTO load (kind, state, created_at) VALUES (?, ?, ?)",
+    "kind state created_at",
+    {"state": "open"},
+)
+
+END_LOAD: Final = Statement(
+    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.state = ?",
+    "state ended_at of_load state_1",
+    {"state_1": "open"},
+)
+
+REOPEN_LOAD: Final = Statement(
+    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.state = ?",
+    "state ended_at of_load state_1",
+    {"state": "open", "ended_at": None, "state_1": "settled"},
+)
+
+BEGIN_RUN: Final = Statement(
+    "INSERT INTO run (load_id, executable, argv, cwd, environment, pid, host, started_at, seen_at, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "load_id executable argv cwd environment pid host started_at seen_at reason",
+    {"reason": ""},
+)
+
+END_RUN: Final = Statement(
+    "UPDATE run SET seen_at=?, ended_at=?, result=?, reason=? WHERE run.run_id = ?",
+    "seen_at ended_at result reason of_run",
+)
+
+SEE_RUN: Final = Statement(
+    """
+    UPDATE run SET seen_at=? WHERE run.run_id = (SELECT max(run.run_id) AS max_1
+    FROM run)
+    """,
+    "seen_at",
+)
+
+ADD_WORKER: Final = Statement(
+    "INSERT INTO worker (run_id, queue_id, pid, started_at) VALUES (?, ?, ?, ?)",
+    "run_id queue_id pid started_at",
+)
+
+END_WORKER: Final = Statement(
+    "UPDATE worker SET ended_at=?, ending=? WHERE worker.worker_id = ?",
+    "ended_at ending of_worker",
+)
+
+ADD_QUEUE: Final = Statement(
+    "INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "load_id position name next_n done dropped parked",
+    {"next_n": 1, "done": 0, "dropped": 0, "parked": 0},
+)
+
+ATTEMPTS: Final = Statement(
+    """
+    SELECT failure.item_id, failure.kind, count(*) AS count_1
+    FROM failure
+    WHERE failure.item_id > ? AND failure.item_id <= ? AND failure.forgiven = 0 AND NOT (EXISTS (SELECT *
+    FROM done_log
+    WHERE done_log.item_id = failure.item_id)) AND NOT (EXISTS (SELECT *
+    FROM parked
+    WHERE parked.item_id = failure.item_id)) GROUP BY failure.item_id, failure.kind ORDER BY failure.item_id, failure.kind
+    """,
+    "after_id last_id",
+)
+
+FORGIVE: Final = Statement(
+    """
+    UPDATE failure SET forgiven=? WHERE failure.item_id IN (SELECT parked.item_id
+    FROM parked
+    WHERE parked.item_id > ? AND parked.item_id <= ?)
+    """,
+    "forgiven after_id last_id",
+    {"forgiven": 1},
+)
+
+UNPARK: Final = Statement(
+    "DELETE FROM parked WHERE parked.item_id > ? AND parked.item_id <= ?",
+    "after_id last_id",
+)
+
+UNCOUNT_PARKED: Final = Statement(
+    "UPDATE queue SET parked=? WHERE queue.queue_id = ?",
+    "parked of_queue",
+    {"parked": 0},
+)
+
+UNSEAL_AFTER: Final = Statement(
+    "UPDATE queue SET sealed_total=? WHERE queue.load_id = ? AND queue.position > ?",
+    "sealed_total of_load after",
+    {"sealed_total": None},
+)
+
+CLEAR_DIGESTS: Final = Statement(
+    "DELETE FROM item_key WHERE item_key.queue_id = ?",
+    "of_queue",
+)
+
+ADD_DIGEST: Final = Statement(
+    "INSERT INTO item_key (queue_id, digest, n) VALUES (?, ?, 1) ON CONFLICT (queue_id, digest) DO UPDATE SET n = (item_key.n + 1)",
+    "queue_id digest",
+)
+
+TAKE_DIGEST: Final = Statement(
+    "UPDATE item_key SET n=(item_key.n - 1) WHERE item_key.queue_id = ? AND item_key.digest = ? AND item_key.n > 0",
+    "of_queue of_digest",
+)
+
+MARK_REVISION: Final = Statement(
+    "INSERT INTO alembic_version (version_num) VALUES (?)",
+    "version_num",
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
-from persistq.journal import schema
+from persistq.journal import marks
 from persistq.journal.connection import connect
 from persistq.journal.faults import is_final, reported
 from persistq.journal.outstanding import read_page
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persistq.items import Item
-    from persistq.journal.statements import Bulk, Statement
+    from persistq.journal.statement import Bulk, Statement
 
-# The log is folded back when it has so many bytes. With more, single commits took twice as long when
-# measured, because a log that starts again in place need not grow; where the bytes of large items
-# are what takes time, folding more at once saves a third of it.
+# The log is folded back when it has so many bytes. With more, single commits took twice as long
+# when measured, because a log that starts again in place need not grow; where the bytes of large
+# items are what takes time, folding more at once saves a third of it.
 _CHECKPOINT_BYTES: Final = 4 << 20
 _CHECKPOINT_BYTES_BULKY: Final = 64 << 20
 _BULKY_BYTES: Final = 1 << 19
@@ -75,9 +75,7 @@ class Writer:
         full = synced or self._always_full
         with reported(self._file):
             try:
-                self._prepare(full=full, bulky=size >= _BULKY_BYTES)
-                self._connection.execute("BEGIN IMMEDIATE")
-                assert self._connection.in_transaction
+                self._begin(full=full, bulky=size >= _BULKY_BYTES)
                 yield
                 failpoints.point("journal.before_commit")
                 self._connection.execute("COMMIT")
@@ -108,7 +106,7 @@ class Writer:
 
     def rewrite_header(self) -> None:
         """Write one page within a transaction: one that changes nothing would sync nothing."""
-        self._connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+        self._connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION}")
 
     def read(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
@@ -159,7 +157,7 @@ class Writer:
             reason = "the file was deleted or replaced while in use: put it back and start again"
             raise JournalUnavailable(str(self._file), reason)
 
-    def _prepare(self, *, full: bool, bulky: bool) -> None:
+    def _begin(self, *, full: bool, bulky: bool) -> None:
         if full != self._full:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             self._full = full
@@ -167,6 +165,8 @@ class Writer:
             size = _CHECKPOINT_BYTES_BULKY if bulky else _CHECKPOINT_BYTES
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {size // self._page_bytes}")
             self._bulky = bulky
+        self._connection.execute("BEGIN IMMEDIATE")
+        assert self._connection.in_transaction
 
     def _roll_back(self, error: BaseException) -> None:
         if is_final(error):

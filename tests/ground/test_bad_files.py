@@ -22,7 +22,7 @@ from persistq.errors import (
     JournalUnavailable,
     UsageError,
 )
-from persistq.journal import schema
+from persistq.journal import marks
 from persistq.journal.outstanding import JournalReader
 from persistq.testing import check_journal
 
@@ -47,8 +47,8 @@ def newer(path: Path) -> None:
     """A journal of a later persistq."""
     other_application(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 98}")
+        connection.execute(f"PRAGMA application_id = {marks.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION + 98}")
 
 
 def truncated(path: Path) -> None:
@@ -59,7 +59,7 @@ def truncated(path: Path) -> None:
 
 KILL_BROKER = "kill -9 $(pgrep -P $PPID -f '[p]ersistq.broker')"
 
-MIGRATIONS = Path(schema.__file__).parents[2] / "migrations"
+MIGRATIONS = Path(marks.__file__).parents[2] / "migrations"
 
 SECOND = '''"""Give a load a title."""
 
@@ -181,8 +181,8 @@ def test_an_older_journal_is_backed_up_and_carried_on(site: Site) -> None:
     (scripts / "versions" / "0002_title.py").write_text(SECOND)
     later = (
         "import pathlib\n"
-        "from persistq.journal import migrate, schema\n"
-        "schema.SCHEMA_VERSION = 2\n"
+        "from persistq.journal import marks, migrate\n"
+        "marks.SCHEMA_VERSION = 2\n"
         f"migrate.migrations_directory = lambda _: pathlib.Path({str(scripts)!r})"
     )
     ended = site.run("0", **patched(site.home, later))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from persistq.errors import JournalUnavailable
-from persistq.journal import migrate, schema
+from persistq.journal import marks, migrate
 from persistq.journal.outstanding import JournalReader
 from persistq.journal.sqlite import open_journal
 
@@ -63,7 +63,7 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     second = scripts / "versions" / "0002_title.py"
     second.write_text(SECOND.replace("BROKEN", ""))
     monkeypatch.setattr(migrate, "migrations_directory", lambda path: scripts)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr(marks, "SCHEMA_VERSION", marks.SCHEMA_VERSION + 1)
     return second
 
 
@@ -79,7 +79,7 @@ def test_migrations_from_nothing_lead_to_the_schema_of_the_code(path: Path, tmp_
 def test_head_is_the_version_that_the_code_knows() -> None:
     """The newest migration's number is the schema version."""
     newest = max((ROOT / "migrations" / "versions").glob("*.py"))
-    assert newest.name.startswith(schema.revision_of(schema.SCHEMA_VERSION))
+    assert newest.name.startswith(marks.revision_of(marks.SCHEMA_VERSION))
 
 
 def test_older_journal_is_backed_up_and_upgraded(
@@ -93,8 +93,8 @@ def test_older_journal_is_backed_up_and_upgraded(
     with closing(open_journal(path)) as journal:
         ids = [item.item_id for item in journal.outstanding_page(0, 1 << 62, 9, 1 << 20)]
     assert ids == [feed.id(1), feed.id(3)]
-    marks = shape(path)["marks"]
-    assert marks == ((schema.APPLICATION_ID,), (2,), [("0002",)])
+    found = shape(path)["marks"]
+    assert found == ((marks.APPLICATION_ID,), (2,), [("0002",)])
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT title FROM load").fetchall() == [(None,)]
     backup = path.with_name("sales.db.v1-backup")

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from persistq.errors import JournalForeign, JournalNewer, JournalUnavailable
-from persistq.journal import schema
+from persistq.journal import marks
 from persistq.journal.mounts import remote_filesystem
 from persistq.journal.sqlite import open_journal
 
@@ -64,10 +64,10 @@ def test_new_journal_carries_its_marks(path: Path) -> None:
     open_journal(path).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone()[0] == 0x70737471
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == marks.SCHEMA_VERSION
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert revision == schema.revision_of(schema.SCHEMA_VERSION)
+    assert revision == marks.revision_of(marks.SCHEMA_VERSION)
 
 
 def test_empty_file_becomes_a_journal(path: Path) -> None:
@@ -82,7 +82,7 @@ def test_empty_file_becomes_a_journal(path: Path) -> None:
 def test_foreign_database_is_refused_untouched(tmp_path: Path, mode: str) -> None:
     """Another program's database keeps its bytes, and gets no files beside it."""
     place = tmp_path / "theirs.db"
-    foreign_database(place, 0, schema.SCHEMA_VERSION, mode)
+    foreign_database(place, 0, marks.SCHEMA_VERSION, mode)
     before = digests(tmp_path)
     with pytest.raises(JournalForeign, match="another program"):
         open_journal(place)
@@ -92,7 +92,7 @@ def test_foreign_database_is_refused_untouched(tmp_path: Path, mode: str) -> Non
 def test_newer_journal_is_refused_untouched(tmp_path: Path) -> None:
     """A journal of a newer persistq keeps its bytes."""
     place = tmp_path / "newer.db"
-    foreign_database(place, schema.APPLICATION_ID, schema.SCHEMA_VERSION + 1, "wal")
+    foreign_database(place, marks.APPLICATION_ID, marks.SCHEMA_VERSION + 1, "wal")
     before = digests(tmp_path)
     with pytest.raises(JournalNewer, match="upgrade persistq"):
         open_journal(place)

@@ -12,7 +12,7 @@ from feed import Feed
 
 from persistq.errors import JournalForeign, JournalMissing, JournalUnavailable
 from persistq.items import Failure, FailureKind
-from persistq.journal import outstanding, schema
+from persistq.journal import marks, statements
 from persistq.journal.base import Batch, LoadState
 from persistq.journal.outstanding import JournalReader
 from persistq.journal.sqlite import open_journal
@@ -56,7 +56,7 @@ def test_page_that_ends_early_keeps_no_snapshot(feed: Feed) -> None:
 @pytest.mark.parametrize("name", ["OUTSTANDING_PAGE", "PUT_PAGE", "PARKED_PAGE"])
 def test_pages_are_read_by_primary_key(feed: Feed, name: str) -> None:
     """The plan searches by key only: no scan of a table, and no sorting."""
-    statement = getattr(outstanding, name)
+    statement = getattr(statements, name)
     values = statement.values(after_id=0, last_id=9, most=9)
     with closing(sqlite3.connect(feed.journal.path)) as connection:
         plan = [
@@ -157,7 +157,7 @@ def test_reader_refuses_foreign_and_older_files(path: Path, tmp_path: Path) -> N
         JournalReader(tmp_path / "x.db")
     open_journal(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION - 1}")
+        connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION - 1}")
     with pytest.raises(JournalUnavailable, match="older persistq"):
         JournalReader(path)
 

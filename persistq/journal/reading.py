@@ -1,0 +1,93 @@
+"""The queries, as constructs; `compiling` turns them into `statements`."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, bindparam, exists, func, select
+
+from persistq.journal import schema
+from persistq.journal.construct import Construct
+
+_put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
+_failure = schema.failure.c
+
+
+def _page(*filters: object) -> Select[tuple[int, int, bytes]]:
+    return (
+        select(_put.item_id, _put.codec, _put.payload)
+        .where(_put.item_id > bindparam("after_id"), _put.item_id <= bindparam("last_id"))
+        .where(*filters)  # type: ignore[arg-type]
+        .order_by(_put.item_id)
+        .limit(bindparam("most"))
+    )
+
+
+_IS_PARKED = exists().where(_parked.item_id == _put.item_id)
+
+PUT_PAGE = Construct(_page())
+OUTSTANDING_PAGE = Construct(_page(~exists().where(_done.item_id == _put.item_id), ~_IS_PARKED))
+PARKED_PAGE = Construct(
+    select(_put.item_id, _put.codec, _put.payload)
+    .select_from(schema.parked.join(schema.put_log, _parked.item_id == _put.item_id))
+    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
+    .order_by(_parked.item_id)
+    .limit(bindparam("most"))
+)
+LATEST_LOAD = Construct(
+    select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
+)
+LOADS = Construct(select(schema.load).order_by(schema.load.c.load_id))
+RUNS = Construct(
+    select(schema.run)
+    .where(schema.run.c.load_id == bindparam("of_load"))
+    .order_by(schema.run.c.run_id)
+)
+LATEST_RUN = Construct(
+    select(schema.run).where(
+        schema.run.c.run_id
+        == select(func.max(schema.run.c.run_id))
+        .where(schema.run.c.load_id == bindparam("of_load"))
+        .scalar_subquery()
+    )
+)
+QUEUES = Construct(
+    select(schema.queue)
+    .where(schema.queue.c.load_id == bindparam("of_load"))
+    .order_by(schema.queue.c.position)
+)
+FAILURES = Construct(
+    select(
+        _failure.item_id,
+        _failure.kind,
+        _failure.type,
+        _failure.message,
+        _failure.traceback,
+        _failure.pid,
+        _failure.signal,
+        _failure.exit_code,
+        _failure.peak_rss,
+        _failure.out_of_memory,
+    )
+    .where(_failure.item_id == bindparam("of_item"))
+    .order_by(_failure.failure_id)
+)
+
+LATEST_FAILURES = Construct(
+    select(
+        _put.codec,
+        _put.payload,
+        _failure.at,
+        _failure.item_id,
+        _failure.kind,
+        _failure.type,
+        _failure.message,
+        _failure.traceback,
+        _failure.pid,
+        _failure.signal,
+        _failure.exit_code,
+        _failure.peak_rss,
+    )
+    .select_from(schema.failure.join(schema.put_log, _failure.item_id == _put.item_id))
+    .where(_failure.item_id > bindparam("after_id"), _failure.item_id <= bindparam("last_id"))
+    .order_by(_failure.failure_id.desc())
+    .limit(bindparam("most"))
+)
