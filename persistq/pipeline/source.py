@@ -84,7 +84,7 @@ class Outbox:
         self._payloads: list[bytes] = []
         self._sent_at = 0.0
         self._lock = threading.Lock()
-        self._error: PersistqError | None = None
+        self._error: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send_lingering, daemon=True)
 
@@ -115,13 +115,17 @@ class Outbox:
     def finish(self) -> None:
         """Send the rest and wait until all is journaled."""
         with self._lock:
+            if self._error is not None:
+                raise self._error
             self._send()
         self._producer.flush()
 
     def _send(self) -> None:
         if self._payloads:
-            self._producer.put(bytes(self._codecs), self._payloads)
+            codecs, payloads = bytes(self._codecs), self._payloads
+            # Whatever comes of it, it is not sent twice.
             self._codecs, self._payloads = bytearray(), []
+            self._producer.put(codecs, payloads)
         self._sent_at = time.monotonic()
 
     def _send_lingering(self) -> None:
@@ -129,7 +133,7 @@ class Outbox:
             with self._lock:
                 try:
                     self._send()
-                except PersistqError as error:
+                except Exception as error:  # noqa: BLE001 - the source's own thread raises it
                     self._error = error
                     return
 
