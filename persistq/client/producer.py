@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from persistq import failpoints
 from persistq.broker.wire import (
     Accepted,
     BrokerMessage,
@@ -55,9 +56,11 @@ class Producer:
         with self._lock:
             self._listen()
             self._refuse_if_closed()
+            failpoints.point("client.before_put_sent")
             self._connection.send(Put(self._handle.queue_id, codecs, payloads))
             self._sent += len(payloads)
             _unsettled.add(self)
+            failpoints.point("client.after_put_sent")
 
     def offer(self, codec: int, payload: bytes, maxsize: int, timeout: float | None) -> bool:
         """Put one item on a bounded queue.
@@ -93,6 +96,7 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         while self in _unsettled:
+            failpoints.point("client.before_flush")
             # A thread that waits for room keeps the lock for long, and has settled all before.
             if self._lock.acquire(timeout=LOCK_S):
                 try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from persistq import failpoints
 from persistq.journal import schema
 from persistq.journal.connection import connect, fsync
 from persistq.journal.faults import reported
@@ -60,7 +61,9 @@ def draft_of(path: Path) -> Iterator[Path]:
         draft.chmod(0o600)
         yield draft
         fsync(draft)
+        failpoints.point("journal.before_rename")
         draft.rename(path)
+        failpoints.point("journal.after_rename")
         fsync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
