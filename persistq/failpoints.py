@@ -1,8 +1,12 @@
 """Named crash points: instants at which a test lets a process die.
 
-``PERSISTQ_FAILPOINT="done.before_commit@3:kill"`` kills the process with SIGKILL the third time it
-reaches that point; several are separated by commas. Child processes inherit the variable. Unarmed,
-a point costs one look-up in an empty dictionary.
+``PERSISTQ_FAILPOINT="broker.before_commit@3:kill"`` kills the process with SIGKILL the third time
+it reaches that point; several are separated by commas. Other actions are ``stop``, ``exit:CODE``
+and ``error:ERRNO``, which raises an `OSError`. Child processes inherit the variable.
+
+With ``PERSISTQ_FAILPOINT_HITS`` naming a directory, every point writes down in a file of its own
+who has reached it, and the count is one over all processes. Unarmed, a point costs the look at two
+empty variables.
 """
 
 from __future__ import annotations
@@ -13,18 +17,22 @@ import signal
 from dataclasses import dataclass
 
 VARIABLE = "PERSISTQ_FAILPOINT"
+HITS_VARIABLE = "PERSISTQ_FAILPOINT_HITS"
+HIT_BYTES = 10
+"""Length of the line that one hit leaves: the number of its process."""
 
 
 @dataclass(slots=True)
 class _Armed:
-    """One armed point: fires when its countdown reaches zero."""
+    """One armed point: fires at its hit with this number."""
 
-    countdown: int
+    fires_at: int
     action: str
+    reached: int = 0
 
-    def hit(self, name: str) -> None:
-        self.countdown -= 1
-        if self.countdown == 0:
+    def hit(self, name: str, number: int | None) -> None:
+        self.reached = self.reached + 1 if number is None else number
+        if self.reached == self.fires_at:
             _fire(name, self.action)
 
 
@@ -54,16 +62,35 @@ def _parse(text: str) -> dict[str, _Armed]:
 
 
 _armed = _parse(os.environ.get(VARIABLE, ""))
+_hits = os.environ.get(HITS_VARIABLE, "")
 
 
 def point(name: str) -> None:
     """Die here, if a test armed this point.
 
     Args:
-        name: The point, as ``place.instant``, for example ``done.before_commit``.
+        name: The point, as ``role.instant``, for example ``broker.before_commit``.
 
     Raises:
         OSError: When armed with ``error:ENOSPC`` or another errno name.
     """
-    if _armed and name in _armed:
-        _armed[name].hit(name)
+    if _armed or _hits:
+        _reach(name)
+
+
+def _reach(name: str) -> None:
+    number = _note(name) if _hits else None
+    if name in _armed:
+        _armed[name].hit(name, number)
+
+
+def _note(name: str) -> int:
+    """Leave one line, and return which one it is, whoever wrote those before."""
+    path = os.path.join(_hits, name)  # noqa: PTH118 - pathlib would make `import persistq` dear
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, f"{os.getpid():{HIT_BYTES - 1}}\n".encode())
+        # After an append, the offset is where this line ends.
+        return os.lseek(file, 0, os.SEEK_CUR) // HIT_BYTES
+    finally:
+        os.close(file)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-_NOT_REPEATED = frozenset({"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT"})
+_NOT_REPEATED = frozenset(
+    {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT", "FAILPOINT_HITS"}
+)
 """Settings that belong to one start, or that ``persistq resume`` decides."""
 
 _PREFIX = "PERSISTQ_"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from persistq import failpoints
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
@@ -73,7 +74,9 @@ def _run(opening: Opening, first: socket.socket) -> int:
         if not lock.acquire():
             raise _busy(opening)
         fence = Fence(fence_path(opening.path))
+        failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)
+        failpoints.point("broker.after_fence_clear")
     journal = open_journal(path, durability=opening.durability)
     code = 1
     try:
@@ -93,7 +96,9 @@ def _serve(
     broker = Broker(opening, journal, opened, listener, fence)
     signal.signal(signal.SIGTERM, lambda *_: broker.stop())
     with reported(Path(opening.path)):
+        failpoints.point("broker.before_publish")
         lock.publish(_holder(opening, address, opening.token))
+        failpoints.point("broker.after_publish")
     try:
         return broker.serve(first)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from persistq import failpoints
 from persistq.broker import wire
 from persistq.broker.link import Link
 from persistq.broker.session import Session
@@ -106,6 +107,7 @@ class Consuming:
         """A consumer is gone: its items go to others, and the one it was running is blamed."""
         if link.number not in self._scheduler.consumers:
             return
+        failpoints.point("broker.before_reclaim")
         fence = self._session.fence
         in_hand = fence.held_in(link.slot)
         fence.reclaim(link.slot)
@@ -121,13 +123,16 @@ class Consuming:
         for number, items in self._scheduler.assign(self._session.clock()):
             link = self._session.links[number]
             link.windows += 1
+            failpoints.point("broker.before_hand_out")
             link.send(self._window(items))
+            failpoints.point("broker.after_hand_out")
 
     def refill(self) -> None:
         """Read from the journal what memory has room for again."""
         journal = self._session.journal
         for lane in self._scheduler.lanes.values():
             while (span := lane.page_wanted()) is not None:
+                failpoints.point("broker.before_refill")
                 read = journal.put_page if span.untouched else journal.outstanding_page
                 lane.refill(read(span.after, span.last, REFILL_ITEMS, REFILL_BYTES))
 
@@ -135,6 +140,7 @@ class Consuming:
         """Tell those for whom it is over, and those who would not wait."""
         ended = self.ended()
         for number in self._scheduler.answers():
+            failpoints.point("broker.before_ended")
             self._session.links[number].send(ended)
         for number in self._scheduler.impatient():
             self._session.links[number].send(wire.Empty())
@@ -159,6 +165,7 @@ class Consuming:
 
     def _convict(self, item_id: int, pid: int) -> None:
         """Blame the item that a worker was running when it died."""
+        failpoints.point("broker.before_blame")
         overdue = self._overdue.pop(pid, None)
         if overdue is None:
             kind, name = FailureKind.CRASH, "WorkerDied"

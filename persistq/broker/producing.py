@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from persistq import failpoints
 from persistq.broker import wire
 from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of
@@ -105,6 +106,7 @@ class Producing:
         seals, self._seals = self._seals, []
         for link, seal in seals:
             row = self._session.row(seal.queue_id)
+            failpoints.point("broker.before_seal")
             if row.queue_id not in self.closed:
                 self.closed.add(row.queue_id)
                 self._session.ledger.seal(row)
@@ -151,6 +153,7 @@ class Producing:
     def _absorbed(self, link: Link, put: wire.Put) -> tuple[bytes, list[bytes]]:
         absorber = self._session.opened.absorbers.get(put.queue_id)
         if absorber and link.absorbs:
+            failpoints.point("broker.before_absorb")
             return absorber.admit(put.codecs, put.payloads)
         return put.codecs, put.payloads
 
@@ -162,11 +165,13 @@ class Producing:
         self._credited[link.number] = link
 
     def _tell_journaled(self) -> None:
+        failpoints.point("broker.before_journaled")
         credited, self._credited = self._credited, {}
         for link in credited.values():
             link.send(wire.Journaled(link.puts))
 
     def _tell_sealed(self, link: Link, seal: wire.Seal) -> None:
+        failpoints.point("broker.after_seal")
         # Producers hear of the seal before the one who asked for it does.
         for producer in self._session.of_role(Role.PRODUCER):
             producer.send(wire.Closed(seal.queue_id))

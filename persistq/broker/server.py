@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from persistq import failpoints
 from persistq.broker import wire
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
@@ -183,8 +184,10 @@ class Broker:
         session.scheduler.apply_rules()
         for upstream, row in pairwise(rows):
             if upstream.settled and row.sealed_total is None:
+                failpoints.point("broker.before_stage_seal")
                 session.ledger.seal(row)
         if not session.settled and all(row.settled for row in rows):
+            failpoints.point("broker.before_settle")
             session.settled = True
             session.ledger.settle(session.opened.load.load_id)
 
@@ -291,6 +294,7 @@ class Broker:
         if hello.role is Role.CONSUMER:
             self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
+        failpoints.point("broker.before_welcome")
         link.send(self._welcome(link))
 
     def _refusal(self, hello: wire.Hello) -> PersistqError | None:
@@ -337,6 +341,7 @@ class Broker:
 
     def _end_run(self) -> None:
         if (ending := self._ending()) is not None:
+            failpoints.point("broker.before_end_run")
             self._session.journal.end_run(self._session.opened.run_id, *ending)
 
     def _ending(self) -> tuple[RunResult, str] | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from persistq import errors
+from persistq import errors, failpoints
 from persistq.broker.wire import (
     Answer,
     BrokerMessage,
@@ -173,7 +173,9 @@ class Connection:
             BrokerLost: The broker is gone.
         """
         try:
+            failpoints.point("client.before_send")
             self._sock.sendall(frame(message))
+            failpoints.point("client.after_send")
         except OSError as error:
             raise self._lost(error) from error
         except BaseException:
@@ -327,6 +329,7 @@ def _connect(handle: Handle) -> socket.socket:
     address = handle.address
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        failpoints.point("client.before_connect")
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
     except OSError as error:
         sock.close()

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
+from persistq import failpoints
 from persistq.broker.wire import (
     Answer,
     BrokerMessage,
@@ -211,7 +212,9 @@ class Consumer:
             if finished:
                 # If this raises, results are lost: then their sources are never reported.
                 settle_puts()
+                failpoints.point("client.before_report")
                 self._connection.send(Done(finished, busy, outputs))
+                failpoints.point("client.after_report")
 
     def flush(self) -> None:
         """Wait until everything reported is on disk."""
@@ -240,6 +243,7 @@ class Consumer:
         try:
             with self._sending:
                 self.report()
+                failpoints.point("client.before_leave")
                 if farewell:
                     self._connection.send(Farewell())
         finally:
@@ -282,6 +286,7 @@ class Consumer:
         patience = Patience.NEVER if timeout == 0 else Patience.WAIT
         with self._sending:
             self.report()
+            failpoints.point("client.before_take")
             self._connection.send(Take(patience, self._windows_seen))
         wait_until = None if patience is Patience.NEVER else deadline
         while not self._buffer:

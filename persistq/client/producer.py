@@ -11,6 +11,7 @@ import os
 import threading
 import time
 
+from persistq import failpoints
 from persistq.broker.wire import (
     Accepted,
     BrokerMessage,
@@ -131,6 +132,7 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         while self in _unsettled:
+            failpoints.point("client.before_flush")
             # A thread that waits for room keeps the lock for long, and has settled all before.
             if self._lock.acquire(timeout=LOCK_S):
                 try:
@@ -191,7 +193,7 @@ class Producer:
                 if not self._outbox:
                     self._late = None
                 # If this fails, so does the next thing that is asked of this producer.
-                with contextlib.suppress(PersistqError):
+                with contextlib.suppress(Exception):
                     self._send_outbox()
 
     def _send_outbox(self) -> None:
@@ -205,7 +207,9 @@ class Producer:
         # Counted first: what could not be sent is missed by `flush`, which finds the broker gone.
         self._sent += len(payloads)
         _unsettled.add(self)
+        failpoints.point("client.before_put_sent")
         self._connection.send(Put(self._handle.queue_id, codecs, payloads))
+        failpoints.point("client.after_put_sent")
         self._sent_at = time.monotonic()
 
     def _settle(self) -> None:

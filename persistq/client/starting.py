@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from persistq import failpoints
 from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection, Handle
 from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
@@ -102,12 +103,17 @@ def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
 
 
 def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with theirs:
-        broker = _spawn(opening, theirs)
+    try:
+        failpoints.point("client.before_start_broker")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            broker = _spawn(opening, theirs)
+    except OSError as error:
+        raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
     anchor = Connection(ours, opening.name, opening.token)
     hello = Hello(opening.token, os.getpid(), opening.family, Role.ANCHOR)
     try:
+        failpoints.point("client.after_start_broker")
         welcome = anchor.greet(hello, timeout + opening.fence_timeout)
         holder = _published(opening, anchor)
     except JournalBusy as busy:
@@ -116,6 +122,9 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     except BrokerLost as lost:
         reason = f"it ended at start with exit code {_discard(anchor, broker)}"
         raise BrokerLost(opening.name, reason) from lost
+    except OSError as error:
+        _discard(anchor, broker)
+        raise BrokerLost(opening.name, f"it cannot be reached: {error}") from error
     except BaseException:
         _discard(anchor, broker)
         raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from persistq import failpoints
 from persistq.journal import marks, statements
 from persistq.journal.connection import connect, fsync
 from persistq.journal.faults import reported
@@ -24,7 +26,7 @@ def create(path: Path) -> None:
     """Make a new, empty journal, readable by its owner only.
 
     Crash: it is built under another name and renamed when it is complete, so a journal that exists
-    is whole; at worst a hidden file beside it is left over.
+    is whole; a hidden file beside it is left over until the next try.
 
     Args:
         path: Where there is nothing yet, or a file of no bytes.
@@ -49,9 +51,13 @@ def make_directory(directory: Path) -> None:
 def draft_of(path: Path) -> Iterator[Path]:
     """Give an empty file to fill, readable by its owner only, which then takes the path's place.
 
+    The caller holds the run lock of the name: a draft that lies there is of somebody dead.
+
     Crash: the path leads to what was there before or to the complete new file, also after a power
-    cut; at worst a hidden file beside it is left over.
+    cut; a hidden file beside it is left over until the next try.
     """
+    for abandoned in path.parent.glob(f".{glob.escape(path.name)}.*.new*"):
+        abandoned.unlink(missing_ok=True)
     descriptor, name = tempfile.mkstemp(".new", f".{path.name}.", path.parent)
     os.close(descriptor)
     draft = Path(name)
@@ -59,7 +65,9 @@ def draft_of(path: Path) -> Iterator[Path]:
         draft.chmod(0o600)
         yield draft
         fsync(draft)
+        failpoints.point("journal.before_rename")
         draft.rename(path)
+        failpoints.point("journal.after_rename")
         fsync(path.parent)
     finally:
         draft.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from persistq import failpoints
 from persistq.errors import JournalUnavailable
 from persistq.journal.connection import connect
 from persistq.journal.creation import draft_of, stamp
@@ -40,6 +41,7 @@ def upgrade(path: Path, old: int) -> None:
     """
     scripts = migrations_directory(path)
     with reported(path):
+        failpoints.point("journal.before_backup")
         back_up(path, path.with_name(f"{path.name}.v{old}-backup"))
     with transaction(path) as connection:
         config = Config(attributes={"connection": connection})
@@ -95,6 +97,7 @@ def transaction(path: Path) -> Iterator[Connection]:
     event.listen(engine, "begin", _begin)
     with reported(path), engine.begin() as connection:
         yield connection
+        failpoints.point("journal.before_upgrade")
         _stamp(connection)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
+from persistq import failpoints
 from persistq.errors import JournalCorrupt
 from persistq.items import FailureKind, Item, bytes_of
 from persistq.journal import marks, statements
@@ -119,6 +120,7 @@ class SqliteJournal(Journal):
         values = command_values(command) | {"host": storable(os.uname().nodename)}
         moment = now()
         with self._writer.transaction(synced=True):
+            failpoints.point("journal.before_begin_run")
             cursor = self._writer.execute(
                 statements.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
             )
@@ -235,6 +237,7 @@ class SqliteJournal(Journal):
             self._record_failures(batch)
             self._record_counters(batch)
             if batch.settled_load is not None:
+                failpoints.point("journal.before_settle")
                 self._end_load(batch.settled_load, LoadState.SETTLED)
 
     def flush(self) -> None:
@@ -250,6 +253,7 @@ class SqliteJournal(Journal):
         if not self._writer.unsynced:
             return
         with self._writer.transaction(synced=True):
+            failpoints.point("journal.before_flush")
             if self._writer.execute(statements.SEE_RUN, seen_at=now()).rowcount == 0:
                 # A transaction that changes nothing syncs nothing; this writes one page.
                 self._writer.rewrite_header()

@@ -82,9 +82,9 @@ class Writer:
             except BaseException as error:
                 self._roll_back(error)
                 raise
-        assert not self._connection.in_transaction
-        self.unsynced = not full
-        failpoints.point("journal.after_commit")
+            assert not self._connection.in_transaction
+            self.unsynced = not full
+            failpoints.point("journal.after_commit")
 
     def execute(self, statement: Statement, **values: Any) -> sqlite3.Cursor:
         """Execute a statement within a transaction."""
@@ -125,7 +125,9 @@ class Writer:
     def fold(self) -> None:
         """Fold the log back into the file, as far as readers allow."""
         with reported(self._file):
+            failpoints.point("journal.before_fold")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            failpoints.point("journal.after_fold")
 
     def close(self) -> None:
         """Close the connection, in the process that opened it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from persistq import failpoints
 from persistq.broker.wire import QueueSizes
 from persistq.client.presence import say_farewell, see_off, sizes_of_run
 from persistq.client.starting import OpenedRun, open_run
@@ -419,9 +420,11 @@ def _take_leave(run: OpenedRun, outcome: RunOutcome) -> None:
     """Tell the broker how the run ended, and wait until it has folded the journal."""
     result = {"INTERRUPTED": "interrupted", "FAILED": "failed", "DONE": "done"}.get(outcome.outcome)
     if result is not None:
-        # If it dies now, the end of this run is missing in the journal, and nothing else.
-        with contextlib.suppress(BrokerLost):
+        # If that fails, the end of this run is missing in the journal, and nothing else.
+        with contextlib.suppress(BrokerLost, OSError):
+            failpoints.point("supervisor.before_farewell")
             say_farewell(run.anchor, result, outcome.reason)
+            failpoints.point("supervisor.after_farewell")
     run.anchor.close()
     see_off(run.broker, serves_others=False)
 

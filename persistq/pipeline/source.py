@@ -16,7 +16,7 @@ from persistq.client.connection import Connection, Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
-from persistq.pool.child import Word, become_child
+from persistq.pool.child import Word, become_child, told_in_one_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,9 @@ def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -
     become_child(supervisor_pid)
     tells.send_bytes(Word.READY)
     try:
-        drain_source(assignment)
-        tells.send_bytes(Word.OVER)
+        with told_in_one_sentence(assignment.source.name):
+            drain_source(assignment)
+            tells.send_bytes(Word.OVER)
     except (BrokerLost, JournalError, RunEnded) as error:
         # Whoever is left of broker and supervisor says so to the user.
         sys.exit(error.exit_code)

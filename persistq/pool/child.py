@@ -11,7 +11,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing import connection
+
+from persistq.errors import PersistqError
 
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
@@ -28,6 +31,21 @@ class Word(bytes, enum.Enum):
     """All that it needs is imported and set up; what ends it from now on is its work."""
     OVER = b"over"
     """There is no more work of its kind, so nobody need take its place."""
+
+
+@contextlib.contextmanager
+def told_in_one_sentence(name: str) -> Iterator[None]:
+    """End this process with one sentence if the system refuses something: socket, pipe or fence.
+
+    Args:
+        name: What this process does.
+    """
+    try:
+        yield
+    except PersistqError:
+        raise
+    except OSError as error:
+        sys.exit(f"persistq: {name}: {error}")
 
 
 def become_child(supervisor_pid: int) -> None:

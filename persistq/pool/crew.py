@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pickle import PicklingError
 from typing import Any
 
+from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.pool.child import Word
 from persistq.pool.deaths import Death, OomWatch, death_of
@@ -78,12 +79,14 @@ class Crew:
 
         Raises:
             UsageError: A handler cannot be sent to a child under this start method.
+            OSError: The system grants no further process.
         """
         for post in self.posts:
             if post.process is None and not post.over and post.restart_at <= now:
                 self._start(post)
 
     def _start(self, post: Post) -> None:
+        failpoints.point("supervisor.before_start_worker")
         hears, tells = self.context.Pipe(duplex=False)
         # `Process` exists on every context; its base class just does not say so.
         process = self.context.Process(  # type: ignore[attr-defined]
@@ -97,9 +100,13 @@ class Crew:
                 f"{post.name} cannot be started: {error}; define handlers at the top level of a "
                 "module, so that a new process can import them"
             ) from error
+        except OSError:
+            hears.close()
+            raise
         finally:
             tells.close()
         post.process, post.hears = process, hears
+        failpoints.point("supervisor.after_start_worker")
 
     def reap(self, now: float) -> Iterator[tuple[Post, Death]]:
         """Yield each post whose child has ended, and how."""

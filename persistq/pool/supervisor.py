@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Protocol
 
+from persistq import failpoints
 from persistq.broker.wire import (
     BrokerMessage,
     Ended,
@@ -131,6 +132,8 @@ class Supervisor:
             except (BrokerLost, RunEnded, JournalError) as error:
                 self._ending = "LOST", str(error)
                 self._exit_code = error.exit_code
+            except OSError as error:
+                self._fail(f"the supervisor cannot go on: {error}")
         outcome, reason = self._ending or ("LOST", "the supervisor failed")
         return RunOutcome(outcome, reason, self._signal, self._queues, self._exit_code)
 
@@ -186,6 +189,11 @@ class Supervisor:
             self._vain_deaths = 0
         self._queues = queues
 
+    def _fail(self, reason: str) -> None:
+        """It cannot go on; a load that is done stays done."""
+        if self._ending is None or self._ending[0] != "DONE":
+            self._ending = "FAILED", reason
+
     def _end(self, outcome: str, reason: str) -> None:
         """It is over: let the children come to their ends, within the grace period."""
         self._ending = outcome, reason
@@ -206,6 +214,7 @@ class Supervisor:
         )
 
     def _halt(self) -> None:
+        failpoints.point("supervisor.before_halt")
         control, _ = Connection.dial(self._run.handle, Role.CONTROL)
         control.ask(Halt)
         control.close()
@@ -235,6 +244,7 @@ class Supervisor:
     def _mourn(self, post: Post, death: Death) -> None:
         self._condemned.pop(death.pid, None)
         if not post.over or death.code:
+            failpoints.point("supervisor.before_obituary")
             self._run.anchor.send(
                 Obituary(death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory)
             )

@@ -16,7 +16,7 @@ from persistq.client.connection import Handle
 from persistq.client.consumer import Consumer, Delivery
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
-from persistq.pool.child import Word, become_child
+from persistq.pool.child import Word, become_child, told_in_one_sentence
 
 TEXT_MAX = 16_000
 """Most characters of a message or traceback that are kept, from its end."""
@@ -85,8 +85,8 @@ class Worker:
         """Run the handler on one item and report what became of it."""
         started = time.monotonic()
         self._consumer.hold(delivery.item_id, started)
-        failpoints.point("worker.before_handler")
         try:
+            failpoints.point("worker.before_handler")
             outputs = self._outputs(delivery)
         except KeyboardInterrupt:
             # Only an inline run gets it, from its user, and it says nothing about the item.
@@ -150,12 +150,15 @@ def run_worker(assignment: Assignment, supervisor_pid: int, tells: Connection) -
     """
     become_child(supervisor_pid)
     try:
-        consumer = Consumer(assignment.handle)
+        with told_in_one_sentence(assignment.stage):
+            consumer = Consumer(assignment.handle)
+        # Errors of the context function are the user's own, and need their traceback.
         worker = Worker(assignment, consumer)
-        tells.send_bytes(Word.READY)
-        worker.work()
-        consumer.leave()
-        tells.send_bytes(Word.OVER)
+        with told_in_one_sentence(assignment.stage):
+            tells.send_bytes(Word.READY)
+            worker.work()
+            consumer.leave()
+            tells.send_bytes(Word.OVER)
     except PersistqError as error:
         # The broker or the supervisor is gone; whoever is left of them says so to the user.
         sys.exit(error.exit_code)

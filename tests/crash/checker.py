@@ -60,6 +60,7 @@ class Limits:
         """Return how many effects may have been repeated by these faults together."""
         cost = {
             "worker": self.of_worker,
+            "workers": self.workers * self.of_worker,
             # Its workers die with it; the broker lives on and records what they had reported.
             "script": self.workers * self.of_worker,
             "broker": self.of_broker,

@@ -12,11 +12,16 @@ from pathlib import Path
 from .evidence import FAULTS, Follower, Pen
 
 COOKIE = "SOAK_COOKIE"
+OF_ALL = (*["worker"] * 6, *["workers"] * 3, *["pause"] * 2)
 ROLES = {
-    "pipeline": ("worker", "worker", "worker", "source", "script", "broker", "everything", "pause"),
-    "queue": ("worker", "worker", "worker", "script", "broker", "everything", "pause"),
+    "pipeline": (*OF_ALL, "source", "source", "script", "broker", "everything"),
+    "queue": (*OF_ALL, "script", "broker", "everything"),
 }
 """Who may be hit; workers more often than others, because nothing has to be started again then."""
+ENDS_SCRIPT = ("script", "broker", "everything")
+START = ("launch", "process", ".lock", ".workers", ".db", ".db-wal")
+"""Moments of a start: the script's first half second; a broker is there; it has this file open."""
+LAUNCH_S = 0.5
 POLL_S = 0.002
 
 
@@ -49,13 +54,16 @@ class Nemesis:
         self._linger(self._dice.uniform(0, POLL_S))
         return alive()
 
-    def await_broker(self, alive: Callable[[], bool]) -> bool:
-        """Wait until a broker is starting, and a little longer; False if the load ended before."""
-        while not self._brokers():
+    def await_start(self, moment: str, alive: Callable[[], bool]) -> bool:
+        """Wait until a start has come to a moment of `START`; False if the load ended before."""
+        if moment == "launch":
+            time.sleep(self._dice.uniform(0, LAUNCH_S))
+            return alive()
+        while not any(_has_come(pid, moment) for pid in self._brokers()):
             if not alive():
                 return False
             time.sleep(POLL_S)
-        self._linger(self._dice.expovariate(1 / 0.1))
+        self._linger(self._dice.expovariate(1 / 0.01))
         return alive()
 
     def strike(self, role: str, script: int) -> bool:
@@ -76,8 +84,12 @@ class Nemesis:
     def _targets(self, role: str, script: int) -> list[int]:
         match role:
             case "worker" | "pause":
-                recent = [pid for pid in list(self._follower.started)[-4:] if self._ours(pid)]
+                recent = self._workers()
                 return [self._dice.choice(recent)] if recent else []
+            case "workers":
+                recent = self._workers()
+                most = len(recent)
+                return self._dice.sample(recent, self._dice.randint(2, most)) if most > 1 else []
             case "source":
                 pid = self._follower.roles.get("source", 0)
                 return [pid] if pid and self._ours(pid) else []
@@ -87,6 +99,10 @@ class Nemesis:
                 return self._brokers()
             case _:
                 return list(living(self._cookie))
+
+    def _workers(self) -> list[int]:
+        ours = living(self._cookie)
+        return [pid for pid in list(self._follower.started)[-4:] if pid in ours]
 
     def _brokers(self) -> list[int]:
         return [pid for pid, line in living(self._cookie).items() if "persistq.broker" in line]
@@ -114,6 +130,17 @@ def living(cookie: str) -> dict[int, str]:
             # It has ended since, or is somebody else's.
             continue
     return found
+
+
+def _has_come(broker: int, moment: str) -> bool:
+    """Return whether a broker's process is there, or has the file with this suffix open."""
+    if moment == "process":
+        return True
+    try:
+        files = [link.readlink().name for link in Path(f"/proc/{broker}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(name.endswith(moment) for name in files)
 
 
 def _send(pid: int, number: int) -> bool:

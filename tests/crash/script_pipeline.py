@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from persistq import Pipeline
 ITEMS = int(os.environ["SOAK_ITEMS"])
 SHORT_S = float(os.environ["SOAK_SHORT_S"])
 LONG_S = float(os.environ["SOAK_LONG_S"])
+INTERRUPT_AT = int(os.environ.get("SOAK_INTERRUPT_AT", "-1"))
 LONG_EVERY = 10
 PACE_ITEMS = 100
 PACE_S = 0.01
@@ -51,6 +53,8 @@ def keys() -> Iterator[int]:
 @pipeline.stage
 def first(number: int, item: Any) -> int:
     """Work on a number and pass it on."""
+    if number == INTERRUPT_AT:
+        os.kill(os.getppid(), signal.SIGTERM)
     work(f"a{number}", item.attempt)
     return number
 

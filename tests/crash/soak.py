@@ -1,7 +1,8 @@
 """The soak: kill a load again and again, carry it on until it is settled, check every promise.
 
 ``python -m tests.crash.soak --minutes 30 --seed 7`` runs for as long as wanted and prints totals.
-Every decision comes from the seed; the moments of the kills come from the load's progress.
+Every decision comes from the seed; the moments of the kills come from the load's progress, or from
+that of a start.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count, repeat
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +30,8 @@ import persistq
 
 from .checker import EMPTY, Limits, Verdict, judge, load_states
 from .evidence import EFFECTS, Follower, read_evidence
-from .nemesis import COOKIE, ROLES, Nemesis, living
+from .leftovers import KINDS, Leftovers
+from .nemesis import COOKIE, ENDS_SCRIPT, ROLES, START, Nemesis, living
 
 HERE = Path(__file__).parent
 WORKERS = 4
@@ -39,7 +43,12 @@ SETTLE_S = 45.0
 LINES_PER_ITEM = {"pipeline": 4, "queue": 2}
 JOURNAL = Path(".persistq", "soak.db")
 STAGES = {"pipeline": "ab", "queue": ""}
-ENDS_SCRIPT = {"script", "broker", "everything"}
+# With the others every process imports everything anew, which is time without kills.
+METHODS = ("fork", "fork", "fork", "forkserver", "spawn")
+STEP_MAX = 0.03
+"""The largest part of a load that passes between two faults."""
+EARLY = 0.4
+"""How often a start is hit before any work is done."""
 # A kill of the queue's script is seen by its consumers, which have an end of their own to say.
 TRUE_CODES = {"script": {-9}, "everything": {-9}, "broker": {3}}
 
@@ -56,7 +65,7 @@ class Plan:
         ack_interval: Setting, in seconds.
         window_time: Setting, in seconds.
         faults: The roles to be hit, in order.
-        early: Whether each fault may come during the start of a run, rather than in its middle.
+        moments: When each is hit: a moment of the start of a run, or empty for its middle.
     """
 
     api: str
@@ -66,22 +75,22 @@ class Plan:
     ack_interval: float
     window_time: float
     faults: tuple[str, ...]
-    early: tuple[bool, ...]
+    moments: tuple[str, ...]
 
     @classmethod
-    def of(cls, api: str, seed: int, items: int) -> Plan:
-        """Return the plan of a seed."""
+    def of(cls, api: str, seed: int, items: int, faults: int) -> Plan:
+        """Return the plan of a seed, with at most so many faults."""
         dice = random.Random(f"{api} {seed}")
-        count = dice.randint(6, 10)
+        hits = _hits(dice, api, dice.randint(faults // 2, faults))
         return cls(
             api,
             seed,
             items,
-            dice.choice(["fork", "spawn", "forkserver"]),
+            dice.choice(METHODS),
             dice.choice([0.0, 0.001]),
             dice.choice([0.0, 0.004]),
-            tuple(dice.choice(ROLES[api]) for _ in range(count)),
-            tuple(dice.random() < 0.5 for _ in range(count)),
+            tuple(role for role, _ in hits),
+            tuple(moment for _, moment in hits),
         )
 
     @property
@@ -107,12 +116,25 @@ class Plan:
         }
 
 
+def _hits(dice: random.Random, api: str, most: int) -> list[tuple[str, str]]:
+    """Return whom to hit and when."""
+    hits: list[tuple[str, str]] = []
+    starting = True
+    for _ in range(most):
+        early = starting and dice.random() < EARLY
+        role = dice.choice(ENDS_SCRIPT if early else ROLES[api])
+        hits.append((role, dice.choice(START) if early else ""))
+        starting = role in ENDS_SCRIPT
+    return hits
+
+
 @dataclass(slots=True)
 class Report:
     """How a round went."""
 
     plan: Plan
     verdict: Verdict
+    left: dict[str, list[str]]
     faults: list[str] = field(default_factory=list)
     runs: int = 0
     worst_start: float = 0.0
@@ -121,11 +143,12 @@ class Report:
     def __str__(self) -> str:
         plan, verdict = self.plan, self.verdict
         hit = ",".join(f"{role}:{n}" for role, n in sorted(Counter(self.faults).items()))
+        left = " ".join(f"left_{kind}={len(names)}" for kind, names in self.left.items())
         return (
             f"seed={plan.seed} api={plan.api} items={plan.items} method={plan.start_method} "
             f"ack={plan.ack_interval:g} window={plan.window_time:g} runs={self.runs} "
-            f"kills=[{hit}] duplicates={verdict.duplicates}/{verdict.bound} "
-            f"worst_start={self.worst_start:.2f}s {versions()} "
+            f"hit=[{hit}] duplicates={verdict.duplicates}/{verdict.bound} "
+            f"{left} worst_start={self.worst_start:.2f}s {versions()} "
             f"{'OK' if not self.problems else 'FAILED: ' + '; '.join(self.problems)}"
         )
 
@@ -145,6 +168,7 @@ class Round:
         self._cookie = secrets.token_hex(8)
         self._follower = Follower(home / EFFECTS)
         self._nemesis = Nemesis(home, self._cookie, self._follower, self._dice)
+        self._leftovers = Leftovers(home, self._cookie)
         self._errors: IO[str] = (home / "stderr").open("w")
         self._script: subprocess.Popen[str] | None = None
         self._began = 0.0
@@ -159,13 +183,15 @@ class Round:
             code = self._finish()
             if code:
                 self._problems.append(f"the undisturbed run ended with exit code {code}")
-            self._see_nothing_left()
+            left = self._leftovers.found()
             verdict = self._judge()
         finally:
             self._kill_all()
             self._errors.close()
-        report = Report(self._plan, verdict, self._nemesis.faults, self._runs, self._worst_start)
-        report.problems = self._problems + verdict.problems
+        faults = self._nemesis.faults
+        report = Report(self._plan, verdict, left, faults, self._runs, self._worst_start)
+        found = [f"{kind} were left behind: {names}" for kind, names in left.items() if names]
+        report.problems = self._problems + verdict.problems + found
         return report
 
     # --- the run ---
@@ -195,25 +221,27 @@ class Round:
         return self._script.poll() is None
 
     def _damage(self) -> None:
-        for role, early in zip(self._plan.faults, self._plan.early, strict=True):
+        for role, moment in zip(self._plan.faults, self._plan.moments, strict=True):
+            fresh = self._script is None or not self._alive()
             if self._script is None or not self._alive():
                 if self._settled():
                     return
                 self._start()
-            if not self._reach(early=early and self._runs > 1):
+            if not self._reach(moment if fresh else ""):
                 if self._ended() == 0:
                     return
                 continue
             assert self._script is not None
+            self._leftovers.watch()
             if self._nemesis.strike(role, self._script.pid) and role in ENDS_SCRIPT:
                 self._expect(role)
 
-    def _reach(self, *, early: bool) -> bool:
+    def _reach(self, moment: str) -> bool:
         """Wait for the moment of the next fault; False if the script ended before."""
-        if early:
-            return self._nemesis.await_broker(self._alive)
+        if moment:
+            return self._nemesis.await_start(moment, self._alive)
         total = self._plan.items * LINES_PER_ITEM[self._plan.api]
-        step = int(total * self._dice.uniform(0.001, 0.17))
+        step = int(total * self._dice.uniform(0.0005, STEP_MAX))
         return self._nemesis.await_progress(self._follower.catch_up() + step, self._alive)
 
     def _ended(self) -> int:
@@ -249,13 +277,6 @@ class Round:
 
     # --- the check ---
 
-    def _see_nothing_left(self) -> None:
-        deadline = time.monotonic() + 15
-        while (left := living(self._cookie)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if left:
-            self._problems.append(f"processes were left behind: {left}")
-
     def _judge(self) -> Verdict:
         evidence = read_evidence(self._home)
         if self._plan.api == "pipeline":
@@ -283,13 +304,10 @@ def versions() -> str:
     )
 
 
-def play(api: str, seed: int, items: int, home: Path) -> Report:
+def play(api: str, seed: int, items: int, faults: int, home: Path) -> Report:
     """Play one round in an empty directory and print its line."""
     home.mkdir(parents=True, exist_ok=True)
-    shared = set(Path("/dev/shm").glob("*persistq*"))
-    report = Round(Plan.of(api, seed, items), home).play()
-    if left := set(Path("/dev/shm").glob("*persistq*")) - shared:
-        report.problems.append(f"shared memory was left behind: {left}")
+    report = Round(Plan.of(api, seed, items, faults), home).play()
     print(report, flush=True)
     return report
 
@@ -299,34 +317,50 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    parser.add_argument("--items", type=int, default=20_000)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--faults", type=int, default=60)
+    parser.add_argument("--at-once", type=int, default=2, help="loads that run side by side")
     options = parser.parse_args()
     print(f"seed={options.seed} minutes={options.minutes:g} {versions()}", flush=True)
-    end = time.monotonic() + options.minutes * 60
+    began = time.monotonic()
+    with ProcessPoolExecutor(options.at_once) as pool:
+        rows = pool.map(play_row, range(options.at_once), repeat(options), repeat(began))
+        reports = [report for row in rows for report in row]
+    print(totals(reports, time.monotonic() - began))
+    return any(report.problems for report in reports)
+
+
+def play_row(first: int, options: argparse.Namespace, began: float) -> list[Report]:
+    """Play one round after the other until the time is over."""
     reports: list[Report] = []
-    while time.monotonic() < end:
+    for number in count(first, options.at_once):
+        if time.monotonic() - began >= options.minutes * 60:
+            break
         home = Path(tempfile.mkdtemp(prefix="soak-"))
-        api = ("pipeline", "queue")[len(reports) % 2]
-        reports.append(play(api, options.seed + len(reports), options.items, home))
+        api = ("pipeline", "queue")[(number + len(reports)) % 2]
+        reports.append(play(api, options.seed + number, options.items, options.faults, home))
         if reports[-1].problems:
             print(f"kept: {home}", flush=True)
         else:
             shutil.rmtree(home)
-    print(totals(reports))
-    return any(report.problems for report in reports)
+    return reports
 
 
-def totals(reports: list[Report]) -> str:
-    """Return the sums of all rounds in one line."""
+def totals(reports: list[Report], seconds: float) -> str:
+    """Return the sums of all rounds in one line; a stroke that hit several at once is one kill."""
     kills = Counter(role for report in reports for role in report.faults)
+    pauses = kills.pop("pause", 0)
+    rate = kills.total() / seconds * 60
+    left = {kind: sum(len(r.left[kind]) for r in reports) for kind in KINDS}
     sums = {name: sum(len(getattr(r.verdict, name)) for r in reports) for name in EMPTY}
     return (
         f"rounds={len(reports)} failed={sum(bool(r.problems) for r in reports)} "
-        f"runs={sum(r.runs for r in reports)} kills={dict(sorted(kills.items()))} "
+        f"runs={sum(r.runs for r in reports)} kills={kills.total()} ({rate:.0f} a minute) "
+        f"by_role={dict(sorted(kills.items()))} pauses={pauses} "
         + " ".join(f"{name}={n}" for name, n in sums.items())
         + f" duplicates={sum(r.verdict.duplicates for r in reports)}"
         f" bound={sum(r.verdict.bound for r in reports)}"
-        f" worst_start={max(r.worst_start for r in reports):.2f}s"
+        f" left_behind={left} worst_start={max(r.worst_start for r in reports):.2f}s"
     )
 
 

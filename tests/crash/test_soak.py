@@ -11,7 +11,8 @@ import pytest
 from .soak import play
 
 SEED = int(os.environ.get("PERSISTQ_SOAK_SEED", "0")) or secrets.randbelow(1_000_000_000)
-ITEMS = 20_000
+ITEMS = 6_000
+FAULTS = 8
 
 
 @pytest.mark.timeout(300)
@@ -26,6 +27,6 @@ def test_a_load_survives_random_kills(
     """
     with capsys.disabled():
         print(f"\nPERSISTQ_SOAK_SEED={SEED} ", end="")
-        report = play(api, SEED + number, ITEMS, tmp_path / "home")
+        report = play(api, SEED + number, ITEMS, FAULTS, tmp_path / "home")
     assert report.faults, "the nemesis never struck"
     assert not report.problems, str(report)

@@ -180,3 +180,14 @@ def test_opening_does_not_import_alembic() -> None:
         "sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_draft_of_a_dead_broker_is_cleared_away(path: Path) -> None:
+    """What a kill between building and renaming has left does not stay for ever."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    drafts = [path.with_name(f".{path.name}.abc.new{end}") for end in ("", "-journal")]
+    other = path.with_name(f".other-{path.name}.abc.new")
+    for file in (*drafts, other):
+        file.write_bytes(b"half")
+    open_journal(path).close()
+    assert [file.exists() for file in (*drafts, other)] == [False, False, True]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,20 @@ def run(text: str) -> tuple[int, str]:
 def test_armed_point_fires_at_its_time(text: str, code: int, reached: str) -> None:
     """The variable says where, the how-manieth time, and what happens."""
     assert run(text) == (code, reached)
+
+
+def test_hits_of_several_processes_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes for the n-th time is the one; each has left its number."""
+    monkeypatch.setenv(failpoints.HITS_VARIABLE, str(tmp_path))
+    assert run("place.instant@5:exit:7") == (0, "123")
+    assert run("place.instant@5:exit:7") == (7, "12")
+    pids = [int(line) for line in (tmp_path / "place.instant").read_text().splitlines()]
+    assert len(pids) == 5
+    assert len(set(pids[:3])) == len(set(pids[3:])) == 1
+    assert pids[0] != pids[4]
+    assert len((tmp_path / "other").read_text().splitlines()) == 4
 
 
 def test_error_has_the_named_number(monkeypatch: pytest.MonkeyPatch) -> None:
