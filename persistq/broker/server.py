@@ -70,14 +70,10 @@ class Broker:
         self._handlers = self._by_message()
         self._flushed_at = clock()
         self._result: tuple[RunResult, str] | None = None
-        self._stopping = False
         self._listener = listener
-        self._waker, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept())
-        # `stop` may come from a signal handler in the middle of select, which would sleep on.
-        self._selector.register(self._woken, selectors.EVENT_READ, lambda _: None)
 
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
@@ -108,7 +104,7 @@ class Broker:
     # --- the loop ---
 
     def serve(self, first: socket.socket) -> int:
-        """Serve until the last client is gone, or `stop` was called.
+        """Serve until the last client is gone.
 
         Crash: what was committed stays; the kernel lock goes, so the next start carries on.
 
@@ -125,7 +121,7 @@ class Broker:
         try:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
-                while self._session.links and not self._stopping:
+                while self._session.links:
                     self._turn(self._selector.select(self._patience()))
                 self._session.commit()
                 self._end_run()
@@ -138,11 +134,6 @@ class Broker:
             return error.exit_code
         finally:
             self._close()
-
-    def stop(self) -> None:
-        """End after the present turn; safe to call from a signal handler."""
-        self._stopping = True
-        self._waker.send(b"!")
 
     def _turn(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
         for key, mask in events:
@@ -342,12 +333,9 @@ class Broker:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed
-        if self._stopping:
-            return RunResult.STOPPED, "the broker was told to stop"
         return self._result
 
     def _close(self) -> None:
         for link in self._session.links.values():
             link.sock.close()
-        for sock in (self._listener, self._waker, self._woken):
-            sock.close()
+        self._listener.close()
