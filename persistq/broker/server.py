@@ -143,6 +143,8 @@ class Broker:
             self._drain()
             self._producing.seal()
         self._producing.admit_offers()
+        # Before anything more is handed out: what breaks a rule is the last thing to happen.
+        self._session.scheduler.apply_rules()
         self._consuming.hand_out()
         self._advance_stages()
         self._session.commit()
@@ -167,9 +169,8 @@ class Broker:
         return max(0.0, min(times) - now)
 
     def _advance_stages(self) -> None:
-        """Stop by rule; seal each stage whose upstream is settled; settle the load at its end."""
+        """Seal each stage whose upstream is settled; settle the load at its end."""
         session, rows = self._session, self._session.rows
-        session.scheduler.apply_rules()
         for upstream, row in pairwise(rows):
             if upstream.settled and row.sealed_total is None:
                 session.ledger.seal(row)
