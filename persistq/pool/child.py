@@ -13,10 +13,15 @@ import threading
 import time
 from multiprocessing import connection
 
+from persistq.terminal import text_of
+
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
 
 ORPHAN_PAUSE_S = 0.1
+
+COMPLAINT_BYTES = 2_000
+"""A pipe takes that without waiting for a reader."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -28,6 +33,20 @@ class Word(bytes, enum.Enum):
     """All that it needs is imported and set up; what ends it from now on is its work."""
     OVER = b"over"
     """There is no more work of its kind, so nobody need take its place."""
+
+
+_COMPLAINT = b"!"
+
+
+def complaint(error: BaseException) -> bytes:
+    """Return why a child cannot do its work, as it tells its supervisor beside its words."""
+    return _COMPLAINT + f"{type(error).__qualname__}: {text_of(error)}".encode()[:COMPLAINT_BYTES]
+
+
+def complaint_in(words: list[bytes]) -> str:
+    """Return why a child could not start, if it has said so."""
+    said = [word for word in words if word.startswith(_COMPLAINT)]
+    return said[-1].removeprefix(_COMPLAINT).decode(errors="replace") if said else ""
 
 
 def become_child(supervisor_pid: int) -> None:
@@ -42,8 +61,10 @@ def become_child(supervisor_pid: int) -> None:
     """
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _die_with(supervisor_pid)
 
 
