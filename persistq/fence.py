@@ -12,11 +12,13 @@ it lives its supervisor sees there whether the item takes too long.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
 import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,8 +141,12 @@ class Fence:
         return sorted({pid for pid in words[::_WORDS] if pid})
 
     def keepers(self) -> list[int]:
-        """Return those of them that live, and so may keep the fence closed."""
-        return [pid for pid in self.occupants() if _lives(pid)]
+        """Return the processes that may keep the fence closed.
+
+        These are the consumers that live, and processes that their handlers have forked.
+        """
+        keepers = set(_openers(os.fstat(self._file))) - {os.getpid()}
+        return sorted(keepers or {pid for pid in self.occupants() if _lives(pid)})
 
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""
@@ -181,6 +187,14 @@ class Fence:
         except BlockingIOError:
             return False
         return True
+
+
+def _openers(file: os.stat_result) -> Iterator[int]:
+    """Yield who has a file open, as far as the system tells it."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(link.stat(), file):
+                yield int(link.parts[2])
 
 
 def _lives(pid: int) -> bool:

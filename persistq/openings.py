@@ -88,7 +88,10 @@ def resume_command(name: str, journal: str, *, failed: bool = False) -> str:
     """
     from persistq.settings import load_settings
 
-    directory = Path(journal).parent
     usual = Path(origin.cwd, load_settings().journal).resolve()
-    place = "" if directory == usual else f" --journal {shlex.quote(str(directory))}"
-    return f"persistq resume {'--failed ' if failed else ''}{name}{place}"
+    what = name
+    # A symbolic link in the usual place leads to it as well.
+    if str(real_path(journal_path(usual, name))) != journal:
+        file = Path(journal)
+        what = f"{file.stem} --journal {shlex.quote(str(file.parent))}"
+    return f"persistq resume {'--failed ' if failed else ''}{what}"

@@ -21,6 +21,7 @@ from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
 from persistq.openings import queue_opening
+from persistq.terminal import storable, text_of
 
 T = TypeVar("T")
 
@@ -286,10 +287,13 @@ class PersistentQueue(Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item.
         """
+        if isinstance(error, BaseException):
+            kind, text = type(error).__name__, text_of(error)
+        else:
+            kind, text = "TaskFailed", storable(error)
         item_id, _, _ = self._take_unfinished(item, "task_failed")
-        kind = type(error).__name__ if isinstance(error, BaseException) else "TaskFailed"
         settle_puts()
-        self._presence.consumer.failed(item_id, kind, str(error), "")
+        self._presence.consumer.failed(item_id, kind, text, "")
 
     def mark_all_done(self) -> int:
         """Record as done what this process got and everything still in the queue, to the end.
@@ -411,14 +415,22 @@ class PersistentQueue(Generic[T]):
         if error is None:
             self.close()
         else:
-            self.fail(f"{type(error).__name__}: {error}")
+            self.fail(f"{type(error).__name__}: {text_of(error)}")
 
     def release(self) -> None:
         """Disconnect this process: the queue object can no longer be used here.
 
         Done by itself when the process exits; the load goes on for others.
+
+        Crash: what was put and is not journaled yet may be lost; what was got and not finished
+        goes to others.
+
+        Raises:
+            BrokerLost: The broker is gone, and something that was put or finished with it.
+            PersistqError: Something that was put was refused. What was raised before is not raised
+                again.
         """
-        self._presence.leave()
+        self._presence.release()
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -340,6 +340,36 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError(_sentence_on_json(error)) from error
 
 
+def options_of(what: str, **given: Any) -> dict[str, Any]:
+    """Return options that have the names and bounds of settings, validated.
+
+    Args:
+        what: What they are options of, for the message.
+        **given: Options by name; None means not given, and is left out of the answer.
+
+    Raises:
+        UsageError: A value is wrong; one sentence for each.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        chosen = Settings(**given)
+    except ValidationError as error:
+        wrong = [detail for detail in error.errors() if detail["loc"][0] in given]
+        if not wrong:
+            raise UsageError("\n".join(_sentences(error, {}))) from error
+        raise UsageError("\n".join(f"{what}: {_refusal(detail)}" for detail in wrong)) from error
+    return {name: getattr(chosen, name) for name in given}
+
+
+def _refusal(detail: Mapping[str, Any]) -> str:
+    return f"{detail['loc'][0]}={detail['input']!r} is refused: {_reason(detail)}"
+
+
+def _reason(detail: Mapping[str, Any]) -> str:
+    text: str = detail["msg"].removeprefix("Value error, ")
+    return text.replace("Input should", "it should")
+
+
 class _Origin(NamedTuple):
     """One source as the user knows it, and what it says by setting name."""
 
@@ -389,10 +419,7 @@ def _sentences(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str
         if detail["type"] == "extra_forbidden":
             yield f"{where}: there is no setting of this name{_suggestion(name)}"
         else:
-            reason = (
-                detail["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-            )
-            yield f"{where}: {value!r} is refused: {reason}"
+            yield f"{where}: {value!r} is refused: {_reason(detail)}"
 
 
 def _suggestion(name: str) -> str:

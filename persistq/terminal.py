@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+TEXT_MAX = 16_000
+"""Most characters of a message or traceback that are kept, from its end."""
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, whatever its author did to its text."""
+    try:
+        return storable(str(error))
+    except Exception as second:  # noqa: BLE001 - the first error is the one to report
+        return f"(its text cannot be had: {type(second).__name__})"
+
+
+def storable(text: str) -> str:
+    """Return a text that every encoding takes, and not too much of it."""
+    # File names from the system can hold lone surrogates.
+    return text.encode("utf-8", "backslashreplace").decode()[-TEXT_MAX:]
+
 
 def printable(text: str) -> str:
     """Return a text with everything escaped that could move a terminal's cursor or break a line."""

@@ -62,9 +62,10 @@ def _run(opening: Opening, first: socket.socket) -> int:
     # for cycles took a tenth of the time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    # Ctrl-C goes to the whole terminal group; ending a run is the supervisor's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Ctrl-C, `timeout` and a service's stop signal the whole group. Ending a run is its program's
+    # decision, for which it needs the broker; when the program has ended, so does this.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
     examine(path)
@@ -94,7 +95,6 @@ def _serve(
     opened = open_load(journal, opening)
     listener, address = _listen()
     broker = Broker(opening, journal, opened, listener, fence)
-    signal.signal(signal.SIGTERM, lambda *_: broker.stop())
     with reported(Path(opening.path)):
         failpoints.point("broker.before_publish")
         lock.publish(_holder(opening, address, opening.token))

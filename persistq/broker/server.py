@@ -71,14 +71,10 @@ class Broker:
         self._handlers = self._by_message()
         self._flushed_at = clock()
         self._result: tuple[RunResult, str] | None = None
-        self._stopping = False
         self._listener = listener
-        self._waker, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept())
-        # `stop` may come from a signal handler in the middle of select, which would sleep on.
-        self._selector.register(self._woken, selectors.EVENT_READ, lambda _: None)
 
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
@@ -109,7 +105,7 @@ class Broker:
     # --- the loop ---
 
     def serve(self, first: socket.socket) -> int:
-        """Serve until the last client is gone, or `stop` was called.
+        """Serve until the last client is gone.
 
         Crash: what was committed stays; the kernel lock goes, so the next start carries on.
 
@@ -126,7 +122,7 @@ class Broker:
         try:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
-                while self._session.links and not self._stopping:
+                while self._session.links:
                     self._turn(self._selector.select(self._patience()))
                 self._session.commit()
                 self._session.tell()
@@ -141,11 +137,6 @@ class Broker:
         finally:
             self._close()
 
-    def stop(self) -> None:
-        """End after the present turn; safe to call from a signal handler."""
-        self._stopping = True
-        self._waker.send(b"!")
-
     def _turn(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
         for key, mask in events:
             key.data(mask)
@@ -154,6 +145,8 @@ class Broker:
             self._drain()
             self._producing.seal()
         self._producing.admit_offers()
+        # Before anything more is handed out: what breaks a rule is the last thing to happen.
+        self._session.scheduler.apply_rules()
         self._consuming.hand_out()
         self._advance_stages()
         self._session.commit()
@@ -179,9 +172,8 @@ class Broker:
         return max(0.0, min(times) - now)
 
     def _advance_stages(self) -> None:
-        """Stop by rule; seal each stage whose upstream is settled; settle the load at its end."""
+        """Seal each stage whose upstream is settled; settle the load at its end."""
         session, rows = self._session, self._session.rows
-        session.scheduler.apply_rules()
         for upstream, row in pairwise(rows):
             if upstream.settled and row.sealed_total is None:
                 failpoints.point("broker.before_stage_seal")
@@ -349,12 +341,9 @@ class Broker:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed
-        if self._stopping:
-            return RunResult.STOPPED, "the broker was told to stop"
         return self._result
 
     def _close(self) -> None:
         for link in self._session.links.values():
             link.sock.close()
-        for sock in (self._listener, self._waker, self._woken):
-            sock.close()
+        self._listener.close()

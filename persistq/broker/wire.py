@@ -12,6 +12,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from persistq.terminal import storable
+
 M = TypeVar("M")
 
 
@@ -407,8 +409,18 @@ def frame(message: ClientMessage | BrokerMessage) -> bytes:
     Raises:
         OverflowError: The message has more than 4 GiB.
     """
-    body = _encode(message)
+    try:
+        body = _encode(message)
+    except UnicodeEncodeError:
+        body = _encode(_encodable(message))
     return len(body).to_bytes(4, "big") + body
+
+
+def _encodable(message: Any) -> Any:
+    """Return a message without the lone surrogates that texts of errors and file names may hold."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    texts = {name: storable(text) for name, text in fields.items() if isinstance(text, str)}
+    return msgspec.structs.replace(message, **texts)
 
 
 class FrameReader(Generic[M]):

@@ -7,11 +7,19 @@ there is nothing to give back, and does not exist in consumers that get items on
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from typing import Protocol
 
 STALL_S = 0.05
 """A consumer that has items and made no progress for this long has stalled."""
+
+
+RETIRE_S = 1.0
+"""A fork waits so long for a thread that is in the middle of a report."""
+
+_at_work: weakref.WeakSet[Housekeeper] = weakref.WeakSet()
 
 
 class Kept(Protocol):
@@ -35,9 +43,23 @@ class Housekeeper:
     def __init__(self, consumer: Kept) -> None:
         self._consumer = consumer
         self._burdened = threading.Event()
-        self._over = False
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or go on after `retire`."""
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="persistq-housekeeper", daemon=True)
         self._thread.start()
+        _at_work.add(self)
+
+    def retire(self) -> None:
+        """End the thread and wait for its end, until `start`."""
+        burdened = self._burdened.is_set()
+        self._over.set()
+        self._burdened.set()
+        self._thread.join(RETIRE_S)
+        if not burdened:
+            self._burdened.clear()
 
     def wake(self) -> None:
         """Look after the consumer from now on, until it has nothing to give back."""
@@ -45,17 +67,31 @@ class Housekeeper:
 
     def dismiss(self) -> None:
         """End the thread soon."""
-        self._over = True
+        _at_work.discard(self)
+        self._over.set()
         self._burdened.set()
 
     def _keep(self) -> None:
-        pause = threading.Event()
-        while not self._over:
+        over = self._over
+        while not over.is_set():
             self._burdened.wait()
             seen = self._consumer.progress
-            pause.wait(STALL_S)
-            if self._consumer.progress == seen and not self._over:
+            if not over.wait(STALL_S) and self._consumer.progress == seen:
                 self._burdened.clear()
                 if self._consumer.unburden():
                     # More may have been on its way here while this went back.
                     self._burdened.set()
+
+
+def _retire_all() -> None:
+    # Python warns of a fork beside a thread: the child could inherit a lock that the thread holds.
+    for housekeeper in list(_at_work):
+        housekeeper.retire()
+
+
+def _start_all() -> None:
+    for housekeeper in list(_at_work):
+        housekeeper.start()
+
+
+os.register_at_fork(before=_retire_all, after_in_parent=_start_all, after_in_child=_at_work.clear)

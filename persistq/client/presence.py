@@ -101,28 +101,49 @@ class Presence:
         if consumer is not None:
             consumer.leave(farewell=farewell)
 
+    def release(self) -> None:
+        """Report what is left to report, say farewell and disconnect. Safe to call twice.
+
+        Raises:
+            PersistqError: Something that was put or finished is lost.
+        """
+        self._part(None)
+
     def leave(self) -> None:
-        """Report what is left to report, say farewell and disconnect. Safe to call twice."""
+        """Do as `release` at the end of the process; an error that ends it means no farewell."""
+        raised = all_last_words()
+        try:
+            self._part(_last_error())
+        except PersistqError as error:
+            if str(error) not in raised:
+                _say(error)
+
+    def _part(self, death: BaseException | None) -> None:
         if self._finalizer is not None:
             self._finalizer.cancel()
             self._finalizer = None
-        raised = all_last_words()
         try:
-            self._leave()
-        except PersistqError as error:
-            if str(error) not in raised:
-                print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
+            self._settle(farewell=not isinstance(death, Exception))
+            if self._run is not None:
+                self._take_leave(self._run, farewell=death is None)
         finally:
             self._disconnect()
 
-    def _leave(self) -> None:
+    def _settle(self, *, farewell: bool) -> None:
         if self._producer is not None:
             self._producer.push() if self.hasty else self._producer.flush()
-        self.drop_consumer(farewell=not isinstance(_last_error(), Exception))
-        if self._run is not None:
+        self.drop_consumer(farewell=farewell)
+
+    def _take_leave(self, run: OpenedRun, *, farewell: bool) -> None:
+        raised = all_last_words()
+        try:
             self._say_what_is_left()
-            if _last_error() is None:
-                self._others = say_farewell(self._run.anchor)
+            if farewell:
+                self._others = say_farewell(run.anchor)
+        except PersistqError as error:
+            # What this process did is recorded; it does not matter who is there to take leave of.
+            if str(error) not in raised:
+                _say(error)
 
     def _say_what_is_left(self) -> None:
         left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
@@ -167,6 +188,10 @@ class Presence:
             action()
 
 
+def _say(error: PersistqError) -> None:
+    print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
+
+
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:
     """Return the counters of all queues of a load, over a connection of its own."""
     connection, _ = Connection.dial(handle, Role.CONTROL)
@@ -179,8 +204,11 @@ def sizes_of_run(handle: Handle) -> list[QueueSizes]:
 def _last_error() -> BaseException | None:
     """Return the exception that ends this process, if one does.
 
-    In a process of multiprocessing it is still being raised; in a main program it was printed.
+    In a process of multiprocessing it is still being raised; in a main program it was printed. An
+    interactive session ends when its user wants, whatever was printed before.
     """
+    if hasattr(sys, "ps1"):
+        return None
     error = sys.exc_info()[1] or getattr(sys, "last_value", None)
     return None if isinstance(error, SystemExit) else error
 

@@ -28,7 +28,6 @@ class RunResult(enum.StrEnum):
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

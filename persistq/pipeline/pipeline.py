@@ -272,6 +272,7 @@ class Pipeline:
         if self._source is None or not self.stages:
             raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
         arguments = self._source.arguments(settings.params, settings)
+        self.stages = [stage.validated() for stage in self.stages]
         specs = [stage.spec(settings) for stage in self.stages]
         wanted = opening(self.name, "pipeline", specs, settings)
         try:

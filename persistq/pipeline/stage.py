@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import GeneratorType
 from typing import Any, Final, Literal
 
@@ -17,23 +17,52 @@ EXTRAS: Final = frozenset({"ctx", "item", "settings"})
 """Names of parameters that a handler may have beside the item."""
 
 
+OPTIONS: Final = (
+    "workers",
+    "retries",
+    "backoff",
+    "backoff_max",
+    "max_crashes",
+    "on_error",
+    "timeout",
+    "halt",
+)
+"""What a stage may say for itself where the settings speak for all."""
+
+RETRY_DELAY_MAX_S: Final = 7 * 86_400.0
+
+
 class Retry(Exception):
     """Raised by a handler: try this item again later.
 
     It counts as a failed attempt, so the stage's ``retries`` bound it.
 
     Args:
-        delay: Seconds to wait; by default the stage's back-off decides.
+        delay: Seconds to wait, at most a week; by default the stage's back-off decides.
         reason: Kept with the attempt.
+
+    Raises:
+        UsageError: The delay is no such number.
     """
 
     def __init__(self, delay: float | None = None, reason: str = "") -> None:
         super().__init__(delay, reason)
-        self.delay = delay
+        self.delay = None if delay is None else _seconds(delay)
         self.reason = reason
 
     def __str__(self) -> str:
         return self.reason or "the handler asked for another attempt"
+
+
+def _seconds(delay: float) -> float:
+    try:
+        seconds = float(delay)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    # An item that waits for a time which never comes would keep its load open for ever.
+    if not 0 <= seconds <= RETRY_DELAY_MAX_S:
+        raise UsageError(f"Retry(delay={delay!r}): give seconds, from 0 to a week")
+    return seconds
 
 
 class Drop(Exception):
@@ -93,6 +122,22 @@ class Stage:
     timeout: float | None
     halt: str | None
     extras: frozenset[str]
+
+    def validated(self) -> Stage:
+        """Return this stage with options that the broker and the supervisor can rely on.
+
+        Raises:
+            UsageError: An option is wrong.
+        """
+        from persistq.settings import options_of
+
+        if self.workers == 0:
+            raise UsageError(
+                f"stage {self.name!r}: workers=0 is refused: it would wait for ever; "
+                "Pipeline(workers=0) runs all stages inline"
+            )
+        options = {name: getattr(self, name) for name in OPTIONS}
+        return replace(self, **options_of(f"stage {self.name!r}", **options))
 
     def spec(self, defaults: Any) -> StageSpec:
         """Return the failure policy, with the settings where the stage says nothing."""

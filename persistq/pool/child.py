@@ -15,11 +15,15 @@ from collections.abc import Iterator
 from multiprocessing import connection
 
 from persistq.errors import PersistqError
+from persistq.terminal import text_of
 
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
 
 ORPHAN_PAUSE_S = 0.1
+
+COMPLAINT_BYTES = 2_000
+"""A pipe takes that without waiting for a reader."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -48,6 +52,20 @@ def told_in_one_sentence(name: str) -> Iterator[None]:
         sys.exit(f"persistq: {name}: {error}")
 
 
+_COMPLAINT = b"!"
+
+
+def complaint(error: BaseException) -> bytes:
+    """Return why a child cannot do its work, as it tells its supervisor beside its words."""
+    return _COMPLAINT + f"{type(error).__qualname__}: {text_of(error)}".encode()[:COMPLAINT_BYTES]
+
+
+def complaint_in(words: list[bytes]) -> str:
+    """Return why a child could not start, if it has said so."""
+    said = [word for word in words if word.startswith(_COMPLAINT)]
+    return said[-1].removeprefix(_COMPLAINT).decode(errors="replace") if said else ""
+
+
 def become_child(supervisor_pid: int) -> None:
     """Leave the terminal's group, take default signals, and die with the supervisor.
 
@@ -60,8 +78,10 @@ def become_child(supervisor_pid: int) -> None:
     """
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _die_with(supervisor_pid)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from persistq import failpoints
 from persistq.errors import UsageError
-from persistq.pool.child import Word
+from persistq.pool.child import Word, complaint_in
 from persistq.pool.deaths import Death, OomWatch, death_of
 
 RESTART_DELAY_S = 0.1
@@ -37,6 +37,7 @@ class Post:
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
+        complaint: Why the last one could not start, if that is known.
         deaths: Children that died at all.
         restart_at: When to fill the post again.
         over: Whether it is to stay empty.
@@ -49,6 +50,7 @@ class Post:
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
+    complaint: str = ""
     deaths: int = 0
     restart_at: float = 0.0
     over: bool = False
@@ -72,18 +74,29 @@ class Crew:
         """The multiprocessing context of the start method."""
         return multiprocessing.get_context(self.start_method)
 
-    def fill(self, now: float) -> None:
+    def fill(self, now: float) -> list[Post]:
         """Start a child at every post that is due.
 
         Crash: a child dies with its supervisor.
 
+        Returns:
+            The posts for which the system has no process now; they are due again later.
+
         Raises:
             UsageError: A handler cannot be sent to a child under this start method.
-            OSError: The system grants no further process.
         """
-        for post in self.posts:
-            if post.process is None and not post.over and post.restart_at <= now:
-                self._start(post)
+        due = [p for p in self.posts if p.process is None and not p.over and p.restart_at <= now]
+        return [post for post in due if not self._try_start(post, now)]
+
+    def _try_start(self, post: Post, now: float) -> bool:
+        try:
+            self._start(post)
+        except OSError as error:
+            post.failed_starts += 1
+            post.complaint = error.strerror or str(error)
+            self._schedule(post, now)
+            return False
+        return True
 
     def _start(self, post: Post) -> None:
         failpoints.point("supervisor.before_start_worker")
@@ -113,9 +126,12 @@ class Crew:
         for post in self.posts:
             death = None if post.process is None else death_of(post.process, self._oom)
             if death is not None:
+                if death.code:
+                    _end_leftovers(death.pid)
                 words = _clear(post)
                 post.over |= Word.OVER in words
-                post.failed_starts = 0 if words else post.failed_starts + 1
+                post.complaint = complaint_in(words)
+                post.failed_starts = 0 if Word.READY in words else post.failed_starts + 1
                 self._schedule(post, now)
                 yield post, death
 
@@ -184,6 +200,12 @@ def _clear(post: Post) -> list[bytes]:
     post.process.close()
     post.process = post.hears = None
     return words
+
+
+def _end_leftovers(pid: int) -> None:
+    """Kill what a dead child has started: it would go on with an item that is handed out again."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _signal_group(pid: int, number: int) -> None:

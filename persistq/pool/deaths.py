@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+TOGETHER_S = 2.0
+"""Deaths by SIGKILL within this time of one for want of memory have the same cause."""
 
 _OOM_KILLS = Path("/proc/vmstat")
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -63,9 +68,11 @@ def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
     if handle is not None and handle.returncode is None:
         with contextlib.suppress(ChildProcessError):
             found, status, usage = os.wait4(pid, os.WNOHANG)
-            if found:
-                handle.returncode = os.waitstatus_to_exitcode(status)
-                peak_rss = usage.ru_maxrss * _RSS_UNIT
+            if not found:
+                # Asking the process itself would collect one that ends now, without its usage.
+                return None
+            handle.returncode = os.waitstatus_to_exitcode(status)
+            peak_rss = usage.ru_maxrss * _RSS_UNIT
     code = process.exitcode
     if code is None:
         return None
@@ -73,15 +80,21 @@ def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
 
 
 class OomWatch:
-    """Tells whether the kernel has killed for want of memory since the last question."""
+    """Tells whether the kernel has killed for want of memory since the last question, or just now.
+
+    It often kills several processes together.
+    """
 
     def __init__(self) -> None:
         self._count = _oom_kills()
+        self._seen = -math.inf
 
     def struck(self) -> bool:
         """Return whether it has, anywhere on this machine."""
         before, self._count = self._count, _oom_kills()
-        return self._count > before
+        if self._count > before:
+            self._seen = time.monotonic()
+        return time.monotonic() - self._seen <= TOGETHER_S
 
 
 def _oom_kills() -> int:

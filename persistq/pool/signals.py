@@ -16,8 +16,8 @@ class SignalInbox:
     """Collects stop signals in place of their default effect, as a context manager.
 
     A handler only notes the signal and wakes the loop; a third one ends the process at once,
-    because then the loop is probably what hangs. Outside the main thread, where Python delivers no
-    signals, the inbox stays empty.
+    because then the loop is probably what hangs. What was ignored stays so: ``nohup`` is to survive
+    the terminal. Outside the main thread, where Python delivers no signals, the inbox stays empty.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,8 @@ class SignalInbox:
     def __enter__(self) -> SignalInbox:
         if threading.current_thread() is threading.main_thread():
             for number in WATCHED:
-                self._previous[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

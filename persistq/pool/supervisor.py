@@ -141,7 +141,8 @@ class Supervisor:
         while not self._finished():
             now = time.monotonic()
             if self._ending is None:
-                self._crew.fill(now)
+                for post in self._crew.fill(now):
+                    self._miss(post)
             connection.wait(
                 [self._run.anchor.fileno(), inbox.fileno(), *self._crew.sentinels()],
                 self._patience(now),
@@ -252,7 +253,7 @@ class Supervisor:
             return
         self._vain_deaths += not post.over
         if post.failed_starts >= FAILED_STARTS_MAX:
-            self._give_up(f"{post.name} cannot be started (the last one {death})")
+            self._give_up(f"{post.name} cannot be started: {_why(post, death)}")
         elif post.source and post.deaths >= SOURCE_DEATHS_MAX:
             self._give_up(f"{post.name} keeps dying (the last one {death})")
         elif self._vain_deaths >= VAIN_DEATHS_PER_POST * len(self._crew.posts):
@@ -260,9 +261,21 @@ class Supervisor:
         elif not post.over:
             self._display.say(f"{post.name} {death}; starting another one")
 
+    def _miss(self, post: Post) -> None:
+        """The system has no process to give: it may have one soon, but not for ever."""
+        if post.failed_starts >= FAILED_STARTS_MAX:
+            self._give_up(f"{post.name} cannot be started: {post.complaint}")
+        else:
+            self._display.say(f"{post.name} cannot be started now: {post.complaint}")
+
     def _give_up(self, reason: str) -> None:
         self._end("FAILED", reason)
         self._halt()
+
+
+def _why(post: Post, death: Death) -> str:
+    # A module that cannot be imported is told by Python itself, before any code of ours runs.
+    return post.complaint or f"the last one {death}, and what it said is above"
 
 
 def _settled(queues: tuple[QueueSizes, ...]) -> int:

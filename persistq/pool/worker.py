@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -16,12 +17,21 @@ from persistq.client.connection import Handle
 from persistq.client.consumer import Consumer, Delivery
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
-from persistq.pool.child import Word, become_child, told_in_one_sentence
-
-TEXT_MAX = 16_000
-"""Most characters of a message or traceback that are kept, from its end."""
+from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence
+from persistq.terminal import storable, text_of
 
 Report = Callable[[Consumer, Delivery, float], None]
+
+_forks = 0
+"""How many forks lie between this process and the first that imported this."""
+
+
+def _note_fork() -> None:
+    global _forks  # noqa: PLW0603 - it is a fact about the process
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_note_fork)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class Worker:
     def __init__(self, assignment: Assignment, consumer: Consumer) -> None:
         self._job = assignment
         self._consumer = consumer
+        self._forks = _forks
         self._extras: dict[str, Any] = {}
         if "settings" in assignment.extras:
             self._extras["settings"] = assignment.settings
@@ -92,11 +103,20 @@ class Worker:
             # Only an inline run gets it, from its user, and it says nothing about the item.
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
+            self._end_if_forked(error)
             self._report_error(delivery.item_id, error)
         else:
+            self._end_if_forked()
             failpoints.point("worker.after_handler")
             self._consumer.done(delivery.item_id, started, time.monotonic(), outputs)
         self._consumer.hold(0)
+
+    def _end_if_forked(self, error: BaseException | None = None) -> None:
+        """End here if the handler has forked and this is the child: the item is the parent's."""
+        if self._forks != _forks:
+            if error is not None:
+                traceback.print_exception(error)
+            os._exit(0 if error is None else 1)
 
     def _outputs(self, delivery: Delivery) -> list[Outputs]:
         job = self._job
@@ -113,23 +133,12 @@ class Worker:
     def _report_error(self, item_id: int, error: BaseException) -> None:
         retry, drop = self._job.control_flow
         if isinstance(error, drop):
-            self._consumer.dropped(item_id, _text(error))
+            self._consumer.dropped(item_id, text_of(error))
             return
         delay = getattr(error, "delay", None) if isinstance(error, retry) else None
-        self._consumer.failed(item_id, type(error).__qualname__, _text(error), _trace(error), delay)
-
-
-def _text(error: BaseException) -> str:
-    """Return what an exception says, whatever its author did to its text."""
-    try:
-        return _storable(str(error))
-    except Exception as second:  # noqa: BLE001 - the first error is the one to report
-        return f"(its text cannot be had: {type(second).__name__})"
-
-
-def _storable(text: str) -> str:
-    # File names from the system can hold lone surrogates, which no encoding takes.
-    return text.encode("utf-8", "backslashreplace").decode()[-TEXT_MAX:]
+        self._consumer.failed(
+            item_id, type(error).__qualname__, text_of(error), _trace(error), delay
+        )
 
 
 def _trace(error: BaseException) -> str:
@@ -137,7 +146,15 @@ def _trace(error: BaseException) -> str:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
         frames = frames.tb_next
-    return _storable("".join(traceback.format_exception(type(error), error, frames)))
+    return storable("".join(traceback.format_exception(type(error), error, frames)))
+
+
+def _set_up(assignment: Assignment, consumer: Consumer, tells: Connection) -> Worker:
+    try:
+        return Worker(assignment, consumer)
+    except BaseException as error:
+        tells.send_bytes(complaint(error))
+        raise
 
 
 def run_worker(assignment: Assignment, supervisor_pid: int, tells: Connection) -> None:
@@ -153,7 +170,7 @@ def run_worker(assignment: Assignment, supervisor_pid: int, tells: Connection) -
         with told_in_one_sentence(assignment.stage):
             consumer = Consumer(assignment.handle)
         # Errors of the context function are the user's own, and need their traceback.
-        worker = Worker(assignment, consumer)
+        worker = _set_up(assignment, consumer, tells)
         with told_in_one_sentence(assignment.stage):
             tells.send_bytes(Word.READY)
             worker.work()

@@ -16,6 +16,7 @@ from persistq import settings
 from persistq.cli.program import program
 from persistq.journal.base import Command
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.testing import check_journal
 
 from .acting import COMMAND, PIPELINE, TIMEOUT_S, Call, Ledger, Notes, Record, Shell, WriteScript
 
@@ -60,8 +61,11 @@ def shell() -> Shell:
 
 
 @pytest.fixture
-def write_script(tmp_path: Path) -> WriteScript:
-    """Write a program; by default one with a pipeline that notes what it stores."""
+def write_script(tmp_path: Path) -> Iterator[WriteScript]:
+    """Write a program; by default one with a pipeline that notes what it stores.
+
+    The journals that it leaves must be sound.
+    """
 
     def write(text: str = "", *, path: str = "etl.py", main: str = "pipeline.run()") -> Path:
         script = tmp_path / path
@@ -70,7 +74,9 @@ def write_script(tmp_path: Path) -> WriteScript:
         script.write_text(f'{body}\n\nif __name__ == "__main__":\n    {main}\n', encoding="utf-8")
         return script
 
-    return write
+    yield write
+    problems = {path: found for path in tmp_path.rglob("*.db") if (found := check_journal(path))}
+    assert not problems
 
 
 @pytest.fixture

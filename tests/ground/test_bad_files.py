@@ -24,6 +24,7 @@ from persistq.errors import (
 )
 from persistq.journal import marks
 from persistq.journal.outstanding import JournalReader
+from persistq.openings import resume_command
 from persistq.testing import check_journal
 
 from .loadsite import ITEMS, Site, require_one_sentence
@@ -221,6 +222,20 @@ def test_a_symbolic_link_is_the_same_journal(site: Site, tmp_path: Path) -> None
     assert sorted([*second.outstanding()]) == [0, 1, 2]
     second.release()
     first.release()
+
+
+def test_the_hint_how_to_carry_on_finds_a_journal_behind_a_link(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name that was opened where it leads there, else the name and place of the file."""
+    monkeypatch.setenv("PERSISTQ_JOURNAL", str(site.journals))
+    site.journals.mkdir(mode=0o700)
+    elsewhere = tmp_path / "elsewhere" / "real.db"
+    (site.journals / "alias.db").symlink_to(elsewhere)
+    assert resume_command("alias", str(elsewhere)) == "persistq resume alias"
+    assert resume_command("other", str(elsewhere)) == (
+        f"persistq resume real --journal {elsewhere.parent}"
+    )
 
 
 def test_a_hard_link_is_refused(site: Site) -> None:

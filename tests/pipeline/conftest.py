@@ -14,12 +14,17 @@ from .program import Program
 MakeProgram = Callable[..., Program]
 
 
+@pytest.fixture(autouse=True)
+def sound_journals(tmp_path: Path) -> Iterator[None]:
+    """After each test no journal that it has made contradicts itself."""
+    yield
+    problems = {path: found for path in tmp_path.rglob("*.db") if (found := check_journal(path))}
+    assert not problems
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[MakeProgram]:
-    """Make scripts, each in a directory of its own; after the test all of their processes are gone.
-
-    The journals they leave must be sound.
-    """
+    """Make scripts, each in a directory of its own; after the test their processes are gone."""
     made: list[Program] = []
 
     def make(text: str, *, home: str = "home") -> Program:
@@ -31,9 +36,6 @@ def program(tmp_path: Path) -> Iterator[MakeProgram]:
     for one in made:
         one.sweep()
     assert not left, f"processes were left behind: {left}"
-    journals = [path for one in made for path in one.home.glob("journal/*.db")]
-    problems = {path.name: found for path in journals if (found := check_journal(path))}
-    assert not problems
 
 
 @pytest.fixture(params=["fork", "spawn", "forkserver"])

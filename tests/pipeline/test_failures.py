@@ -285,6 +285,51 @@ def test_an_error_after_some_outputs_keeps_none_of_them(program: MakeProgram) ->
     assert script.counts == {str(number): 1 for number in (0, 1, 2, 10, 11, 12)}
 
 
+def test_a_wrong_delay_fails_the_attempt_and_not_the_worker(program: MakeProgram) -> None:
+    """The item is parked with the sentence; nothing waits for ever."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage
+        def work(number):
+            if number == 1:
+                raise Retry(delay="soon")
+
+        pipeline.run()
+        """
+    )
+    assert script.run().code == 1
+    assert script.queues() == [(3, 2, 0, 1)]
+    assert script.rows("SELECT kind, type FROM failure") == [("exception", "UsageError")]
+
+
+def test_a_source_whose_error_no_encoding_takes_fails_once(program: MakeProgram) -> None:
+    """File names can hold lone surrogates; the reason is kept in a form that can be stored."""
+    script = program(
+        r"""
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def names():
+            note("source")
+            yield 1
+            raise ValueError("caf\udce9.csv")
+
+        @pipeline.stage
+        def store(name): pass
+
+        pipeline.run()
+        """
+    )
+    ended = script.run()
+    assert ended.code == 3, ended.err
+    assert script.counts["source"] == 1
+    [reason] = script.rows("SELECT reason FROM run")
+    assert reason == r"source 'names' raised ValueError: caf\udce9.csv"
+
+
 def test_a_source_that_yields_what_cannot_be_stored_fails(program: MakeProgram) -> None:
     """The sentence names the type; what came before is kept."""
     script = program(

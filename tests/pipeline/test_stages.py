@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from persistq import Drop, ItemsFailed, Pipeline, UsageError
+from persistq import Drop, ItemsFailed, Pipeline, Retry, UsageError
 
 from .conftest import MakeProgram
 
@@ -329,6 +329,40 @@ def test_parameters_reach_the_source_by_name(tmp_path: Path) -> None:
     pipeline.stage(name="see")(seen.append)
     _run(pipeline, tmp_path, params={"year": 2013})
     assert seen == [2013, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": 0}, "workers=0 is refused: it would wait for ever"),
+        ({"workers": -1}, "workers=-1 is refused"),
+        ({"retries": -1}, "retries=-1 is refused: it should be greater than or equal to 0"),
+        ({"retries": "many"}, "retries='many' is refused"),
+        ({"backoff": float("nan")}, "backoff=nan is refused"),
+        ({"backoff_max": -1}, "backoff_max=-1 is refused"),
+        ({"max_crashes": 0}, "max_crashes=0 is refused"),
+        ({"on_error": "explode"}, "on_error='explode' is refused: it should be 'park' or 'stop'"),
+        ({"timeout": 0}, "timeout=0 is refused: it should be greater than 0"),
+    ],
+)
+def test_a_wrong_option_of_a_stage_is_refused(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    """It is named with its stage, before anything is journaled."""
+    pipeline = Pipeline("demo", workers=1)
+    pipeline.source(lambda: range(3))
+    pipeline.stage(name="work", **options)(lambda number: None)
+    with pytest.raises(UsageError) as caught:
+        pipeline.run(journal=str(tmp_path))
+    assert str(caught.value).startswith("stage 'work': " + words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), 8 * 86_400, "soon", object()])
+def test_a_retry_that_would_never_come_is_refused(delay: Any) -> None:
+    """In a handler it fails the attempt, with the traceback that shows where."""
+    with pytest.raises(UsageError, match="give seconds, from 0 to a week"):
+        Retry(delay)
 
 
 def test_building_a_wrong_pipeline_is_refused() -> None:

@@ -57,8 +57,9 @@ def test_a_worker_whose_context_raises_ends_the_run(
     )
     ended = script.run(PERSISTQ_START_METHOD=start_method)
     assert ended.code == 3
-    assert "ConnectionRefusedError: no database" in ended.err
-    assert "cannot be started (the last one ended with exit code 1)" in ended.err
+    assert "cannot be started: ConnectionRefusedError: no database; " in ended.err
+    reason = "cannot be started: ConnectionRefusedError: no database"
+    assert reason in script.rows("SELECT reason FROM run")[0]
     assert "persistq resume demo" in ended.err
     assert script.rows("SELECT count(*) FROM failure") == [0], "no item is to blame"
     script.touch("fixed")
@@ -93,8 +94,11 @@ def test_a_handler_that_cannot_be_sent_to_a_worker_is_refused(
     assert script.counts == {str(number): 1 for number in range(10)}
 
 
-def test_a_module_that_cannot_be_imported_in_a_worker_ends_the_run(program: MakeProgram) -> None:
-    """Under spawn the script is imported again, and may fail only there."""
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_module_that_cannot_be_imported_in_a_worker_ends_the_run(
+    program: MakeProgram, method: str
+) -> None:
+    """Without fork the script is imported again, and may fail only there."""
     script = program(
         """
         if __name__ != "__main__":
@@ -112,6 +116,43 @@ def test_a_module_that_cannot_be_imported_in_a_worker_ends_the_run(program: Make
         pipeline.run()
         """
     )
-    ended = script.run(PERSISTQ_START_METHOD="spawn")
+    ended = script.run(PERSISTQ_START_METHOD=method)
     assert ended.code == 3
-    assert "cannot be started (the last one ended with exit code 1)" in ended.err
+    assert "ImportError: only importable as the main program" in ended.err
+    why = "cannot be started: the last one ended with exit code 1, and what it said is above"
+    assert why in ended.err
+
+
+def test_a_system_that_gives_no_process_ends_the_run(program: MakeProgram) -> None:
+    """It is asked again a few times, with pauses; then the sentence says what it lacks."""
+    script = program(
+        """
+        import errno
+        from multiprocessing.popen_fork import Popen
+        from persistq.pool import crew
+        crew.RESTART_DELAY_S = 0.001
+
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        def launch(self, process):
+            note("asked")
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        if not (HERE / "fixed").exists():
+            Popen._launch = launch
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD="fork")
+    assert ended.code == 3, ended.err
+    assert "cannot be started now: Resource temporarily unavailable" in ended.err
+    assert "cannot be started: Resource temporarily unavailable; " in ended.err
+    assert "Traceback" not in ended.err
+    assert 5 <= script.counts["asked"] <= 10
+    script.touch("fixed")
+    assert script.run().code == 0
+    assert script.counts["0"] == 1

@@ -27,6 +27,7 @@ STUCK = """
     if __name__ == "__main__":
         pipeline.run()
 """
+PLAIN = STUCK.replace("\n    ", "\n")
 ONE_BY_ONE = {"PERSISTQ_WINDOW_TIME": "0", "PERSISTQ_ACK_INTERVAL": "0"}
 
 
@@ -56,16 +57,19 @@ def test_a_signal_lets_items_in_flight_finish(
     assert script.queues() == [(300, 300, 0, 0)]
 
 
-def test_a_signal_to_the_whole_group_is_a_ctrl_c(program: MakeProgram) -> None:
-    """A terminal sends Ctrl-C to everybody; items in flight finish all the same."""
-    script = program("os.setpgid(0, 0)\n" + STUCK.replace("\n    ", "\n"))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_is_a_ctrl_c(
+    program: MakeProgram, number: signal.Signals
+) -> None:
+    """Terminals, `timeout` and services signal everybody; items in flight finish all the same."""
+    script = program("os.setpgid(0, 0)\n" + PLAIN)
     process = script.start(env=ONE_BY_ONE)
     script.await_note("begin 100")
     script.await_note("begin 101")
-    kill(-process.pid, signal.SIGINT)
+    kill(-process.pid, number)
     until(lambda: "finishing the items in flight" in script.said(process))
     script.touch("go")
-    assert script.wait(process).code == 130
+    assert script.wait(process).code == 128 + number
     assert script.queues() == [(300, 102, 0, 0)]
     assert script.rows("SELECT count(*) FROM failure") == [0]
 
@@ -87,6 +91,45 @@ def test_a_second_signal_ends_at_once(program: MakeProgram, start_method: str) -
     script.touch("go")
     assert script.run(PERSISTQ_START_METHOD=start_method).code == 0
     assert script.queues() == [(300, 300, 0, 0)]
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_a_third_signal_waits_for_nobody(program: MakeProgram, method: str) -> None:
+    """If ending itself hangs, the third one is the last word; the journal can be carried on."""
+    script = program(
+        "from persistq.pool import supervisor\n"
+        "supervisor.KILL_PATIENCE_S = 1000.0\n"
+        + PLAIN.replace("await_file", "signal.signal(15, signal.SIG_IGN); await_file")
+    )
+    process = script.start(env={"PERSISTQ_START_METHOD": method, **ONE_BY_ONE})
+    script.await_note("begin 100")
+    script.await_note("begin 101")
+    process.send_signal(signal.SIGINT)
+    until(lambda: "finishing the items in flight" in script.said(process))
+    process.send_signal(signal.SIGINT)
+    until(lambda: "ending at once" in script.said(process))
+    process.send_signal(signal.SIGTERM)
+    assert script.wait(process).code == 143
+    assert script.vanish() == {}
+    assert script.rows("SELECT count(*) FROM failure") == [0]
+    script.touch("go")
+    assert script.run().code == 0
+    assert script.queues() == [(300, 300, 0, 0)]
+
+
+def test_a_signal_that_was_ignored_stays_ignored(program: MakeProgram) -> None:
+    """`nohup` is to let the load survive its terminal."""
+    script = program("signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + PLAIN)
+    process = script.start(env=ONE_BY_ONE)
+    script.await_note("begin 100")
+    script.await_note("begin 101")
+    for pid in script.processes():
+        kill(pid, signal.SIGHUP)
+    script.touch("go")
+    ended = script.wait(process)
+    assert ended.code == 0, ended.err
+    assert script.queues() == [(300, 300, 0, 0)]
+    assert script.rows("SELECT count(*) FROM failure") == [0]
 
 
 def test_the_grace_period_bounds_how_long_items_may_finish(program: MakeProgram) -> None:
