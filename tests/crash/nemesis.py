@@ -14,7 +14,7 @@ from .evidence import FAULTS, Follower, Pen
 COOKIE = "SOAK_COOKIE"
 OF_ALL = (*["worker"] * 6, *["workers"] * 3, *["pause"] * 2)
 ROLES = {
-    "pipeline": (*OF_ALL, "source", "source", "script", "broker", "everything"),
+    "pipeline": (*OF_ALL, *["source"] * 3, "script", "broker", "everything"),
     "queue": (*OF_ALL, "script", "broker", "everything"),
 }
 """Who may be hit; workers more often than others, because nothing has to be started again then."""

@@ -20,7 +20,7 @@ SHORT_S = float(os.environ["SOAK_SHORT_S"])
 LONG_S = float(os.environ["SOAK_LONG_S"])
 INTERRUPT_AT = int(os.environ.get("SOAK_INTERRUPT_AT", "-1"))
 LONG_EVERY = 10
-PACE_ITEMS = 100
+PACE_ITEMS = 40
 PACE_S = 0.01
 """The source takes a good part of the load's time, so that kills find it alive."""
 

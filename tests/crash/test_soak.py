@@ -11,8 +11,8 @@ import pytest
 from .soak import play
 
 SEED = int(os.environ.get("PERSISTQ_SOAK_SEED", "0")) or secrets.randbelow(1_000_000_000)
-ITEMS = 6_000
-FAULTS = 8
+ITEMS = 4_000
+FAULTS = 6
 
 
 @pytest.mark.timeout(300)
