@@ -5,16 +5,8 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from persistq.broker.wire import (
-    BrokerMessage,
-    ClientMessage,
-    FrameReader,
-    Hello,
-    Refused,
-    Role,
-    frame,
-    from_client,
-)
+from persistq.broker.framing import FrameReader, frame, from_client
+from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
 from persistq.errors import PersistqError
 
 READ_BYTES = 1 << 18

@@ -1,20 +1,15 @@
 """What crosses the socket between a broker and its clients.
 
-A frame is a four-byte big-endian length and a MessagePack array, whose first element names the
-message. Payloads travel as the bytes they are stored as. Nothing here does I/O.
+Payloads travel as the bytes they are stored as; `persistq.broker.framing` says how messages become
+bytes.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
-
-from persistq.terminal import storable
-
-M = TypeVar("M")
 
 
 class Role(enum.IntEnum):
@@ -392,90 +387,3 @@ class Opening(msgspec.Struct, frozen=True):
     window_max: int = 512
     ready_bytes_max: int = 64 * 1024 * 1024
     fence_timeout: float = 60.0
-
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(
-    ClientMessage
-)
-_broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(
-    BrokerMessage
-)
-
-
-def frame(message: ClientMessage | BrokerMessage) -> bytes:
-    """Return a message as one frame.
-
-    Raises:
-        OverflowError: The message has more than 4 GiB.
-    """
-    try:
-        body = _encode(message)
-    except UnicodeEncodeError:
-        body = _encode(_encodable(message))
-    return len(body).to_bytes(4, "big") + body
-
-
-def _encodable(message: Any) -> Any:
-    """Return a message without the lone surrogates that texts of errors and file names may hold."""
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    texts = {name: storable(text) for name, text in fields.items() if isinstance(text, str)}
-    return msgspec.structs.replace(message, **texts)
-
-
-class FrameReader(Generic[M]):
-    """Cuts a byte stream into messages; a half-written last frame is never a message.
-
-    Args:
-        decode: Turns the body of a frame into a message.
-    """
-
-    def __init__(self, decode: Callable[[memoryview], M]) -> None:
-        self._decode = decode
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[M]:
-        """Add bytes as they came from the socket; return the messages they complete.
-
-        Raises:
-            msgspec.DecodeError: A frame is not one of the peer's messages.
-        """
-        self._buffer += data
-        messages, start, size = [], 0, len(self._buffer)
-        with memoryview(self._buffer) as view:
-            while size - start >= 4:
-                end = start + 4 + int.from_bytes(view[start : start + 4], "big")
-                if end > size:
-                    break
-                messages.append(self._decode(view[start + 4 : end]))
-                start = end
-        del self._buffer[:start]
-        return messages
-
-    @property
-    def pending(self) -> int:
-        """Bytes of a message that has not arrived whole."""
-        return len(self._buffer)
-
-    def preview(self, data: bytes) -> list[M]:
-        """Return the messages that these bytes would complete, without taking them in."""
-        other = FrameReader(self._decode)
-        return other.feed(bytes(self._buffer) + data)
-
-
-def from_client(body: memoryview) -> ClientMessage:
-    """Decode a frame that a client sent.
-
-    Raises:
-        msgspec.DecodeError: It is not one of a client's messages.
-    """
-    return _client_decoder.decode(body)
-
-
-def from_broker(body: memoryview) -> BrokerMessage:
-    """Decode a frame that a broker sent.
-
-    Raises:
-        msgspec.DecodeError: It is not one of a broker's messages.
-    """
-    return _broker_decoder.decode(body)

@@ -11,88 +11,26 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from persistq import errors, failpoints
+from persistq.broker.framing import FrameReader, frame, from_broker
 from persistq.broker.wire import (
     Answer,
     BrokerMessage,
     ClientMessage,
-    FrameReader,
     Hello,
     Refused,
     Role,
     Welcome,
-    frame,
-    from_broker,
 )
+from persistq.client.conversation import Conversation
+from persistq.client.handle import Handle
 from persistq.errors import BrokerLost, JournalError, PersistqError
-from persistq.fence import fence_path
 
 READ_BYTES = 1 << 18
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """What a process needs to reach the broker of a run; pickles, so it can be handed to children.
-
-    Attributes:
-        name: The load's name.
-        journal: Path of the journal, for the fence beside it and for messages.
-        address: The broker's socket; ``@`` stands for the abstract name space.
-        token: Proves that this process may connect.
-        family: The program that opened the load.
-        opener: Process id of that program.
-        queue_id: The queue that is meant.
-        ack_interval: How long finished work may stay unreported, in seconds.
-    """
-
-    name: str
-    journal: str
-    address: str
-    token: str
-    family: str
-    opener: int
-    queue_id: int
-    ack_interval: float
-
-    def on(self, queue_id: int) -> Handle:
-        """Return a handle of the same run for another queue."""
-        return replace(self, queue_id=queue_id)
-
-    @property
-    def fence(self) -> Path:
-        """The fence file of this run's journal."""
-        return fence_path(self.journal)
-
-
-class Conversation:
-    """Steps that belong together: if they are interrupted, the connection is not used any more.
-
-    Ctrl-C raises between any two steps of the interpreter. What it struck is half done: items are
-    counted and not sent, or a message was read and not heeded, and who goes on might wait for ever
-    for what has come already.
-
-    Args:
-        connection: The connection.
-    """
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = weakref.proxy(connection)
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Look whether the connection can still be used."""
-        if error is not None:
-            self._connection.interrupted(error)
 
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()

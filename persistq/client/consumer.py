@@ -30,7 +30,8 @@ from persistq.broker.wire import (
     Role,
     Take,
 )
-from persistq.client.connection import Connection, Handle
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
 from persistq.errors import PersistqError

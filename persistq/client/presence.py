@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from persistq.broker.wire import Answer, Farewell, QueueSizes, Role, Sizes
-from persistq.client.connection import Connection, Handle, all_last_words
+from persistq.client.connection import Connection, all_last_words
 from persistq.client.consumer import Consumer
+from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import PersistqError

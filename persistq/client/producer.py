@@ -24,7 +24,8 @@ from persistq.broker.wire import (
     Put,
     Role,
 )
-from persistq.client.connection import Connection, Handle
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
 from persistq.errors import PersistqError, QueueClosed
 
 _unsettled: set[Producer] = set()

@@ -20,7 +20,8 @@ import msgspec
 
 from persistq import failpoints
 from persistq.broker.wire import Hello, Opening, Role, Welcome
-from persistq.client.connection import Connection, Handle
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
 from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from persistq import failpoints
 from persistq.broker.wire import Fail, Farewell, Role, Seal
-from persistq.client.connection import Connection, Handle
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError

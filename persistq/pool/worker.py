@@ -13,8 +13,8 @@ from typing import Any
 
 from persistq import failpoints
 from persistq.broker.wire import Ended, Outputs
-from persistq.client.connection import Handle
 from persistq.client.consumer import Consumer, Delivery
+from persistq.client.handle import Handle
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence

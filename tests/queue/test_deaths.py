@@ -15,7 +15,8 @@ import pytest
 from actors import iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
-from persistq.broker.wire import Put, frame
+from persistq.broker.framing import frame
+from persistq.broker.wire import Put
 from persistq.items import FailureKind
 from persistq.journal.outstanding import JournalReader
 from persistq.runlock import holder_of, lock_path

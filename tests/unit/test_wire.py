@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persistq.broker import wire
-from persistq.broker.wire import (
-    BrokerMessage,
-    ClientMessage,
-    FrameReader,
-    GiveBack,
-    Put,
-    frame,
-    from_broker,
-    from_client,
-)
+from persistq.broker.framing import FrameReader, frame, from_broker, from_client
+from persistq.broker.wire import BrokerMessage, ClientMessage, GiveBack, Put
 
 CLIENT = [*get_args(ClientMessage)]
 BROKER = [*get_args(BrokerMessage)]

@@ -1,0 +1,108 @@
+"""Messages as bytes: how they cross a socket.
+
+A frame is a four-byte big-endian length and a MessagePack array, whose first element names the
+message. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from persistq.broker.wire import BrokerMessage, ClientMessage
+from persistq.terminal import storable
+
+M = TypeVar("M")
+
+LENGTH_BYTES: Final = 4
+
+_encode_into: Final = msgspec.msgpack.Encoder().encode_into
+_client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(
+    ClientMessage
+)
+_broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(
+    BrokerMessage
+)
+
+
+def frame(message: ClientMessage | BrokerMessage) -> bytearray:
+    """Return a message as one frame.
+
+    Raises:
+        OverflowError: The message has more than 4 GiB.
+    """
+    framed = bytearray(LENGTH_BYTES)
+    try:
+        _encode_into(message, framed, LENGTH_BYTES)
+    except UnicodeEncodeError:
+        _encode_into(_encodable(message), framed, LENGTH_BYTES)
+    framed[:LENGTH_BYTES] = (len(framed) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big")
+    return framed
+
+
+def _encodable(message: Any) -> Any:
+    """Return a message without the lone surrogates that texts of errors and file names may hold."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    texts = {name: storable(text) for name, text in fields.items() if isinstance(text, str)}
+    return msgspec.structs.replace(message, **texts)
+
+
+class FrameReader(Generic[M]):
+    """Cuts a byte stream into messages; a half-written last frame is never a message.
+
+    Args:
+        decode: Turns the body of a frame into a message.
+    """
+
+    def __init__(self, decode: Callable[[memoryview], M]) -> None:
+        self._decode = decode
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[M]:
+        """Add bytes as they came from the socket; return the messages they complete.
+
+        Raises:
+            msgspec.DecodeError: A frame is not one of the peer's messages.
+        """
+        self._buffer += data
+        messages, start, size = [], 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
+            while size - start >= LENGTH_BYTES:
+                body = start + LENGTH_BYTES
+                end = body + int.from_bytes(view[start:body], "big")
+                if end > size:
+                    break
+                messages.append(self._decode(view[body:end]))
+                start = end
+        del self._buffer[:start]
+        return messages
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that has not arrived whole."""
+        return len(self._buffer)
+
+    def preview(self, data: bytes) -> list[M]:
+        """Return the messages that these bytes would complete, without taking them in."""
+        other = FrameReader(self._decode)
+        return other.feed(bytes(self._buffer) + data)
+
+
+def from_client(body: memoryview) -> ClientMessage:
+    """Decode a frame that a client sent.
+
+    Raises:
+        msgspec.DecodeError: It is not one of a client's messages.
+    """
+    return _client_decoder.decode(body)
+
+
+def from_broker(body: memoryview) -> BrokerMessage:
+    """Decode a frame that a broker sent.
+
+    Raises:
+        msgspec.DecodeError: It is not one of a broker's messages.
+    """
+    return _broker_decoder.decode(body)

@@ -1,0 +1,42 @@
+"""What a process needs to reach the broker of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from persistq.fence import fence_path
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What a process needs to reach the broker of a run; pickles, so it can be handed to children.
+
+    Attributes:
+        name: The load's name.
+        journal: Path of the journal, for the fence beside it and for messages.
+        address: The broker's socket; ``@`` stands for the abstract name space.
+        token: Proves that this process may connect.
+        family: The program that opened the load.
+        opener: Process id of that program.
+        queue_id: The queue that is meant.
+        ack_interval: How long finished work may stay unreported, in seconds.
+    """
+
+    name: str
+    journal: str
+    address: str
+    token: str
+    family: str
+    opener: int
+    queue_id: int
+    ack_interval: float
+
+    def on(self, queue_id: int) -> Handle:
+        """Return a handle of the same run for another queue."""
+        return replace(self, queue_id=queue_id)
+
+    @property
+    def fence(self) -> Path:
+        """The fence file of this run's journal."""
+        return fence_path(self.journal)
