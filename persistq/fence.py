@@ -60,6 +60,11 @@ class Post:
         self._words = memoryview(self._map).cast("q")
         self._at = -1
 
+    @property
+    def identity(self) -> int:
+        """Tells the file from one that has taken its place."""
+        return os.fstat(self._file).st_ino
+
     def occupy(self, slot: int) -> None:
         """Note this process in the slot."""
         self._at = slot * _WORDS + 1
@@ -99,15 +104,24 @@ class InHand(NamedTuple):
     since: float
 
 
-def items_in_hand(path: Path) -> list[InHand]:
-    """Return what all consumers of a run are working on at this moment.
+class Lookout:
+    """The supervisor's side of the fence.
 
     Args:
         path: The fence file.
     """
-    with path.open("rb") as file:
-        slots = _SLOT.iter_unpack(file.read(_FILE_BYTES))
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+
+    def items_in_hand(self) -> list[InHand]:
+        """Return what all consumers of the run are working on at this moment."""
+        slots = _SLOT.iter_unpack(os.pread(self._file, _FILE_BYTES, 0))
         return [InHand(pid, item_id, since / 1e6) for pid, item_id, since in slots if item_id]
+
+    def close(self) -> None:
+        """Look no more."""
+        os.close(self._file)
 
 
 class Fence:
@@ -120,6 +134,11 @@ class Fence:
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
         self._free = list(range(SLOTS - 1, -1, -1))
+
+    @property
+    def identity(self) -> int:
+        """Tells the file from one that has taken its place."""
+        return os.fstat(self._file).st_ino
 
     def wait_clear(self, timeout: float) -> bool:
         """Wait until no consumer of an earlier run lives; False if some still do after the time.

@@ -313,6 +313,7 @@ class Broker:
             carried_on=opened.carried_on,
             queues=self._session.sizes(),
             slot=link.slot,
+            fence=self._session.fence.identity,
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
         )

@@ -269,13 +269,17 @@ class QueueSizes(_Message, frozen=True):
 
 
 class Welcome(_Message, frozen=True, tag=64):
-    """The connection is accepted; a consumer gets a slot in the fence."""
+    """The connection is accepted; a consumer gets a slot in the fence.
+
+    ``fence`` tells the fence file from one that has taken its place.
+    """
 
     load_id: int
     run_id: int
     carried_on: bool
     queues: list[QueueSizes]
     slot: int = -1
+    fence: int = 0
     broker_pid: int = 0
     closed: list[int] = []
 

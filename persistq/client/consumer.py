@@ -29,12 +29,13 @@ from persistq.broker.wire import (
     Patience,
     Role,
     Take,
+    Welcome,
 )
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
-from persistq.errors import PersistqError
+from persistq.errors import JournalUnavailable, PersistqError
 from persistq.fence import Post
 
 _NEVER = -1
@@ -69,6 +70,7 @@ class Consumer:
         self._post = Post(handle.fence)
         try:
             self._connection, welcome = Connection.dial(handle, Role.CONSUMER)
+            self._require_fence(handle, welcome)
         except BaseException:
             self._post.close()
             raise
@@ -261,6 +263,12 @@ class Consumer:
         self._post.close()
 
     # --- inside ---
+
+    def _require_fence(self, handle: Handle, welcome: Welcome) -> None:
+        if welcome.fence != self._post.identity:
+            self._connection.close()
+            reason = "the file was deleted or replaced while in use: start the program again"
+            raise JournalUnavailable(str(handle.fence), reason)
 
     def _have_looked_after(self) -> None:
         if self._housekeeper is None:

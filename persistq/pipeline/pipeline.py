@@ -313,15 +313,16 @@ class Pipeline:
                 return RunOutcome("LOST", str(error), 0, queues, error.exit_code)
             return RunOutcome(ended.outcome, ended.reason, 0, _counted(run))
         crew = Crew(settings.start_method, self._posts(source, assignments, settings))
-        supervisor = Supervisor(
-            run,
-            crew,
-            console,
-            self._deadlines(run, settings),
-            progress_interval=settings.progress_interval,
-            shutdown_grace=settings.shutdown_grace,
-        )
-        return supervisor.supervise()
+        with contextlib.closing(self._deadlines(run, settings)) as deadlines:
+            supervisor = Supervisor(
+                run,
+                crew,
+                console,
+                deadlines,
+                progress_interval=settings.progress_interval,
+                shutdown_grace=settings.shutdown_grace,
+            )
+            return supervisor.supervise()
 
     def _deadlines(self, run: OpenedRun, settings: Settings) -> Deadlines:
         limits = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from persistq.fence import items_in_hand
+from persistq.fence import Lookout
 from persistq.items import queue_of
 
 LOOK_MAX_S = 1.0
@@ -39,8 +39,13 @@ class Deadlines:
     """
 
     def __init__(self, fence: Path, limits: Mapping[int, float]) -> None:
-        self._fence = fence
         self._limits = dict(limits)
+        self._lookout = Lookout(fence) if limits else None
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._lookout is not None:
+            self._lookout.close()
 
     def check(self, now: float) -> tuple[list[Overrun], float | None]:
         """Return the items over their limit, and when to check again; None if there are no limits.
@@ -48,10 +53,10 @@ class Deadlines:
         Args:
             now: Monotonic time in seconds.
         """
-        if not self._limits:
+        if self._lookout is None:
             return [], None
         overruns, next_check = [], now + min(*self._limits.values(), LOOK_MAX_S)
-        for pid, item_id, since in items_in_hand(self._fence):
+        for pid, item_id, since in self._lookout.items_in_hand():
             limit = self._limits.get(queue_of(item_id))
             if limit is None or not since:
                 continue

@@ -17,6 +17,8 @@ from actors import iterate, put_range, relay
 from persistq import DONE, BrokerLost
 from persistq.broker.framing import frame
 from persistq.broker.wire import Put
+from persistq.errors import JournalUnavailable
+from persistq.fence import fence_path
 from persistq.items import FailureKind
 from persistq.journal.outstanding import JournalReader
 from persistq.runlock import holder_of, lock_path
@@ -356,3 +358,13 @@ def test_source_of_a_lost_result_is_not_done(
     assert relay(source, again) == "item"
     assert [*source.outstanding()] == []
     assert [*again.outstanding()] == ["earlier", "item"]
+
+
+def test_consumer_that_finds_another_fence_is_refused(open_queue: Any_, actor: Any_) -> None:
+    """A new run would not wait for somebody behind a file that took the fence's place."""
+    queue = open_queue()
+    queue.put(1)
+    child = actor(queue)
+    fence_path(queue.journal).unlink()
+    with pytest.raises(JournalUnavailable, match="deleted or replaced"):
+        child.ask("get")

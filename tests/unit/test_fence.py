@@ -6,13 +6,14 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
-from persistq.fence import SLOTS, Fence, Post, fence_path, items_in_hand
+from persistq.fence import SLOTS, Fence, Lookout, Post, fence_path
 
 FORK = multiprocessing.get_context("fork")
 
@@ -107,9 +108,11 @@ def test_notes_survive_the_death_of_their_writers(path: Path, consumers: Consume
     assert fence.occupants() == sorted([first, second])
     assert fence.held_items() == [41, 42]
     assert (fence.held_in(0), fence.held_in(5), fence.held_in(1)) == (41, 42, 0)
-    assert items_in_hand(path) == [(first, 41, 1.5), (second, 42, 1.5)]
-    fence.wipe()
-    assert (fence.occupants(), fence.held_items(), items_in_hand(path)) == ([], [], [])
+    with closing(Lookout(path)) as lookout:
+        assert lookout.items_in_hand() == [(first, 41, 1.5), (second, 42, 1.5)]
+        fence.wipe()
+        assert lookout.items_in_hand() == []
+    assert (fence.occupants(), fence.held_items()) == ([], [])
 
 
 def test_note_is_taken_back(path: Path) -> None:
