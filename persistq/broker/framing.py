@@ -6,6 +6,8 @@ message. Nothing here does I/O.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,6 +19,7 @@ from persistq.terminal import storable
 M = TypeVar("M")
 
 LENGTH_BYTES: Final = 4
+SOCKET_BYTES: Final = 1 << 20
 
 _encode_into: Final = msgspec.msgpack.Encoder().encode_into
 _client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack.Decoder(
@@ -25,6 +28,15 @@ _client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack
 _broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(
     BrokerMessage
 )
+
+
+def roomy(sock: socket.socket) -> None:
+    """Let a socket hold more than the system's default, as far as the system allows.
+
+    So one side goes on while the other is busy, and large items do not change sides in small pieces.
+    """
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
 
 
 def frame(message: ClientMessage | BrokerMessage) -> bytearray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from persistq.broker.framing import FrameReader, frame, from_client
+from persistq.broker.framing import FrameReader, frame, from_client, roomy
 from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
 from persistq.errors import PersistqError
 
@@ -36,6 +36,7 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
+        roomy(sock)
         self.sock = sock
         self.number = sock.fileno()
         self.hello: Hello | None = None

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from persistq import errors, failpoints
-from persistq.broker.framing import FrameReader, frame, from_broker
+from persistq.broker.framing import FrameReader, frame, from_broker, roomy
 from persistq.broker.wire import (
     Answer,
     BrokerMessage,
@@ -266,6 +266,7 @@ class Connection:
 def _connect(handle: Handle) -> socket.socket:
     address = handle.address
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    roomy(sock)
     try:
         failpoints.point("client.before_connect")
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
