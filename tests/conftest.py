@@ -18,6 +18,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from persistq import PersistentQueue
@@ -27,6 +28,11 @@ COOKIE = "PERSISTQ_TEST_COOKIE"
 GONE_WITHIN_S = 15.0
 SHARED_MEMORY = Path("/dev/shm")
 SCRIPT_S = 50.0
+
+# Where it counts only that a test fails, nobody reads the smallest example of how.
+hypothesis.settings.register_profile(
+    "any-failure", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], database=None
+)
 
 Opener = Callable[..., PersistentQueue[Any]]
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
