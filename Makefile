@@ -12,6 +12,8 @@ READY = $(VENV)/.ready
 DEMO_DATA = $(VENV)/.demo-data
 RIVALS = $(VENV)/.rivals
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+# One process a processor; who is done early takes over from the others.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL = help
 .PHONY: help venv demo test mutants soak bench bench-full figures wheel clean
@@ -40,10 +42,10 @@ test: $(READY)  ## run the linters, the type checker, the architecture's contrac
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --ignore tests/mutants
+	$(PYTEST)
 
-mutants: $(READY)  ## plant bugs one by one, and prove that the tests notice each
-	$(BIN)/python -m pytest tests/mutants
+mutants: $(READY)  ## only the planted bugs: prove that the tests notice each
+	$(PYTEST) tests/mutants
 
 soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost
 	$(BIN)/python -m tests.crash.soak --minutes $(or $(MINUTES),20)

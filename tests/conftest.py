@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import stat
 import subprocess
@@ -13,9 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from persistq import PersistentQueue
@@ -24,14 +27,40 @@ from persistq.testing import check_journal
 
 COOKIE = "PERSISTQ_TEST_COOKIE"
 GONE_WITHIN_S = 15.0
+SHARED_MEMORY = Path("/dev/shm")
 SCRIPT_S = 50.0
+
+# Where it counts only that a test fails, nobody reads the smallest example of how.
+hypothesis.settings.register_profile(
+    "any-failure", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], database=None
+)
 
 Opener = Callable[..., PersistentQueue[Any]]
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def servants() -> set[int]:
+def heard_interrupts() -> None:
+    """Let programs under test hear SIGINT, also when a shell has put this run in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_directory() -> Iterator[None]:
+    """Give this process a directory for temporary files that no test beside it uses."""
+    # Short, and not within pytest's: a socket's whole path has about a hundred characters.
+    directory = tempfile.mkdtemp(prefix="pq-")
+    # After multiprocessing has removed its own, which is in there: a fixture's end is too early.
+    Finalize(None, shutil.rmtree, (directory, True), exitpriority=-101)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", directory)
+        patch.setattr(tempfile, "tempdir", directory)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servants(heard_interrupts: None, own_temporary_directory: None) -> set[int]:
     """Processes that multiprocessing starts when needed, and keeps; here before any test."""
     resource_tracker.ensure_running()
     server = forkserver._forkserver
@@ -47,7 +76,7 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch, servants: set[int]) -> Iterato
     before = set(_files())
     yield
     deadline = time.monotonic() + GONE_WITHIN_S
-    while (left := _processes(cookie, servants)) or set(_files()) - before:
+    while (left := _processes(cookie, servants)) or _new_files(before):
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)
@@ -55,17 +84,38 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch, servants: set[int]) -> Iterato
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert left == {}
-    assert set(_files()) - before == set()
+    assert _new_files(before) == set()
+
+
+def _new_files(before: set[Path]) -> set[Path]:
+    """Return what has come since, and is not in use by another run beside this one."""
+    new = set(_files()) - before
+    return new - _used_by_others(new) if new else new
 
 
 def _files() -> Iterator[Path]:
     """Yield what a process may leave in places that are not the test's own."""
     with suppress(FileNotFoundError):
-        yield from Path("/dev/shm").iterdir()
+        yield from SHARED_MEMORY.iterdir()
     for path in Path(tempfile.gettempdir()).glob("persistq-*"):
         with suppress(FileNotFoundError):
             if stat.S_ISSOCK(path.stat().st_mode):
                 yield path
+
+
+def _used_by_others(files: set[Path]) -> set[Path]:
+    """Return the shared memory that a process has mapped which is none of ours.
+
+    Nothing says who has made such a file. But whoever uses it has it mapped, and a file that was
+    left behind is mapped by nobody.
+    """
+    used, parents = set(), _parents()
+    for pid in parents:
+        if os.getpid() not in (pid, *_ancestors(pid, parents)):
+            with suppress(OSError):
+                maps = Path(f"/proc/{pid}/maps").read_text()
+                used |= {path for path in files if f" {path}\n" in maps}
+    return used
 
 
 def _processes(cookie: str, servants: set[int]) -> dict[int, str]:

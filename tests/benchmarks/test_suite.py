@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,33 @@ def run(script: str, *args: object) -> str:
     return ended.stdout
 
 
-def measured(name: str, output: Path, *options: str) -> dict[str, Any]:
-    """Run one scenario at its tiniest and return its record."""
-    run("run.py", "--scale", "tiny", *options, "--output", output, "--only", name)
-    return json.loads((output / f"{name}.json").read_text(encoding="utf-8"))
+Measure = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """Run one scenario at its tiniest, once, and return the directory of its record."""
+
+    @cache
+    def once(name: str) -> Path:
+        output = tmp_path_factory.mktemp(name)
+        options = ("--scale", "tiny", "--standard-library", "--output", output)
+        run("run.py", *options, "--only", name)
+        return output
+
+    return once
+
+
+def record_of(name: str, records: Path) -> dict[str, Any]:
+    """Return the record of a scenario."""
+    record: dict[str, Any] = json.loads((records / f"{name}.json").read_text(encoding="utf-8"))
+    return record
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_scenario_runs_and_every_item_arrives(name: str, tmp_path: Path) -> None:
+def test_scenario_runs_and_every_item_arrives(name: str, measure: Measure) -> None:
     """Nobody crashes, and no contender of the standard library loses or repeats an item."""
-    record = measured(name, tmp_path, "--standard-library")
+    record = record_of(name, measure(name))
     assert record["contenders"]
     for contender in record["contenders"]:
         assert contender["failures"] == []
@@ -42,27 +61,26 @@ def test_scenario_runs_and_every_item_arrives(name: str, tmp_path: Path) -> None
             assert not any(one["delivery"].get(count) for count in ("lost", "duplicates"))
 
 
-def test_persistq_has_recorded_every_item_it_delivered(tmp_path: Path) -> None:
+def test_persistq_has_recorded_every_item_it_delivered(measure: Measure) -> None:
     """What the workers have seen is what the journal says is done."""
-    record = measured("bulk", tmp_path, "--standard-library")
+    record = record_of("bulk", measure("bulk"))
     (ours,) = (one for one in record["contenders"] if one["ours"])
     (only,) = ours["rounds"]
     assert only["details"]["recorded"] == only["delivery"]["delivered"] == 2_000
 
 
-def test_page_has_every_claim_and_says_that_it_is_a_trial(tmp_path: Path) -> None:
+def test_page_has_every_claim_and_says_that_it_is_a_trial(measure: Measure) -> None:
     """A page made of tiny figures cannot be taken for a real one."""
-    record = measured("single_put", tmp_path, "--standard-library")
-    page = run("page.py", "--records", tmp_path)
+    records = measure("single_put")
+    page = run("page.py", "--records", records)
     assert "Trial figures" in page
-    assert all(claim["label"] in page for claim in record["claims"])
+    assert all(claim["label"] in page for claim in record_of("single_put", records)["claims"])
 
 
-def test_figure_is_drawn(tmp_path: Path) -> None:
+def test_figure_is_drawn(measure: Measure, tmp_path: Path) -> None:
     """A figure comes out as a PNG, where matplotlib is installed."""
     pytest.importorskip("matplotlib", reason="matplotlib comes with the extra `bench`")
-    measured("single_put", tmp_path, "--standard-library")
-    run("plot.py", "--records", tmp_path, "--figures", tmp_path)
+    run("plot.py", "--records", measure("single_put"), "--figures", tmp_path)
     assert (tmp_path / "single_put.png").read_bytes().startswith(b"\x89PNG")
 
 

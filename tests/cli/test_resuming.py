@@ -253,7 +253,7 @@ def test_directory_that_is_gone_is_explained(call: Call, record: Record, tmp_pat
 # --- live runs ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pid", "code"), [(os.getpid(), 4), (2**22 + 1, 0)])
+@pytest.mark.parametrize(("pid", "code"), [(os.getpid(), 4), (2**22 + 1, 0)], ids=["alive", "dead"])
 def test_held_journal_is_busy_only_while_its_program_lives(
     pid: int, code: int, call: Call, record: Record
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from persistq import PersistentQueue, PersistqError
 from persistq.client import starting
+from persistq.journal.outstanding import JournalReader
 from persistq.testing import check_journal
 
 from .interpreter import OtherPython
@@ -74,14 +75,21 @@ class Trial:
             return True
         return False
 
+    def recorded(self) -> int:
+        """Return how many items are in the put-log; the next run would put lost ones again."""
+        file = self.journals / "load.db"
+        if not file.exists():
+            return 0
+        with JournalReader(file) as reader:
+            return sum(row.put for row in reader.view().queues)
+
     def must_be_sound(self) -> None:
         """Nothing is lost, nothing is recorded that was not, and the journal agrees with itself."""
         file = self.journals / "load.db"
         if file.exists():
             assert check_journal(file) == []
-        recorded = self.acknowledged
+        assert self.recorded() >= len(self.acknowledged)
         self.run()
-        assert set(self.effects) >= recorded
         assert set(self.effects) == set(range(ITEMS))
         assert check_journal(file) == []
 

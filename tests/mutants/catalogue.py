@@ -27,6 +27,8 @@ QUEUE = "tests/queue/"
 PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
+GROUND = "tests/ground/"
+KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 
 MUTANTS = [
     Mutant(
@@ -36,7 +38,7 @@ MUTANTS = [
         "            self._consumer.done(delivery.item_id, started, started, [])\n"
         "            self._consumer.report()\n"
         "            outputs = self._outputs(delivery)\n",
-        (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone",),
+        (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
         "says DONE without a seal",
@@ -57,14 +59,14 @@ MUTANTS = [
         "persistq/broker/scheduler.py",
         "        lane.put_back(held)\n",
         "",
-        (f"{QUEUE}test_deaths.py::test_item_of_a_killed_consumer_goes_to_another",),
+        (f"{UNIT}test_scheduler.py::test_items_of_a_lost_consumer_go_to_the_front",),
     ),
     Mutant(
         "does not wait for the workers of a dead broker",
         "persistq/fence.py",
         "        while not self._try_exclusive():\n",
         "        while False:\n",
-        (f"{PIPELINE}test_deaths.py::test_a_new_run_waits_for_workers_of_a_dead_one",),
+        (f"{UNIT}test_fence.py::test_living_consumer_keeps_the_fence_closed",),
     ),
     Mutant(
         "commits outputs after the record that their item is done",
@@ -104,9 +106,9 @@ MUTANTS = [
     ),
     Mutant(
         "absorbs as a set, not as a multiset",
-        "persistq/journal/recording.py",
-        '    .values(n=_key.c.n - literal_column("1"))\n',
-        "    .values(n=_key.c.n)\n",
+        "persistq/journal/statements.py",
+        "SET n=(item_key.n - 1)",
+        "SET n=(item_key.n)",
         (f"{JOURNAL}test_committing_batches.py::test_digests_are_a_multiset",),
     ),
     Mutant(
@@ -125,9 +127,9 @@ MUTANTS = [
     ),
     Mutant(
         "numbers items without moving the counter on",
-        "persistq/journal/recording.py",
-        '    *("next_n", "done", "dropped", "parked", "sealed_total"),\n)\nEXHAUST',
-        '    *("done", "dropped", "parked", "sealed_total"),\n)\nEXHAUST',
+        "persistq/journal/statements.py",
+        "SET next_n=?, done=?",
+        "SET next_n=next_n + ? * 0, done=?",
         (f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",),
     ),
     Mutant(
@@ -142,20 +144,93 @@ MUTANTS = [
         "persistq/broker/server.py",
         "                other.refuse(RunEnded(session.opening.name, link.pid))\n",
         "                pass\n",
-        (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end",),
+        (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end[fork-get]",),
     ),
     Mutant(
         "takes puts after the seal",
         "persistq/broker/producing.py",
         "        if put.queue_id in self.closed:\n",
         "        if False:\n",
-        (f"{QUEUE}test_sentinels_and_closing.py",),
+        (f"{QUEUE}test_sentinels_and_closing.py::test_put_that_crosses_with_the_seal_is_told",),
     ),
     Mutant(
         "lets a second run of a pipeline in",
         "persistq/runlock.py",
         "fcntl.LOCK_EX | fcntl.LOCK_NB",
         "fcntl.LOCK_SH | fcntl.LOCK_NB",
-        (f"{UNIT}test_run_lock.py",),
+        (f"{UNIT}test_run_lock.py::test_second_broker_is_refused",),
+    ),
+    Mutant(
+        "takes every end of a connection for a farewell",
+        "persistq/broker/link.py",
+        "        self.farewell = False\n",
+        "        self.farewell = True\n",
+        (f"{QUEUE}test_deaths.py::test_item_that_kills_twice_is_parked",),
+    ),
+    Mutant(
+        "lets in who does not know the token",
+        "persistq/broker/server.py",
+        "        if not secrets.compare_digest(",
+        "        if not secrets and secrets.compare_digest(",
+        (f"{QUEUE}test_deaths.py::test_client_without_the_token_gets_nothing",),
+    ),
+    Mutant(
+        "says that something is journaled before it is",
+        "persistq/broker/session.py",
+        "        for items in self.ledger.commit():\n",
+        "        for act in self._after_commit:\n"
+        "            act()\n"
+        "        self._after_commit = []\n"
+        "        for items in self.ledger.commit():\n",
+        (f"{GROUND}test_syscall_sweep.py::{KILLED}[pwrite64]",),
+    ),
+    Mutant(
+        "acknowledges puts that a power cut takes",
+        "persistq/broker/producing.py",
+        "session.ledger.put(row, codecs, payloads, synced=True)",
+        "session.ledger.put(row, codecs, payloads, synced=False)",
+        (f"{GROUND}test_power_cut.py::test_what_was_acknowledged_survives_a_power_cut",),
+    ),
+    Mutant(
+        "builds a new journal where a crash leaves half of it",
+        "persistq/journal/creation.py",
+        "        draft.rename(path)\n",
+        "        path.write_bytes(b'SQLite')\n        draft.rename(path)\n",
+        (f"{GROUND}test_syscall_sweep.py::{KILLED}[rename]",),
+    ),
+    Mutant(
+        "wakes one of those who wait, and not the others",
+        "persistq/broker/scheduler.py",
+        "            for consumer_id in list(lane.waiting):\n",
+        "            for consumer_id in list(lane.waiting)[:1]:\n",
+        (f"{UNIT}test_scheduler_machine.py",),
+    ),
+    Mutant(
+        "counts what a dead consumer held as in flight for ever",
+        "persistq/broker/scheduler.py",
+        "        lane.in_flight -= len(held)\n",
+        "",
+        (f"{UNIT}test_scheduler_machine.py",),
+    ),
+    Mutant(
+        "hands out twice what has killed a worker",
+        "persistq/broker/scheduler.py",
+        "        lane.ready.remove(item)\n",
+        "",
+        (f"{UNIT}test_scheduler_machine.py",),
+    ),
+    Mutant(
+        "does not forgive the failures of what is tried again",
+        "persistq/journal/statements.py",
+        '{"forgiven": 1}',
+        '{"forgiven": 0}',
+        (f"{JOURNAL}test_committing_batches.py::test_unpark_makes_items_outstanding_and_forgives",),
+    ),
+    Mutant(
+        "records a dropped item as done",
+        "persistq/journal/statements.py",
+        "SELECT anon_1.value, 1\n",
+        "SELECT anon_1.value, 0\n",
+        (f"{JOURNAL}test_journal_machine.py",),
     ),
 ]

