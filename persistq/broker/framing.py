@@ -33,7 +33,7 @@ _broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack
 def roomy(sock: socket.socket) -> None:
     """Let a socket hold more than the system's default, as far as the system allows.
 
-    So one side goes on while the other is busy, and large items do not change sides in small pieces.
+    So one side goes on while the other is busy, and large items change sides in one piece.
     """
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
