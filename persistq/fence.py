@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from persistq.processes import lives
+
 SLOTS = 4096
 _SLOT = struct.Struct("=qqq")
 _WORDS = 3
@@ -165,7 +167,7 @@ class Fence:
         These are the consumers that live, and processes that their handlers have forked.
         """
         keepers = set(_openers(os.fstat(self._file))) - {os.getpid()}
-        return sorted(keepers or {pid for pid in self.occupants() if _lives(pid)})
+        return sorted(keepers or {pid for pid in self.occupants() if lives(pid)})
 
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""
@@ -214,13 +216,3 @@ def _openers(file: os.stat_result) -> Iterator[int]:
         with contextlib.suppress(OSError):
             if os.path.samestat(link.stat(), file):
                 yield int(link.parts[2])
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

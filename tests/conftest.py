@@ -40,10 +40,12 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def heard_interrupts() -> None:
-    """Let programs under test hear SIGINT, also when a shell has put this run in the background."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def heard_signals() -> None:
+    """Let programs under test hear signals, also when a shell or nohup has had them ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +62,7 @@ def own_temporary_directory() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def servants(heard_interrupts: None, own_temporary_directory: None) -> set[int]:
+def servants(heard_signals: None, own_temporary_directory: None) -> set[int]:
     """Processes that multiprocessing starts when needed, and keeps; here before any test."""
     resource_tracker.ensure_running()
     server = forkserver._forkserver

@@ -161,7 +161,7 @@ class Consuming:
     def _dismissed(self, link: Link) -> bool:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         over = self._scheduler.halted or self._scheduler.failed is not None
-        return over or self._session.orphaned(link) is not None
+        return over or self._session.roster.dying(link.family)
 
     def _convict(self, item_id: int, pid: int) -> None:
         """Blame the item that a worker was running when it died."""

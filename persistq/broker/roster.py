@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from persistq.broker.lane import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
+from persistq.processes import has_ended
 
 
 @dataclass(slots=True)
@@ -53,6 +54,17 @@ class Roster:
         """A part of a family starts again from its beginning."""
         if family in self._families:
             self._families[family].absorbs = True
+
+    def dying(self, family: str) -> bool:
+        """Return whether a family's program has died, though its connection may seem open.
+
+        The kernel kills the children when its main thread has ended; while another thread still
+        ends, its files are open.
+        """
+        member = self._families.get(family)
+        if member is None:
+            return False
+        return member.died or (not member.gone and has_ended(member.pid))
 
     def dead(self, family: str) -> int | None:
         """Return the process id of a family's dead program, or None if it lives or took leave."""

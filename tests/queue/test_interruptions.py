@@ -2,87 +2,85 @@
 
 from __future__ import annotations
 
-import random
-import signal
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
-from types import FrameType
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from persistq import BrokerLost, PersistentQueue
+from persistq import BrokerLost
 from persistq.client.connection import Connection
 
 Any_ = Callable[..., Any]
-ROUNDS = 150
+
+STRUCK = """
+import json, random, signal
+from contextlib import suppress
+from persistq import BrokerLost, PersistentQueue
 
 
 class Struck(BaseException):
-    """What the handler of a signal raises."""
+    pass
 
 
-@pytest.fixture
-def strike() -> Iterator[Callable[[float], None]]:
-    """Have `Struck` raised after a time in seconds, wherever this process is by then."""
-
-    def raise_struck(number: int, frame: FrameType | None) -> None:
-        raise Struck
-
-    before = signal.signal(signal.SIGALRM, raise_struck)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+def strike(number, frame):
+    raise Struck
 
 
-# An exception between the opening of a socket and its having an owner leaves it to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_interrupted_at_any_instant_a_queue_works_or_says_that_it_was_interrupted(
-    open_queue: Any_, strike: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It never waits for what has come already; and what was flushed is recorded once."""
-    monkeypatch.setenv("PERSISTQ_MAX_CRASHES", "1000")
-    dice = random.Random(11)
-    flushed: set[int] = set()
-    words: set[str] = set()
-    keeper = open_queue()
-    journal, queue = keeper.journal, open_queue()
-    for number in range(ROUNDS):
-        try:
-            strike(dice.uniform(0.0001, 0.004))
-            queue.put(number)
-            queue.flush()
-            flushed.add(number)
-            queue.get()
-            queue.task_done()
-            queue.flush()
-            strike(0)
-        except Struck:
-            pass
-        except BrokerLost as error:
-            strike(0)
-            words.add(str(error))
-            release(queue)
-            queue = open_queue()
-    strike(0)
-    release(queue)
-    keeper.close()
-    for _ in keeper:
-        keeper.task_done()
-    keeper.flush()
-    with closing(sqlite3.connect(journal)) as connection:
-        put = Counter(int(row[0]) for row in connection.execute("SELECT payload FROM put_log"))
-    assert all("was interrupted" in word for word in words)
-    assert flushed <= set(put)
-    assert max(put.values()) == 1
-
-
-def release(queue: PersistentQueue[int]) -> None:
-    """Leave; whoever was interrupted is told that something may be lost."""
+def release(queue):
     with suppress(BrokerLost):
         queue.release()
+
+
+signal.signal(signal.SIGALRM, strike)
+arm = lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+dice = random.Random(11)
+flushed, words = [], []
+keeper, queue = PersistentQueue("work"), PersistentQueue("work")
+for number in range(150):
+    try:
+        arm(dice.uniform(0.0001, 0.004))
+        queue.put(number)
+        queue.flush()
+        flushed.append(number)
+        queue.get()
+        queue.task_done()
+        queue.flush()
+        arm(0)
+    except Struck:
+        pass
+    except BrokerLost as error:
+        arm(0)
+        words.append("said" if "was interrupted" in str(error) else str(error))
+        release(queue)
+        queue = PersistentQueue("work")
+arm(0)
+release(queue)
+keeper.close()
+for number in keeper:
+    keeper.task_done()
+keeper.flush()
+print(json.dumps([flushed, words]))
+"""
+
+
+def test_interrupted_at_any_instant_a_queue_works_or_says_that_it_was_interrupted(
+    run_script: Any_, journal_dir: Path
+) -> None:
+    """It never waits for what has come already; and what was flushed is recorded once."""
+    done = run_script(STRUCK, PERSISTQ_MAX_CRASHES="1000")
+    assert done.returncode == 0, done.stderr
+    flushed, words = json.loads(done.stdout)
+    assert set(words) <= {"said"}
+    with closing(sqlite3.connect(journal_dir / "work.db")) as connection:
+        put = Counter(int(row[0]) for row in connection.execute("SELECT payload FROM put_log"))
+    assert flushed
+    assert set(flushed) <= set(put)
+    assert max(put.values()) == 1
 
 
 def test_ctrl_c_between_an_answer_and_its_use_is_no_endless_wait(
@@ -105,4 +103,5 @@ def test_ctrl_c_between_an_answer_and_its_use_is_no_endless_wait(
             queue.flush()
     with pytest.raises(BrokerLost, match="was interrupted"):
         queue.flush()
-    release(queue)
+    with suppress(BrokerLost):
+        queue.release()
