@@ -12,7 +12,8 @@ from persistq.errors import PersistqError
 READ_BYTES = 1 << 18
 GREETING_BYTES_MAX = 1 << 16
 READS_PER_TURN = 8
-"""Bounds what one busy peer adds to a transaction, so that nobody waits long for his commit."""
+MESSAGES_PER_TURN = 16
+"""Bound what one busy peer adds to a transaction, so that nobody waits long for his commit."""
 
 
 class Link:
@@ -95,7 +96,7 @@ class Link:
                 # A stranger; nobody introduces himself at such length.
                 self.gone = True
                 break
-            if len(data) < READ_BYTES:
+            if len(data) < READ_BYTES or len(messages) >= MESSAGES_PER_TURN:
                 break
         return messages
 
