@@ -150,9 +150,11 @@ class Connection:
                 # What it said before it went comes first; the next look finds it gone.
                 break
             self._feed(self._arrived.popleft())
-        messages = list(self._inbox)
-        self._inbox.clear()
-        return list(map(self._checked, messages))
+        heard: list[BrokerMessage] = []
+        # A refusal is raised by the look that finds it first, so that nothing around it is missed.
+        while self._inbox and not (heard and isinstance(self._inbox[0], Refused)):
+            heard.append(self._checked(self._inbox.popleft()))
+        return heard
 
     def ask(self, make: Any, *args: Any) -> Any:
         """Send a numbered request and return the value of its answer.
