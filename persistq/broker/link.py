@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import socket
+import termios
 from collections import deque
 
 from persistq.broker.framing import FrameReader, frame, from_client, roomy
@@ -73,7 +76,7 @@ class Link:
         return bool(self._unsent)
 
     def receive(self) -> list[ClientMessage]:
-        """Return the messages that have arrived; marks the link gone at the end of the stream.
+        """Return messages that have arrived; marks the link gone at the end of the stream.
 
         What a dead peer managed to send is read before its end is seen.
 
@@ -82,23 +85,38 @@ class Link:
         """
         messages: list[ClientMessage] = []
         for _ in range(READS_PER_TURN):
-            try:
-                data = self.sock.recv(READ_BYTES)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = b""
-            if not data:
-                self.gone = True
-                break
+            data = self._read()
             messages += self._reader.feed(data)
-            if self.hello is None and self._reader.pending > GREETING_BYTES_MAX:
-                # A stranger; nobody introduces himself at such length.
-                self.gone = True
-                break
             if len(data) < READ_BYTES or len(messages) >= MESSAGES_PER_TURN:
                 break
+        self._require_brevity()
         return messages
+
+    def receive_all(self) -> list[ClientMessage]:
+        """Return every message that has arrived by now, however many; else as `receive`."""
+        messages: list[ClientMessage] = []
+        left = _bytes_in(self.sock)
+        while left > 0 and (data := self._read()):
+            messages += self._reader.feed(data)
+            left -= len(data)
+        self._require_brevity()
+        return messages
+
+    def _read(self) -> bytes:
+        """Return some of what has arrived; empty if nothing has, or the stream is at its end."""
+        try:
+            data = self.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        self.gone |= not data
+        return data
+
+    def _require_brevity(self) -> None:
+        """Drop a stranger: nobody introduces himself at such length."""
+        if self.hello is None and self._reader.pending > GREETING_BYTES_MAX:
+            self.gone = True
 
     def send(self, message: BrokerMessage) -> None:
         """Send as much as the peer takes, and keep the rest for `push`."""
@@ -122,3 +140,10 @@ class Link:
         except OSError:
             # The peer is dead. What it sent is still to be read, so `receive` decides the end.
             self._unsent.clear()
+
+
+def _bytes_in(sock: socket.socket) -> int:
+    """Return how many bytes a socket holds for its reader."""
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return count[0]

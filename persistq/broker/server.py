@@ -212,8 +212,11 @@ class Broker:
             self._read(link)
 
     def _read(self, link: Link) -> None:
+        self._heed(link, link.receive)
+
+    def _heed(self, link: Link, receive: Callable[[], list[wire.ClientMessage]]) -> None:
         try:
-            for message in link.receive():
+            for message in receive():
                 if link.hello is None and not isinstance(message, wire.Hello):
                     link.gone = True
                     return
@@ -236,7 +239,7 @@ class Broker:
         """Read whatever has arrived, so that a put that returned before a seal counts."""
         self._accept()
         for link in list(self._session.links.values()):
-            self._read(link)
+            self._heed(link, link.receive_all)
 
     def _listen(self) -> None:
         """Wait for a peer to take more where it has not taken all."""

@@ -147,6 +147,20 @@ MUTANTS = [
         (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end[fork-get]",),
     ),
     Mutant(
+        "drops what a dead client had sent",
+        "persistq/broker/link.py",
+        "            self._unsent.clear()\n",
+        "            self._unsent.clear()\n            self.gone = True\n",
+        (f"{UNIT}test_link.py::test_last_words_of_a_dead_client_are_heard",),
+    ),
+    Mutant(
+        "seals over what has arrived and was not read",
+        "persistq/broker/link.py",
+        "        while left > 0 and (data := self._read()):\n",
+        "        if left > 0 and (data := self._read()):\n",
+        (f"{UNIT}test_link.py::test_everything_that_has_arrived_means_by_now",),
+    ),
+    Mutant(
         "takes puts after the seal",
         "persistq/broker/producing.py",
         "        if put.queue_id in self.closed:\n",

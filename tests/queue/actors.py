@@ -136,6 +136,12 @@ def put_range(queue: Any, start: int, stop: int) -> None:
         queue.put(number)
 
 
+def put_in_messages(queue: Any, items: list[Any]) -> None:
+    """Put items, each in a message of its own."""
+    for item in items:
+        queue.put_many([item])
+
+
 def finish_all(queue: Any, stop: Any) -> list[Any]:
     """Get and finish items until one that says stop."""
     items = []

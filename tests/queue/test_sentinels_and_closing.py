@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue as stdlib
+import signal
+import socket
+import threading
 from collections.abc import Callable
 from multiprocessing.context import BaseContext
 from typing import Any
 
 import pytest
-from actors import iterate, name_of_next
+from actors import iterate, name_of_next, put_in_messages
 
 from persistq import DONE, FAILED, QueueClosed, UpstreamFailed
+from persistq.broker.framing import roomy
+from persistq.broker.wire import Seal
+from persistq.client.connection import Connection
 from persistq.client.producer import Producer
 from persistq.journal.base import LoadState, RunResult
 from persistq.journal.outstanding import JournalReader
@@ -140,6 +147,52 @@ def test_put_that_crosses_with_the_seal_is_told(
     finally:
         other.release()
     assert iterate(queue) == ["in time"]
+
+
+def test_what_was_sent_before_the_seal_counts_however_much_it_is(
+    open_queue: Any_, actor: Any_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy broker that finds a seal reads all that had arrived from others before it."""
+    queue = open_queue()
+    producer, broker = actor(queue), queue._presence._run.broker
+    # More than a broker reads of one peer in one look, where sockets may hold so much.
+    items = [
+        str(number).rjust(10_000 if socket_bytes() >= 2_000_000 else 10) for number in range(100)
+    ]
+    producer.ask(put_in_messages, items[:1])
+    assert queue.qsize() == 1
+    sealing = announce(Seal, monkeypatch)
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        producer.ask(put_in_messages, items[1:])
+        closing = threading.Thread(target=queue.close)
+        closing.start()
+        assert sealing.wait(30)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    closing.join(30)
+    producer.ask("flush")
+    assert iterate(queue) == items
+
+
+def socket_bytes() -> int:
+    """Return how many bytes this system lets a socket hold that asks for a megabyte."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        roomy(sock)
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def announce(kind: type, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return an event that is set when a message of this kind has been sent."""
+    sent, send = threading.Event(), Connection.send
+
+    def spy(self: Connection, message: Any) -> None:
+        send(self, message)
+        if isinstance(message, kind):
+            sent.set()
+
+    monkeypatch.setattr(Connection, "send", spy)
+    return sent
 
 
 def test_iteration_ends_with_done(open_queue: Any_, actor: Any_) -> None:
