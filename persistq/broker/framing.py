@@ -72,15 +72,26 @@ class FrameReader(Generic[M]):
         self._decode = decode
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[M]:
+    def feed(self, data: bytes | memoryview) -> list[M]:
         """Add bytes as they came from the socket; return the messages they complete.
 
         Raises:
             msgspec.DecodeError: A frame is not one of the peer's messages.
         """
+        if not self._buffer:
+            # Mostly bytes come as whole frames, which need not be kept.
+            messages, used = self._cut(data)
+            self._buffer += memoryview(data)[used:]
+            return messages
         self._buffer += data
-        messages, start, size = [], 0, len(self._buffer)
-        with memoryview(self._buffer) as view:
+        messages, used = self._cut(self._buffer)
+        del self._buffer[:used]
+        return messages
+
+    def _cut(self, data: bytes | bytearray | memoryview) -> tuple[list[M], int]:
+        """Return the complete messages, and how many bytes they take."""
+        messages, start, size = [], 0, len(data)
+        with memoryview(data) as view:
             while size - start >= LENGTH_BYTES:
                 body = start + LENGTH_BYTES
                 end = body + int.from_bytes(view[start:body], "big")
@@ -88,8 +99,7 @@ class FrameReader(Generic[M]):
                     break
                 messages.append(self._decode(view[body:end]))
                 start = end
-        del self._buffer[:start]
-        return messages
+        return messages, start
 
     @property
     def pending(self) -> int:

@@ -10,6 +10,9 @@ from persistq import failpoints
 from persistq.items import ITEMS_PER_QUEUE_MAX, Failure, Item, item_id_of, items_from
 from persistq.journal.base import Batch, Journal, QueueRow
 
+BULKY_BYTES = 1 << 19
+"""From so many bytes of new items on, writing them is what takes time."""
+
 
 class Ledger:
     """Collects records and commits them together.
@@ -24,6 +27,7 @@ class Ledger:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._batch = Batch()
+        self._bytes = 0
         self._arrivals: dict[int, list[Item]] = {}
         self.unsynced = False
 
@@ -42,6 +46,8 @@ class Ledger:
         items = list(items_from(zip(range(first, first + count), codecs, payloads, strict=True)))
         row.next_n += count
         self._batch.puts += items
+        self._bytes += sum(map(len, payloads))
+        self._batch.bulky = self._bytes >= BULKY_BYTES
         self._arrivals.setdefault(row.queue_id, []).extend(items)
         self._batch.synced |= synced
         self.touch(row)
@@ -103,7 +109,7 @@ class Ledger:
             JournalError: It could not be written. The broker must end: its memory is now ahead.
         """
         batch, arrivals = self._batch, list(self._arrivals.values())
-        self._batch, self._arrivals = Batch(), {}
+        self._batch, self._bytes, self._arrivals = Batch(), 0, {}
         self.unsynced = not batch.synced and (self.unsynced or bool(batch))
         if batch:
             failpoints.point("broker.before_commit")

@@ -12,11 +12,14 @@ from persistq.broker.framing import FrameReader, frame, from_client, roomy
 from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
 from persistq.errors import PersistqError
 
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 20
 GREETING_BYTES_MAX = 1 << 16
 READS_PER_TURN = 8
 MESSAGES_PER_TURN = 16
 """Bound what one busy peer adds to a transaction, so that nobody waits long for his commit."""
+
+# One for all, as one thread reads: memory that is fetched for each read costs as much as the read.
+_arrived = memoryview(bytearray(READ_BYTES))
 
 
 class Link:
@@ -102,16 +105,19 @@ class Link:
         self._require_brevity()
         return messages
 
-    def _read(self) -> bytes:
-        """Return some of what has arrived; empty if nothing has, or the stream is at its end."""
+    def _read(self) -> memoryview:
+        """Return some of what has arrived, for use before anything else is read.
+
+        It is empty if nothing has arrived, or if the stream is at its end and the link gone.
+        """
         try:
-            data = self.sock.recv(READ_BYTES)
+            size = self.sock.recv_into(_arrived, READ_BYTES)
         except BlockingIOError:
-            return b""
+            return _arrived[:0]
         except OSError:
-            data = b""
-        self.gone |= not data
-        return data
+            size = 0
+        self.gone |= not size
+        return _arrived[:size]
 
     def _require_brevity(self) -> None:
         """Drop a stranger: nobody introduces himself at such length."""

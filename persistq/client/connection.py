@@ -30,7 +30,7 @@ from persistq.client.conversation import Conversation
 from persistq.client.handle import Handle
 from persistq.errors import BrokerLost, JournalError, PersistqError
 
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 20
 
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()

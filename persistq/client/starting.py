@@ -166,6 +166,11 @@ def _handle(opening: Opening, holder: Holder, ack_interval: float) -> Handle:
     )
 
 
+# Large items come and go. Where the C library is GNU's, it gives their memory back to the system
+# each time, and fetching it again costs a tenth of the throughput.
+_KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+
+
 def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
@@ -179,6 +184,7 @@ def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-c", code, str(descriptor)],
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
+        env=_KEEPING_MEMORY | os.environ,
     )
     assert broker.stdin is not None
     with contextlib.suppress(BrokenPipeError), broker.stdin as stdin:

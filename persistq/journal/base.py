@@ -132,6 +132,7 @@ class Batch:
         queues: The changed queue rows, with counters that include this batch.
         settled_load: A load to mark as settled, or None.
         synced: Whether the commit must be on disk before it returns (``synchronous=FULL``).
+        bulky: Whether the new items have so many bytes that writing them is what takes time.
     """
 
     puts: list[Item] = field(default_factory=list)
@@ -142,6 +143,7 @@ class Batch:
     queues: dict[int, QueueRow] = field(default_factory=dict)
     settled_load: int | None = None
     synced: bool = False
+    bulky: bool = False
 
     def __bool__(self) -> bool:
         return bool(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from persistq import failpoints
 from persistq.errors import JournalCorrupt
-from persistq.items import FailureKind, Item, bytes_of
+from persistq.items import FailureKind, Item
 from persistq.journal import marks, statements
 from persistq.journal.base import (
     Attempts,
@@ -231,8 +231,7 @@ class SqliteJournal(Journal):
         settles = batch.settled_load is not None
         if settles:
             self._writer.require_same_file()
-        size = bytes_of(batch.puts)
-        with self._writer.transaction(synced=batch.synced or settles, size=size):
+        with self._writer.transaction(synced=batch.synced or settles, bulky=batch.bulky):
             self._record_items(batch)
             self._record_failures(batch)
             self._record_counters(batch)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # items are what takes time, folding more at once saves a third of it.
 _CHECKPOINT_BYTES: Final = 4 << 20
 _CHECKPOINT_BYTES_BULKY: Final = 64 << 20
-_BULKY_BYTES: Final = 1 << 19
 _LOG_BYTES_KEPT: Final = 64 << 20
 
 
@@ -58,12 +57,12 @@ class Writer:
                 raise
 
     @contextmanager
-    def transaction(self, *, synced: bool, size: int = 0) -> Iterator[None]:
+    def transaction(self, *, synced: bool, bulky: bool = False) -> Iterator[None]:
         """Commit what the ``with`` block does, or roll it back whole.
 
         Args:
             synced: Whether the commit must be on disk before the block ends.
-            size: About how many bytes it writes, if they may be many.
+            bulky: Whether it writes so many bytes that they are what takes time.
 
         Raises:
             JournalUnavailable: Disk full, I/O error, read-only, locked.
@@ -75,7 +74,7 @@ class Writer:
         full = synced or self._always_full
         with reported(self._file):
             try:
-                self._begin(full=full, bulky=size >= _BULKY_BYTES)
+                self._begin(full=full, bulky=bulky)
                 yield
                 failpoints.point("journal.before_commit")
                 self._connection.execute("COMMIT")
