@@ -217,21 +217,30 @@ MUTANTS = [
         "persistq/broker/scheduler.py",
         "            for consumer_id in list(lane.waiting):\n",
         "            for consumer_id in list(lane.waiting)[:1]:\n",
-        (f"{UNIT}test_scheduler_machine.py",),
+        (
+            f"{UNIT}test_scheduler_machine.py",
+            f"{UNIT}test_scheduler.py::test_longest_wait_is_served_first",
+        ),
     ),
     Mutant(
         "counts what a dead consumer held as in flight for ever",
         "persistq/broker/scheduler.py",
         "        lane.in_flight -= len(held)\n",
         "",
-        (f"{UNIT}test_scheduler_machine.py",),
+        (
+            f"{UNIT}test_scheduler_machine.py",
+            f"{UNIT}test_scheduler.py::test_items_of_a_lost_consumer_go_to_the_front",
+        ),
     ),
     Mutant(
         "hands out twice what has killed a worker",
         "persistq/broker/scheduler.py",
         "        lane.ready.remove(item)\n",
         "",
-        (f"{UNIT}test_scheduler_machine.py",),
+        (
+            f"{UNIT}test_scheduler_machine.py",
+            f"{UNIT}test_scheduler.py::test_blamed_item_is_tried_alone_and_then_parked",
+        ),
     ),
     Mutant(
         "does not forgive the failures of what is tried again",
@@ -245,6 +254,9 @@ MUTANTS = [
         "persistq/journal/statements.py",
         "SELECT anon_1.value, 1\n",
         "SELECT anon_1.value, 0\n",
-        (f"{JOURNAL}test_journal_machine.py",),
+        (
+            f"{JOURNAL}test_journal_machine.py",
+            f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",
+        ),
     ),
 ]
