@@ -40,7 +40,8 @@ class Post:
         complaint: Why the last one could not start, if that is known.
         deaths: Children that died at all.
         restart_at: When to fill the post again.
-        over: Whether it is to stay empty.
+        left: Whether the last child to end here has said that its work was over.
+        over: Whether the post is to stay empty.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Post:
     complaint: str = ""
     deaths: int = 0
     restart_at: float = 0.0
+    left: bool = False
     over: bool = False
 
 
@@ -129,7 +131,8 @@ class Crew:
                 if death.code:
                     _end_leftovers(death.pid)
                 words = _clear(post)
-                post.over |= Word.OVER in words
+                post.left = Word.OVER in words
+                post.over |= post.left
                 post.complaint = complaint_in(words)
                 post.failed_starts = 0 if Word.READY in words else post.failed_starts + 1
                 self._schedule(post, now)

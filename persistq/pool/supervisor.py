@@ -244,7 +244,7 @@ class Supervisor:
 
     def _mourn(self, post: Post, death: Death) -> None:
         self._condemned.pop(death.pid, None)
-        if not post.over or death.code:
+        if death.code or not post.left:
             failpoints.point("supervisor.before_obituary")
             self._run.anchor.send(
                 Obituary(death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory)

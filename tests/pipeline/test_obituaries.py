@@ -58,6 +58,26 @@ def test_the_end_of_a_worker_is_kept_with_the_attempt(
     assert 5_000_000 < peak < 5_000_000_000
 
 
+LATE_NEWS = """
+    from persistq.pool.crew import Crew
+
+    def reap_at_the_end(self, now, reap=Crew.reap):
+        return reap(self, now) if all(post.over for post in self.posts) else iter([])
+
+    Crew.reap = reap_at_the_end
+
+    if __name__"""
+
+
+def test_a_death_that_is_noticed_when_all_is_over_is_kept_too(program: MakeProgram) -> None:
+    """The broker can settle the last item before its worker's parent has seen the worker end."""
+    script = DIES.replace("range(3)", "range(2)").replace("\n    if __name__", LATE_NEWS)
+    made = program(script.format(way="os._exit(0)"))
+    ended = made.run()
+    assert ended.code == 1, ended.err
+    assert made.rows("SELECT kind, exit_code FROM failure") == [("crash", 0)]
+
+
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_worker_that_leaves_without_a_farewell_has_crashed(
     program: MakeProgram, method: str
