@@ -25,6 +25,7 @@ class Consuming:
         self._session = session
         self._scheduler = session.scheduler
         self._overdue: dict[int, wire.Overdue] = {}
+        self._obituaries: dict[int, wire.Obituary] = {}
 
     # --- messages ---
 
@@ -84,16 +85,12 @@ class Consuming:
 
     def on_obituary(self, _: Link, obituary: wire.Obituary) -> None:
         """Record how a worker ended, with the failure that its death caused."""
-        note = partial(
-            self._session.journal.note_death,
-            obituary.pid,
-            signal=obituary.signal or None,
-            exit_code=obituary.exit_code,
-            peak_rss=obituary.peak_rss or None,
-            out_of_memory=obituary.out_of_memory,
-        )
-        # The end of the worker's stream is in this turn too, and its failure not yet committed.
-        self._session.after_commit(note)
+        links = map(self._session.links.__getitem__, self._scheduler.consumers)
+        if any(link.pid == obituary.pid for link in links):
+            # What it said last, and the end of its stream, are still to be read.
+            self._obituaries[obituary.pid] = obituary
+        else:
+            self._note_death(obituary)
 
     # --- coming and going ---
 
@@ -115,6 +112,8 @@ class Consuming:
         held = [item.item_id for item in self._scheduler.leave(link.number)]
         if in_hand in held and not link.farewell and not self._dismissed(link):
             self._convict(in_hand, link.pid)
+        if (obituary := self._obituaries.pop(link.pid, None)) is not None:
+            self._note_death(obituary)
 
     # --- the turn ---
 
@@ -162,6 +161,18 @@ class Consuming:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         over = self._scheduler.halted or self._scheduler.failed is not None
         return over or self._session.roster.dying(link.family)
+
+    def _note_death(self, obituary: wire.Obituary) -> None:
+        """Add how a worker ended to its failure, once that is committed."""
+        note = partial(
+            self._session.journal.note_death,
+            obituary.pid,
+            signal=obituary.signal or None,
+            exit_code=obituary.exit_code,
+            peak_rss=obituary.peak_rss or None,
+            out_of_memory=obituary.out_of_memory,
+        )
+        self._session.after_commit(note)
 
     def _convict(self, item_id: int, pid: int) -> None:
         """Blame the item that a worker was running when it died."""
