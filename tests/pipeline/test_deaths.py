@@ -16,7 +16,7 @@ def test_a_killed_worker_is_replaced_and_its_item_redone(
     """The death is said and recorded, the item is run by another process, nothing else is."""
     script = program(
         """
-        pipeline = Pipeline("demo", workers=2)
+        pipeline = Pipeline("demo", workers=1)
 
         @pipeline.source
         def numbers():
