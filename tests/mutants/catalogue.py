@@ -28,6 +28,7 @@ PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
 GROUND = "tests/ground/"
+NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 
 MUTANTS = [
@@ -159,6 +160,20 @@ MUTANTS = [
         "        while left > 0 and (data := self._read()):\n",
         "        if left > 0 and (data := self._read()):\n",
         (f"{UNIT}test_link.py::test_everything_that_has_arrived_means_by_now",),
+    ),
+    Mutant(
+        "forgets how a worker ended if it hears of it before its last words",
+        "persistq/broker/consuming.py",
+        "        if any(link.pid == obituary.pid for link in links):\n",
+        "        if not links:\n",
+        (f"{UNIT}test_broker_turns.py::test_news_of_a_death_may_overtake_the_end_of_the_stream",),
+    ),
+    Mutant(
+        "takes exit code 0 for a leave when all is over",
+        "persistq/pool/supervisor.py",
+        "        if death.code or not post.left:\n",
+        "        if death.code or not post.over:\n",
+        (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
     ),
     Mutant(
         "takes puts after the seal",
