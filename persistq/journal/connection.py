@@ -63,7 +63,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 def _open_at_rest(path: Path) -> sqlite3.Connection:
     """Open a journal that nobody writes, without the index of its log, which cannot be made."""
-    if not _has_log(path):
+    if not has_log(path):
         return connect(path, "ro&immutable=1")
     connection = connect(path, "ro&vfs=unix-none")
     # Alone with the file, SQLite keeps that index in memory.
@@ -71,9 +71,17 @@ def _open_at_rest(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _has_log(path: Path) -> bool:
-    log = Path(f"{path}-wal")
-    return log.exists() and log.stat().st_size > 0
+def log_of(path: Path) -> Path:
+    """Return the file where SQLite keeps what is committed and not yet in the journal file."""
+    return Path(f"{path}-wal")
+
+
+def has_log(path: Path) -> bool:
+    """Return whether anything is in the log beside a journal file."""
+    try:
+        return log_of(path).stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def canonical(path: Path) -> Path:
@@ -131,7 +139,7 @@ def schema_version(path: Path) -> int:
 
 
 def _open_briefly(path: Path) -> sqlite3.Connection:
-    return open_to_read(path) if _has_log(path) else connect(path, "ro&immutable=1")
+    return open_to_read(path) if has_log(path) else connect(path, "ro&immutable=1")
 
 
 def _ids(path: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from persistq.errors import JournalUnavailable
-from persistq.journal.connection import canonical, schema_version, size_of
+from persistq.journal.connection import canonical, has_log, log_of, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_local
 
@@ -70,11 +70,12 @@ def _require_no_log(file: Path) -> None:
     Raises:
         JournalUnavailable: There is such a log.
     """
-    log = Path(f"{file}-wal")
     with reported(file):
-        if log.exists() and log.stat().st_size:
-            reason = (
-                f"the file is missing or empty, and its log {log.name} is still there: "
-                "put the file back, or move the log away"
-            )
-            raise JournalUnavailable(str(file), reason)
+        logged = has_log(file)
+    # Looked at once more: a run that is just making the journal makes its log after it.
+    if logged and not size_of(file):
+        reason = (
+            f"the file is missing or empty, and its log {log_of(file).name} is still there: "
+            "put the file back, or move the log away"
+        )
+        raise JournalUnavailable(str(file), reason)

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from persistq.errors import JournalForeign, JournalNewer, JournalUnavailable
-from persistq.journal import marks
+from persistq.journal import ground, marks
+from persistq.journal.connection import has_log, size_of
 from persistq.journal.mounts import remote_filesystem
-from persistq.journal.sqlite import open_journal
+from persistq.journal.sqlite import SqliteJournal, open_journal
 
 MOUNTINFO = r"""
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -76,6 +77,25 @@ def test_empty_file_becomes_a_journal(path: Path) -> None:
     path.touch()
     with closing(open_journal(path)) as journal:
         assert journal.latest_load() is None
+
+
+def test_a_journal_that_another_program_makes_meanwhile_is_no_lost_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of programs that start together one makes journal and log while others still look."""
+    made: list[SqliteJournal] = []
+
+    def look_and_be_overtaken(file: Path) -> int | None:
+        monkeypatch.undo()
+        size = size_of(file)
+        made.append(open_journal(path))
+        made[0].begin_load("queue")
+        return size
+
+    monkeypatch.setattr(ground, "size_of", look_and_be_overtaken)
+    assert ground.examine(path) == (path, None)
+    assert has_log(path)
+    made[0].close()
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
