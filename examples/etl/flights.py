@@ -6,6 +6,7 @@ Run it with ``python flights.py``, kill it however you like, and carry on with `
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def days(directory: str = "data") -> Iterator[Day]:
     Args:
         directory: Where the table of flights is extracted to.
     """
-    Warehouse(warehouse_url()).prepare()
+    with closing(Warehouse(warehouse_url())) as warehouse:
+        warehouse.prepare()
     yield from dataset.days(dataset.extract_flights(Path(directory)))
 
 
