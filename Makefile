@@ -16,7 +16,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test mutants soak bench bench-full figures wheel clean
+.PHONY: help venv demo test mutants soak bench bench-full compare figures wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(RIVALS)  ## measure persistq against its rivals, on a quiet machine
 
 bench-full: $(RIVALS)  ## the same, with 10 million items where millions are the question
 	$(BIN)/python benchmarks/run.py --full
+
+compare: $(READY)  ## measure this tree and the commit BASE=HEAD in turns, on a quiet machine
+	$(BIN)/python benchmarks/compare.py --base $(or $(BASE),HEAD) $(if $(ONLY),--only $(ONLY))
 
 figures: $(RIVALS)  ## draw docs/figures and write docs/performance.md from what was measured
 	$(BIN)/python benchmarks/plot.py

@@ -50,6 +50,7 @@ class Contender:
         package: The distribution it needs, beyond what every Python has.
         ours: Whether it is persistq.
         prepared: Whether it runs in the directory that the scenario has prepared.
+        checkout: The checkout whose persistq it uses; empty for the installed one.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Contender:
     package: str | None = None
     ours: bool = False
     prepared: bool = False
+    checkout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,9 @@ class Series:
         self.tell(f"{'warm-up' if number == WARM_UP else f'round {number + 1}'}: {contender.name}")
         place = self.place / ("prepared" if contender.prepared else "own")
         try:
-            outcome = play(place, contender.play, contender.options, scenario.timeout)
+            outcome = play(
+                place, contender.play, contender.options, scenario.timeout, contender.checkout
+            )
         except TrialFailed as failure:
             record["state"] = "failed"
             record["failures"].append({"round": number + 1, "reason": str(failure)})

@@ -20,7 +20,9 @@ class TrialFailed(Exception):
     """A contender crashed or hung; the text says how."""
 
 
-def play(place: Path, function: str, options: Mapping[str, Any], timeout: float) -> Any:
+def play(
+    place: Path, function: str, options: Mapping[str, Any], timeout: float, checkout: str = ""
+) -> Any:
     """Play one round and return its outcome as it is written to JSON.
 
     Args:
@@ -28,6 +30,7 @@ def play(place: Path, function: str, options: Mapping[str, Any], timeout: float)
         function: As ``module:function``.
         options: Its arguments.
         timeout: Seconds after which everything it has started is killed.
+        checkout: The checkout whose persistq is used; empty for the installed one.
 
     Raises:
         TrialFailed: There is no outcome.
@@ -40,6 +43,7 @@ def play(place: Path, function: str, options: Mapping[str, Any], timeout: float)
             stdout=subprocess.DEVNULL,
             stderr=file,
             start_new_session=True,
+            env={**os.environ, "PYTHONPATH": checkout} if checkout else None,
         )
     try:
         code = process.wait(timeout)

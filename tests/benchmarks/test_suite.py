@@ -98,3 +98,11 @@ def test_rival_that_crashes_is_reported_with_its_last_words(tmp_path: Path) -> N
     command = [sys.executable, "-c", code, str(BENCHMARKS), str(tmp_path / "own")]
     said = subprocess.run(command, capture_output=True, text=True, timeout=55, check=True).stdout
     assert said.startswith("crashed: ValueError: only whole batches of 1000")
+
+
+def test_earlier_commit_and_this_tree_are_measured_in_turns() -> None:
+    """The comparison runs each tree's own persistq, and gives the ratio of the two."""
+    if not (BENCHMARKS.parent / ".git").exists():
+        pytest.skip("this tree is no git checkout, so there is no earlier commit")
+    said = run("compare.py", "--base", "HEAD", "--only", "bulk", "--scale", "tiny", "--rounds", 1)
+    assert "persistq, 2 workers: this tree / HEAD: " in said
