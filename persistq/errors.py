@@ -12,10 +12,14 @@ class PersistqError(Exception):
     """Base of all errors that persistq raises.
 
     Attributes:
-        exit_code: What a command that ends with this error exits with.
+        exit_code: What a command or a script that does not catch it exits with. With 1, which is
+            Python's own, it is an error in the program's code and shown with its traceback; with
+            any other, its sentence is all that is shown. See `persistq.ending`.
+        told: Whether the user has read its sentence, or a longer one, already.
     """
 
     exit_code = 1
+    told = False
 
 
 # --- the caller's fault ---------------------------------------------------------------------------
@@ -95,11 +99,10 @@ class UpstreamFailed(PersistqError):
         return f"load {self.name!r} failed: {self.reason}"
 
 
-class LoadUnfinished(PersistqError, SystemExit):
+class LoadUnfinished(PersistqError):
     """A run ended and left work outstanding.
 
-    It is a `SystemExit` too, so that a script which does not catch it exits with the truthful code
-    instead of a traceback: 3, or 130/143 when a signal ended the run.
+    Uncaught, it ends a script with 3, or with 130/143 when a signal ended the run.
     """
 
     exit_code = 3
@@ -109,29 +112,26 @@ class LoadUnfinished(PersistqError, SystemExit):
         self.name = name
         self.reason = reason
         self.exit_code = exit_code
-        self.code = exit_code
 
     def __str__(self) -> str:
         return f"load {self.name!r} is not finished: {self.reason}"
 
 
-class ItemsFailed(PersistqError, SystemExit):
-    """A load is settled, and some of its items are parked as failed.
+class ItemsFailed(PersistqError):
+    """Nothing is left to do of a load, and some of its items are parked as failed."""
 
-    Like `LoadUnfinished` it ends an uncaught script with its exit code, 1.
-    """
-
-    exit_code = 1
+    exit_code = 6
 
     def __init__(self, name: str, failed: int) -> None:
         super().__init__(name, failed)
         self.name = name
         self.failed = failed
-        self.code = self.exit_code
 
     def __str__(self) -> str:
         noun = "item" if self.failed == 1 else "items"
-        return f"load {self.name!r} is settled, with {self.failed} {noun} parked as failed"
+        return (
+            f"load {self.name!r} has nothing outstanding, and {self.failed} {noun} parked as failed"
+        )
 
 
 # --- the world's fault ----------------------------------------------------------------------------
@@ -191,17 +191,6 @@ class JournalError(PersistqError):
 
     def __str__(self) -> str:
         return f"journal {self.path}: {self.reason}"
-
-
-def as_exit(error: JournalError) -> JournalError:
-    """Return an equal error that is also a `SystemExit`, for one whose text the user has seen.
-
-    Uncaught, it ends a script with the error's exit code and without a traceback.
-    """
-    kind = type(error)
-    members = {"code": error.exit_code, "__reduce__": lambda _: (kind, error.args)}
-    ending: JournalError = type(kind.__name__, (kind, SystemExit), members)(*error.args)
-    return ending
 
 
 class JournalMissing(JournalError):

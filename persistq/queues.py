@@ -11,6 +11,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
+from persistq import ending
 from persistq.broker.wire import Ended, Fail, Join, Page, QueueSizes, Release, Role, Seal
 from persistq.client.connection import Connection
 from persistq.client.consumer import Delivery
@@ -88,6 +89,7 @@ class PersistentQueue(Generic[T]):
         fresh: bool = False,
         journal: str | os.PathLike[str] | None = None,
     ) -> None:
+        ending.install()
         opening, settings = queue_opening(name, resume=resume, fresh=fresh, journal=journal)
         self._codec = ItemCodec(
             codec, allow_pickle=allow_pickle, item_bytes_max=settings.item_bytes_max

@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     on_error: Literal["park", "stop"] = Field(
         "park",
         description="What happens when an item is parked. `park` goes on with the others, and the "
-        "run ends with exit code 1; `stop` ends the load with FAILED and leaves the rest "
+        "run ends with exit code 6; `stop` ends the load with FAILED and leaves the rest "
         "outstanding.",
     )
     timeout: Annotated[float | None, Unit("seconds")] = Field(

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from persistq import __version__
+from persistq.ending import tell
 from persistq.errors import PersistqError
 
 _HOMES: Final = {
@@ -26,11 +27,12 @@ _EPILOG: Final = """\
 \b
 Exit codes:
   0    settled, nothing failed; or simply fine
-  1    settled, some items are parked as failed
   2    wrong usage
   3    work is outstanding
   4    the journal is missing, locked, foreign, newer, damaged or cannot be written
   5    verify: the journal contradicts itself
+  6    settled, some items are parked as failed
+  1    an error of the program that was run, with its traceback
   130  interrupted by Ctrl-C, 143 by SIGTERM
 
 Options win over the program's code, that over PERSISTQ_* variables, .env and pyproject.toml.
@@ -70,7 +72,7 @@ class Program(click.Group):
             # Whoever raised it has told the user.
             raise
         except PersistqError as error:
-            _tell(error)
+            tell(error)
             code = error.exit_code
         except click.Abort:
             code = INTERRUPTED
@@ -78,11 +80,6 @@ class Program(click.Group):
             error.show()
             code = error.exit_code
         sys.exit(code or 0)
-
-
-def _tell(error: PersistqError) -> None:
-    for line in str(error).splitlines():
-        click.echo(f"persistq: {line}", err=True)
 
 
 @click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,22 +15,14 @@ from persistq.cli.mainmodule import run_as_main
 from persistq.cli.options import journal_option
 from persistq.cli.output import note
 from persistq.cli.target import Target, parse_target, pipeline_of, pipelines_in
-from persistq.errors import (
-    ItemNotReadable,
-    ItemNotStorable,
-    PersistqError,
-    QueueClosed,
-    UsageError,
-)
+from persistq.ending import has_sentence
+from persistq.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
 _OWN_PLACE = str(Path(__file__).parent)
-
-_PROGRAM_ERRORS = (QueueClosed, ItemNotStorable, ItemNotReadable)
-"""Errors that say little without the line of the program that caused them."""
 
 
 def _parameters(
@@ -112,11 +104,9 @@ def _perform(target: Target, arguments: tuple[str, ...]) -> int:
             _run_script(target.script, arguments)
         else:
             pipeline_of(target).run()
-    except PersistqError as error:
-        if isinstance(error, _PROGRAM_ERRORS):
-            return _crash(error)
-        raise
-    except Exception as error:  # noqa: BLE001 - the user's program may raise anything
+    except Exception as error:
+        if has_sentence(error):
+            raise
         return _crash(error)
     finally:
         _name_journals()
@@ -146,7 +136,7 @@ def _name_journals() -> None:
     from persistq.openings import opened
 
     for path, kind in opened.items():
-        if kind == "queue":
+        if kind == "queue" and Path(path).exists():
             note(f"journal {path}")
 
 

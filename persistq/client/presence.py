@@ -20,7 +20,7 @@ from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
-from persistq.errors import PersistqError
+from persistq.errors import ItemsFailed, JournalError, LoadUnfinished, PersistqError
 from persistq.openings import resume_command
 
 BROKER_EXIT_S = 30.0
@@ -211,7 +211,7 @@ def _last_error() -> BaseException | None:
     if hasattr(sys, "ps1"):
         return None
     error = sys.exc_info()[1] or getattr(sys, "last_value", None)
-    return None if isinstance(error, SystemExit) else error
+    return None if isinstance(error, _IN_GOOD_ORDER) else error
 
 
 def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
@@ -224,6 +224,10 @@ def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
     """
     anchor.send(Farewell(result, reason))
     while not isinstance(answer := anchor.receive(), Answer):
+_IN_GOOD_ORDER = (SystemExit, LoadUnfinished, ItemsFailed, JournalError)
+"""What may end a process without anything having happened to the item in its hand."""
+
+
         continue
     return int(answer.value)
 

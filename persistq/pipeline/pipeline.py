@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from persistq import failpoints
+from persistq import ending, failpoints
 from persistq.broker.wire import QueueSizes
 from persistq.client.presence import say_farewell, see_off, sizes_of_run
 from persistq.client.starting import OpenedRun, open_run
@@ -19,8 +19,8 @@ from persistq.errors import (
     ItemsFailed,
     JournalError,
     LoadUnfinished,
+    PersistqError,
     UsageError,
-    as_exit,
 )
 from persistq.halting import halt_rule
 from persistq.openings import opening, resume_command
@@ -106,6 +106,7 @@ class Pipeline:
         codec: CodecName = "auto",
         allow_pickle: bool = True,
     ) -> None:
+        ending.install()
         self.name = name
         self.workers = workers
         self.stages: list[Stage] = []
@@ -256,13 +257,14 @@ class Pipeline:
         Raises:
             UsageError: The pipeline or a setting is wrong.
             JournalError: The journal cannot be used, or this pipeline is running already.
-                Uncaught, it ends the program with exit code 4.
-            LoadUnfinished: It failed or was interrupted, and ``check`` is set. Uncaught, it ends
-                the program with exit code 3, with 4 if the journal could not be written any more,
-                or 130/143 after a signal.
-            ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends
-                the program with exit code 1.
+            LoadUnfinished: It failed or was interrupted, and ``check`` is set.
+            ItemsFailed: It is settled with failed items, and ``check`` is set.
+
+        What is not caught ends a script without a traceback, with the exit code that the README's
+        table names: 2 for wrong usage, 3 for an unfinished load (4 if the journal could not be
+        written any more, 130/143 after a signal), 4 for a journal, 6 for failed items.
         """
+        ending.install()
         settings = load_settings(
             workers=self.workers if workers is None else workers,
             fresh=fresh,
@@ -281,11 +283,7 @@ class Pipeline:
             )
         except BrokerLost as lost:
             # To the program it makes no difference when its broker died.
-            print(f"{self.name}: {lost}", file=sys.stderr)  # noqa: T201 - the last word
             raise LoadUnfinished(self.name, str(lost)) from lost
-        except JournalError as error:
-            print(f"{self.name}: {error}", file=sys.stderr)  # noqa: T201 - the last word
-            raise as_exit(error) from None
         console = console_for(self.name, settings.progress, settings.progress_plain_interval)
         try:
             console.say(_beginning(run))
@@ -403,7 +401,7 @@ def _counted(run: OpenedRun) -> tuple[QueueSizes, ...]:
 def _summary(run: OpenedRun, outcome: RunOutcome) -> Summary:
     queues = outcome.queues
     parked = sum(queue.parked for queue in queues)
-    codes = {"DONE": 1 if parked else 0, "INTERRUPTED": 128 + outcome.signal}
+    codes = {"DONE": ItemsFailed.exit_code if parked else 0, "INTERRUPTED": 128 + outcome.signal}
     return Summary(
         name=run.handle.name,
         load_id=run.welcome.load_id,
@@ -439,7 +437,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
     if summary.outcome == "DONE":
         failed = ItemsFailed(summary.name, summary.parked)
         _say(summary, f"{failed}; retry them with: {_resume(summary, failed=True)}")
-        error: Exception = failed
+        error: PersistqError = failed
     else:
         left = (
             f"{summary.outstanding:,} outstanding" if summary.outstanding else "source unfinished"
@@ -449,6 +447,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
             f"{summary.reason}; {left}; carry on with: {_resume(summary)}",
         )
         error = LoadUnfinished(summary.name, summary.reason, summary.exit_code)
+    error.told = True
     if check:
         raise error
     return summary

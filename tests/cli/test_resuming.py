@@ -104,7 +104,7 @@ def test_exit_code_is_that_of_the_program(shell: Shell, write_script: WriteScrip
     """The program takes the command's place, so its failures are told by its own exit code."""
     write_script()
     assert shell("etl.py", python=True, DEADLY="1").returncode == -9
-    assert shell("resume", BROKEN="3").returncode == 1
+    assert shell("resume", BROKEN="3").returncode == 6
 
 
 def test_interpreter_that_is_gone_is_replaced_with_a_warning(
@@ -149,7 +149,7 @@ def test_failed_items_are_put_back_to_work(
 ) -> None:
     """A settled load is opened again for its parked items, and nothing else is redone."""
     write_script()
-    assert shell("etl.py", python=True, BROKEN="3").returncode == 1
+    assert shell("etl.py", python=True, BROKEN="3").returncode == 6
     assert numbers(notes("stored")) == ["0", "1", "2", "4"]
     assert shell("resume").returncode == 0
     assert numbers(notes("stored")) == ["0", "1", "2", "4"]

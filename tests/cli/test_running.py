@@ -284,12 +284,12 @@ def test_command_line_is_named_in_refusals() -> None:
 @pytest.mark.parametrize("target", ["etl.py", "etl.py:pipeline", "etl:pipeline"])
 @pytest.mark.parametrize(
     ("trouble", "code"),
-    [({}, 0), ({"BROKEN": "3"}, 1), ({"BROKEN": "3", "PERSISTQ_ON_ERROR": "stop"}, 3)],
+    [({}, 0), ({"BROKEN": "3"}, 6), ({"BROKEN": "3", "PERSISTQ_ON_ERROR": "stop"}, 3)],
 )
 def test_exit_code_says_how_the_load_ended(
     target: str, trouble: dict[str, str], code: int, shell: Shell, write_script: WriteScript
 ) -> None:
-    """0 settled, 1 settled with failed items, 3 outstanding, and no traceback of ours."""
+    """0 settled, 6 settled with failed items, 3 outstanding, and no traceback of ours."""
     write_script()
     result = shell("run", target, **trouble)
     assert result.returncode == code, result.stderr

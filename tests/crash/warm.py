@@ -20,7 +20,6 @@ import secrets
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +155,12 @@ def _become(order: dict[str, Any]) -> None:
         runpy.run_path(order["script"], run_name="__main__")
     except SystemExit as end:
         code = end.code
-    except BaseException:  # noqa: BLE001 - as at the end of a program
-        traceback.print_exc()
-        code = 1
+    except BaseException as error:  # noqa: BLE001 - as at the end of a program
+        sys.last_value, code = error, 1
+        try:
+            sys.excepthook(type(error), error, error.__traceback__)
+        except SystemExit as end:
+            code = end.code
     # What a program does at its exit, but not the tidying up of all that was imported.
     atexit._run_exitfuncs()
     sys.stderr.flush()

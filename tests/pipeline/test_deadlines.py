@@ -39,7 +39,7 @@ def test_an_item_that_hangs_is_ended_from_outside(program: MakeProgram, start_me
     """Its worker is killed by SIGTERM, the item tried once more, then parked as a time-out."""
     script = program(HANGS.format(options="", way="hang"))
     ended = script.run(PERSISTQ_START_METHOD=start_method, **ONE_BY_ONE)
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert "it ran for more than 0.1 s" in ended.err
     assert script.queues() == [(20, 19, 0, 1)]
     assert script.counts.keys() >= {str(number) for number in range(20) if number != 7}
@@ -53,7 +53,7 @@ def test_a_handler_that_ignores_sigterm_is_killed(program: MakeProgram) -> None:
     """SIGKILL follows, and the journal says which signal it was."""
     script = program(HANGS.format(options="max_crashes=1", way="ignore_sigterm"))
     ended = script.run(**ONE_BY_ONE)
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert script.queues() == [(20, 19, 0, 1)]
     assert script.rows("SELECT kind, signal FROM failure") == [("timeout", 9)]
 
@@ -62,7 +62,7 @@ def test_the_limit_can_be_a_setting(program: MakeProgram) -> None:
     """A stage without a limit of its own takes the setting's."""
     script = program(HANGS.format(options="max_crashes=1", way="hang").replace("timeout=0.1, ", ""))
     ended = script.run(PERSISTQ_TIMEOUT="0.05", **ONE_BY_ONE)
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert "it ran for more than 0.05 s" in ended.err
     assert script.rows("SELECT kind, signal FROM failure") == [("timeout", 15)]
 
@@ -108,7 +108,7 @@ def test_a_resumed_load_gets_a_new_chance(program: MakeProgram) -> None:
     script = program(HALTS.format(rule="soon,fail=3"))
     assert script.run(**ONE_BY_ONE).code == 3
     script.touch("fixed")
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.queues() == [(40, 37, 0, 3)]
 
 

@@ -64,7 +64,7 @@ def test_an_item_that_kills_its_worker_twice_is_parked(program: MakeProgram, way
         """
     )
     ended = script.run(PERSISTQ_ACK_INTERVAL="0")
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert script.queues() == [(200, 199, 0, 1)]
     assert script.counts == {str(number): 2 if number == 99 else 1 for number in range(200)}
     assert script.rows("SELECT kind, item_id & 0xffff FROM failure") == [("crash", 100)] * 2
@@ -88,7 +88,7 @@ def test_many_poisonous_items_do_not_end_the_load(program: MakeProgram) -> None:
         """
     )
     ended = script.run(PERSISTQ_ACK_INTERVAL="0")
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert script.queues() == [(20, 16, 0, 4)]
     assert script.counts == {str(number): 1 for number in range(20) if number not in {3, 4, 5, 6}}
 

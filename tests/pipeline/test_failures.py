@@ -8,7 +8,7 @@ from .conftest import MakeProgram
 def test_an_item_whose_handler_raises_is_parked_with_its_traceback(
     program: MakeProgram, start_method: str
 ) -> None:
-    """The load goes on, ends with exit code 1, and says how to retry."""
+    """The load goes on, ends with exit code 6, and says how to retry."""
     script = program(
         """
         pipeline = Pipeline("demo", workers=2)
@@ -30,7 +30,7 @@ def test_an_item_whose_handler_raises_is_parked_with_its_traceback(
         """
     )
     ended = script.run(PERSISTQ_START_METHOD=start_method)
-    assert ended.code == 1
+    assert ended.code == 6
     assert "Traceback" not in ended.err
     assert "retry them with: persistq resume" in ended.err
     assert "--failed" in ended.err
@@ -61,7 +61,7 @@ def test_retries_count_attempts_and_give_up(program: MakeProgram) -> None:
         pipeline.run()
         """
     )
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.counts == {
         **{f"0 {attempt}": 1 for attempt in (1, 2, 3)},
         **{f"1 {attempt}": 1 for attempt in (1, 2, 3)},
@@ -119,7 +119,7 @@ def test_retries_of_earlier_runs_count(program: MakeProgram) -> None:
     process.kill()
     assert script.wait(process).code == -9
     script.touch("go")
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.counts["0 1"] == script.counts["0 2"] == 1
     assert script.rows("SELECT count(*) FROM failure") == [2]
 
@@ -156,7 +156,7 @@ def test_on_error_stop_ends_the_load_and_it_is_carried_on(
     assert script.rows("SELECT state FROM load") == ["open"]
     script.touch("fixed")
     ended = script.run(PERSISTQ_START_METHOD=start_method)
-    assert ended.code == 1, "the failed item stays parked until it is retried"
+    assert ended.code == 6, "the failed item stays parked until it is retried"
     assert script.queues() == [(300, 299, 0, 1)]
     assert all(script.counts[str(number)] >= 1 for number in range(300) if number != 40)
 
@@ -180,7 +180,7 @@ def test_parked_items_are_retried_on_demand_and_reach_the_next_stage(program: Ma
         pipeline.run()
         """
     )
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.queues() == [(100, 98, 0, 2), (98, 98, 0, 0)]
     script.touch("fixed")
     ended = script.run(PERSISTQ_RETRY_FAILED="1")
@@ -222,7 +222,7 @@ def test_exceptions_of_all_kinds_are_recorded(program: MakeProgram) -> None:
         """
     )
     ended = script.run()
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert script.queues() == [(6, 1, 0, 5)]
     failures = script.rows("SELECT kind, type, length(message) FROM failure ORDER BY item_id")
     assert [kind for kind, _, _ in failures] == ["exception"] * 5
@@ -255,7 +255,7 @@ def test_an_output_that_cannot_be_stored_parks_its_item(program: MakeProgram) ->
         pipeline.run()
         """
     )
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.counts == {"0": 1, "10": 1, "2": 1, "12": 1}
     assert script.queues() == [(3, 2, 0, 1), (4, 4, 0, 0)]
     assert script.rows("SELECT type FROM failure") == ["ItemNotStorable"]
@@ -300,7 +300,7 @@ def test_a_wrong_delay_fails_the_attempt_and_not_the_worker(program: MakeProgram
         pipeline.run()
         """
     )
-    assert script.run().code == 1
+    assert script.run().code == 6
     assert script.queues() == [(3, 2, 0, 1)]
     assert script.rows("SELECT kind, type FROM failure") == [("exception", "UsageError")]
 

@@ -46,7 +46,7 @@ def test_inline_equals_parallel(program: MakeProgram) -> None:
     for workers in ("0", "2"):
         script = program(TEXT, home=f"workers{workers}")
         ended = script.run(PERSISTQ_WORKERS=workers)
-        assert ended.code == 1, ended.err
+        assert ended.code == 6, ended.err
         failures = script.rows("SELECT item_id, kind, type FROM failure ORDER BY item_id")
         results.append((script.queues(), script.counts, failures))
     assert results[0] == results[1]

@@ -47,7 +47,7 @@ def test_the_end_of_a_worker_is_kept_with_the_attempt(
     """Process, signal, exit code, memory, and whether the kernel was short of memory."""
     script = program(DIES.format(way=way))
     ended = script.run()
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert ("likely for want of memory" in ended.err) == bool(out_of_memory)
     assert script.queues() == [(3, 2, 0, 1)]
     columns = "kind, pid, signal, exit_code, out_of_memory"
@@ -74,7 +74,7 @@ def test_a_death_that_is_noticed_when_all_is_over_is_kept_too(program: MakeProgr
     script = DIES.replace("range(3)", "range(2)").replace("\n    if __name__", LATE_NEWS)
     made = program(script.format(way="os._exit(0)"))
     ended = made.run()
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert made.rows("SELECT kind, exit_code FROM failure") == [("crash", 0)]
 
 
@@ -85,5 +85,5 @@ def test_a_worker_that_leaves_without_a_farewell_has_crashed(
     """Exit code 0 proves nothing, under other start methods too."""
     script = program(DIES.format(way="os._exit(0)"))
     ended = script.run(PERSISTQ_START_METHOD=method)
-    assert ended.code == 1, ended.err
+    assert ended.code == 6, ended.err
     assert script.rows("SELECT kind, exit_code FROM failure") == [("crash", 0)]

@@ -264,9 +264,9 @@ def test_run_raises_when_items_failed_unless_told_not_to(tmp_path: Path) -> None
     with pytest.raises(ItemsFailed) as caught:
         _run(pipeline, tmp_path / "a")
     assert caught.value.failed == 1
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 6
     summary = _run(pipeline, tmp_path / "b", check=False)
-    assert (summary.outcome, summary.parked, summary.exit_code) == ("DONE", 1, 1)
+    assert (summary.outcome, summary.parked, summary.exit_code) == ("DONE", 1, 6)
 
 
 def test_decorated_functions_stay_plain_functions() -> None:

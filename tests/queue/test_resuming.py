@@ -59,8 +59,8 @@ class Program:
         done = self._run(
             SCRIPT, json.dumps({"items": items, **order}), PERSISTQ_FAILPOINT=failpoint
         )
-        assert done.returncode in {1, -signal.SIGKILL}, done.stderr
-        assert done.returncode == -signal.SIGKILL or "BrokerLost" in done.stderr
+        assert done.returncode in {3, -signal.SIGKILL}, done.stderr
+        assert done.returncode == -signal.SIGKILL or "the broker of" in done.stderr
 
     def finish(self, items: list[Any], **order: Any) -> None:
         """Run it to its proper end."""

@@ -20,8 +20,8 @@ EXAMPLES: dict[str, tuple[tuple[Any, ...], int, type[BaseException]]] = {
     "ItemNotStorable": (("function", "it cannot be pickled"), 1, TypeError),
     "ItemNotReadable": ((17, "its class is gone"), 1, PersistqError),
     "UpstreamFailed": (("sales", "the source gave up"), 3, PersistqError),
-    "LoadUnfinished": (("sales", "interrupted", 130), 130, SystemExit),
-    "ItemsFailed": (("sales", 2), 1, SystemExit),
+    "LoadUnfinished": (("sales", "interrupted", 130), 130, PersistqError),
+    "ItemsFailed": (("sales", 2), 6, PersistqError),
     "BrokerLost": (("sales", "Broken pipe"), 3, ConnectionError),
     "RunEnded": (("sales", 4711), 3, PersistqError),
     "JournalError": (PATH, 4, PersistqError),
@@ -74,18 +74,17 @@ def test_error_is_one_sentence_with_its_facts(name: str) -> None:
             assert str(fact) in text
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (errors.LoadUnfinished("sales", "interrupted", 143), 143),
-        (errors.LoadUnfinished("sales", "work outstanding"), 3),
-        (errors.ItemsFailed("sales", 1), 1),
-    ],
-)
-def test_unfinished_load_ends_a_script_with_its_code(error: SystemExit, code: int) -> None:
-    """A script that does not catch it exits truthfully."""
-    assert error.code == code
-    assert pickle.loads(pickle.dumps(error)).code == code
+def test_no_error_is_an_exit() -> None:
+    """An exit kills event loops and ends threads without a word; errors do not."""
+    assert not any(issubclass(getattr(errors, name), SystemExit) for name in classes())
+
+
+def test_that_an_error_was_told_crosses_processes() -> None:
+    """Its sentence is shown once."""
+    error = errors.LoadUnfinished("sales", "interrupted", 143)
+    assert not error.told
+    error.told = True
+    assert pickle.loads(pickle.dumps(error)).told
 
 
 def test_number_agrees_with_its_noun() -> None:
