@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
+from persistq.items import DONE, FAILED, Sentinel
 
 CodecName = Literal["auto", "json", "pickle"]
 
@@ -42,6 +43,13 @@ _PLAIN: Final = frozenset({int, str, bool, type(None)})
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
 _DIGITS_MAX: Final = len(str(_INT_MAX))
+
+_NO_ITEM: Final = {
+    DONE: "DONE is no item: every consumer is told by itself when all is done; say that nothing "
+    "more comes with close(), or in a source or handler by returning",
+    FAILED: "FAILED is no item: every consumer is told by itself when somebody gives up; do that "
+    "with fail(), or in a source or handler by raising an error",
+}
 
 _json_encode: Final = msgspec.json.Encoder().encode
 _json_decode: Final = msgspec.json.Decoder().decode
@@ -110,10 +118,13 @@ class ItemCodec:
 
         Raises:
             ItemNotStorable: The value cannot be encoded under this queue's rules, or is too large.
+            UsageError: It is one of the two ends of a queue, and no item.
         """
         payload = None if self.name == "pickle" else _as_json(value)
         if payload is not None:
             return _JSON, self._measured(value, payload)
+        if isinstance(value, Sentinel):
+            raise UsageError(_NO_ITEM[value])
         if self.name == "json" or not self.allow_pickle:
             raise ItemNotStorable(
                 type(value).__qualname__,
@@ -129,6 +140,7 @@ class ItemCodec:
 
         Raises:
             ItemNotStorable: One of the values cannot be encoded.
+            UsageError: One of them is an end of a queue.
         """
         kinds = set(map(type, values))
         if self.name != "pickle" and kinds <= _PLAIN:

@@ -16,6 +16,7 @@ from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
+from persistq.ending import has_sentence
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
 from persistq.pool.child import Word, become_child, told_in_one_sentence
 
@@ -112,7 +113,8 @@ def _drain(
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
-        traceback.print_exc()
+        if not has_sentence(error):
+            traceback.print_exc()
         control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()
         return False

@@ -351,3 +351,41 @@ def test_a_source_that_yields_what_cannot_be_stored_fails(program: MakeProgram) 
     assert ended.code == 3
     assert "source 'numbers' raised ItemNotStorable: an item of type" in ended.err
     assert script.rows("SELECT count(*) FROM put_log") == [1]
+
+
+def test_an_end_of_a_queue_is_refused_as_an_output(program: MakeProgram) -> None:
+    """A handler that yields one fails at its item; a source ends its load, and says why."""
+    script = program(
+        """
+        from persistq import DONE, FAILED
+
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            yield from range(3)
+            if not Path("mended").exists():
+                yield DONE
+
+        @pipeline.stage
+        def work(number):
+            return FAILED if number == 1 else number
+
+        @pipeline.stage
+        def store(number):
+            note("stored", number)
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    for workers in ("0", "1"):
+        ended = script.run(PERSISTQ_WORKERS=workers)
+        assert ended.code == 3, ended.err
+        assert "source 'numbers' raised UsageError: DONE is no item: every consumer" in ended.err
+        assert "Traceback" not in ended.err
+    (script.home / "mended").touch()
+    assert script.run().code == 6
+    assert script.counts == {"stored 0": 1, "stored 2": 1}
+    [(kind, message)] = script.rows("SELECT type, message FROM failure")
+    assert (kind, message[:17]) == ("UsageError", "FAILED is no item")

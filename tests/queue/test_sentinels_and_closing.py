@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from actors import iterate, name_of_next, put_in_messages
 
-from persistq import DONE, FAILED, QueueClosed, UpstreamFailed
+from persistq import DONE, FAILED, QueueClosed, UpstreamFailed, UsageError
 from persistq.broker.framing import roomy
 from persistq.broker.wire import Seal
 from persistq.client.connection import Connection
 from persistq.client.producer import Producer
+from persistq.items import Sentinel
 from persistq.journal.base import LoadState, RunResult
 from persistq.journal.outstanding import JournalReader
 
@@ -43,9 +44,11 @@ def test_sentinels_are_the_same_objects_in_children(
     assert child.ask("get") is FAILED
 
 
-@pytest.mark.parametrize("item", [0, -1, False, 0.0, -1.0, None, "close", "DONE", "FAILED", DONE])
+@pytest.mark.parametrize(
+    "item", [0, -1, False, 0.0, -1.0, None, "close", "DONE", "FAILED", (DONE,)]
+)
 def test_every_value_can_be_an_item(open_queue: Any_, item: object) -> None:
-    """Nothing that equals a sentinel of another system ends anything; even ours is just a value."""
+    """Nothing that equals a sentinel of another system ends anything."""
     queue = open_queue()
     queue.put(item)
     got = queue.get(timeout=30)
@@ -55,6 +58,32 @@ def test_every_value_can_be_an_item(open_queue: Any_, item: object) -> None:
     queue.task_done()
     with pytest.raises(stdlib.Empty):
         queue.get_nowait()
+
+
+PUTS: dict[str, Any_] = {
+    "put": lambda queue, value: queue.put(value),
+    "put_nowait": lambda queue, value: queue.put_nowait(value),
+    "put_many": lambda queue, value: queue.put_many([1, value, 2]),
+    "put_many of an iterator": lambda queue, value: queue.put_many(iter([value])),
+}
+
+
+@pytest.mark.parametrize("end", [DONE, FAILED])
+@pytest.mark.parametrize("way", PUTS)
+@pytest.mark.parametrize(
+    "options", [{}, {"maxsize": 5}, {"codec": "pickle"}, {"codec": "json"}, {"allow_pickle": False}]
+)
+def test_an_end_is_refused_where_it_is_put(
+    open_queue: Any_, end: Sentinel, way: str, options: dict[str, Any]
+) -> None:
+    """One for each consumer was how others ended them; here it would end one of them early."""
+    queue = open_queue(**options)
+    with pytest.raises(UsageError, match=f"{end!r} is no item: every consumer is told by itself"):
+        PUTS[way](queue, end)
+    expected = [1] if way == "put_many" and "maxsize" in options else []
+    assert [*queue.outstanding()] == expected
+    queue.put("other")
+    assert queue.qsize() == len(expected) + 1
 
 
 def test_every_get_answers_done_for_ever(open_queue: Any_, journal_dir: Any) -> None:
