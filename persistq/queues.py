@@ -19,7 +19,7 @@ from persistq.client.presence import Presence
 from persistq.client.producer import settle_puts
 from persistq.client.starting import open_run
 from persistq.codec import CodecName, ItemCodec
-from persistq.errors import ItemNotReadable, UpstreamFailed
+from persistq.errors import ItemNotReadable, ItemsFailed, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
 from persistq.openings import queue_opening
 from persistq.terminal import storable, text_of
@@ -151,6 +151,7 @@ class PersistentQueue(Generic[T]):
 
         Raises:
             ItemNotStorable: The object cannot be encoded; the queue is as before.
+            UsageError: It is ``DONE`` or ``FAILED``, of which every consumer is told by itself.
             queue.Full: There was no room in time.
             QueueClosed: The queue was closed, by whichever process.
             BrokerLost: The broker is gone.
@@ -178,6 +179,7 @@ class PersistentQueue(Generic[T]):
         Raises:
             ItemNotStorable: One of the items cannot be encoded; of the up to a thousand that are
                 sent with it none is put, those before are.
+            UsageError: One of them is ``DONE`` or ``FAILED``; as above.
         """
         if self._maxsize:
             for item in items:
@@ -331,8 +333,16 @@ class PersistentQueue(Generic[T]):
 
     # --- waiting and looking ---
 
-    def join(self) -> None:
-        """Wait until no item is outstanding: all are done, dropped or parked."""
+    def join(self, *, check: bool = False) -> None:
+        """Wait until no item is outstanding: all are done, dropped or parked.
+
+        Args:
+            check: Whether to raise if items are parked. A script that does not catch the error
+                exits with 6.
+
+        Raises:
+            ItemsFailed: Items are parked, by this run or an earlier one, and ``check`` is set.
+        """
         settle_puts()
         if (consumer := self._presence.present_consumer) is not None:
             consumer.report()
@@ -342,6 +352,11 @@ class PersistentQueue(Generic[T]):
             connection.ask(Join, self._queue_id)
         finally:
             connection.close()
+        if check and (parked := self._sizes().parked):
+            failed = ItemsFailed(self.name, parked)
+            # The end of the program says the same, and what to type.
+            failed.told = self._presence.has_last_word
+            raise failed
 
     def join_thread(self) -> None:
         """Wait until all that this process has put is journaled; there is no thread."""

@@ -62,6 +62,11 @@ class Presence:
             self._leave_at_exit()
 
     @property
+    def has_last_word(self) -> bool:
+        """Whether this process says at its end what is left."""
+        return self._run is not None
+
+    @property
     def producer(self) -> Producer:
         """The putting connection."""
         if self._producer is None:
@@ -147,14 +152,13 @@ class Presence:
                 _say(error)
 
     def _say_what_is_left(self) -> None:
-        left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
-        if left:
-            noun = "item" if left == 1 else "items"
-            print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
-                f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
-                f"carry on with: {resume_command(self.handle.name, self.handle.journal)}",
-                file=sys.stderr,
-            )
+        sizes = self.sizes()
+        outstanding = sum(s.put - s.done - s.dropped - s.parked for s in sizes)
+        parked = sum(s.parked for s in sizes)
+        if outstanding or parked:
+            # The promise: every exit that leaves something says what to type.
+            text = _what_is_left(self.handle, outstanding, parked)
+            print(f"{self.handle.name}: {text}", file=sys.stderr)  # noqa: T201
 
     def _disconnect(self) -> None:
         for connection in (self._producer, self._control):
@@ -189,6 +193,24 @@ class Presence:
             action()
 
 
+def _what_is_left(handle: Handle, outstanding: int, parked: int) -> str:
+    retrying = resume_command(handle.name, handle.journal, failed=True)
+    if not outstanding:
+        return f"{_items(parked)} parked as failed in {handle.journal}; retry with: {retrying}"
+    text = f"{_items(outstanding)} outstanding"
+    carrying_on = f"carry on with: {resume_command(handle.name, handle.journal)}"
+    if not parked:
+        return f"{text} in {handle.journal}; {carrying_on}"
+    return (
+        f"{text} and {parked:,} parked as failed in {handle.journal}; {carrying_on}, "
+        f"or, to retry those parked too: {retrying}"
+    )
+
+
+def _items(count: int) -> str:
+    return f"{count:,} item{'s' if count != 1 else ''}"
+
+
 def _say(error: PersistqError) -> None:
     print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
 
@@ -200,6 +222,10 @@ def sizes_of_run(handle: Handle) -> list[QueueSizes]:
         return msgspec.convert(connection.ask(Sizes), list[QueueSizes])
     finally:
         connection.close()
+
+
+_IN_GOOD_ORDER = (SystemExit, LoadUnfinished, ItemsFailed, JournalError)
+"""What may end a process without anything having happened to the item in its hand."""
 
 
 def _last_error() -> BaseException | None:
@@ -224,10 +250,6 @@ def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
     """
     anchor.send(Farewell(result, reason))
     while not isinstance(answer := anchor.receive(), Answer):
-_IN_GOOD_ORDER = (SystemExit, LoadUnfinished, ItemsFailed, JournalError)
-"""What may end a process without anything having happened to the item in its hand."""
-
-
         continue
     return int(answer.value)
 

@@ -124,6 +124,11 @@ def get_aloud(queue: Any) -> Any:
         Connection.send = send  # type: ignore[method-assign]
 
 
+def join_checking(queue: Any) -> None:
+    """Wait for the end, and raise if not all is well."""
+    queue.join(check=True)
+
+
 def name_of_next(queue: Any) -> str:
     """Get, and say by identity what came."""
     item = queue.get()

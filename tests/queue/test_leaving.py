@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from actors import join_checking
 
-from persistq import DONE, FAILED, BrokerLost
+from persistq import DONE, FAILED, BrokerLost, ItemsFailed
 from persistq.client import housekeeper
 
 Any_ = Callable[..., Any]
@@ -43,6 +44,87 @@ def test_release_of_a_queue_that_lost_nothing_raises_nothing(
     kill_broker(queue)
     queue.release()
     assert "the broker of 'work' is gone" in capsys.readouterr().err
+
+
+POISONED = """
+import os, sys
+from multiprocessing import Process
+from pathlib import Path
+from persistq import ItemsFailed, PersistentQueue
+
+def work(queue):
+    for item in queue:
+        if item == "poison" and not Path("mended").exists():
+            os._exit(9)
+        queue.task_done()
+
+if __name__ == "__main__":
+    queue = PersistentQueue("work")
+    workers = [Process(target=work, args=(queue,)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    queue.put_many(["poison", "one", "two"])
+    queue.close()
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("queue.join()", 0),
+        ("queue.join(check=True)", 6),
+        ("queue.join(); queue.release()", 0),
+    ],
+)
+def test_the_end_of_a_program_says_what_is_parked(
+    end: str, code: int, run_script: Any_, journal_dir: Path, tmp_path: Path
+) -> None:
+    """Once, and what to type; `join` makes it the exit code, if that is wanted."""
+    done = run_script(POISONED.format(end=end), PERSISTQ_MAX_CRASHES="1")
+    assert done.returncode == code, done.stderr
+    file = journal_dir / "work.db"
+    assert done.stderr == (
+        f"work: 1 item parked as failed in {file}; retry with: persistq resume --failed work\n"
+    )
+    (tmp_path / "mended").touch()
+    again = [sys.executable, "-m", "persistq.cli", "resume", "--failed", "work"]
+    done = subprocess.run(again, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "parked" not in done.stderr
+
+
+def test_what_is_outstanding_and_what_is_parked_are_said_together(run_script: Any_) -> None:
+    """Either can be brought forward, with or without the other."""
+    text = """
+from persistq import PersistentQueue
+queue = PersistentQueue("work")
+queue.put_many(range(3))
+queue.get()
+queue.task_failed(error="no good")
+"""
+    said = run_script(text).stderr
+    assert said.startswith("work: 2 items outstanding and 1 parked as failed in "), said
+    assert said.endswith(
+        "; carry on with: persistq resume work, or, to retry those parked too: "
+        "persistq resume --failed work\n"
+    )
+
+
+def test_join_raises_in_children_too(open_queue: Any_, actor: Any_) -> None:
+    """Whoever asks is told; nothing is raised without asking, or when nothing is parked."""
+    queue = open_queue()
+    queue.put("item")
+    queue.get()
+    queue.task_done()
+    queue.join(check=True)
+    queue.put("item")
+    queue.get()
+    queue.task_failed()
+    queue.join()
+    child = actor(queue)
+    with pytest.raises(ItemsFailed, match="nothing outstanding, and 1 item parked"):
+        child.ask(join_checking)
 
 
 def test_release_beside_an_old_error_is_no_death(
