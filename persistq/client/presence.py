@@ -22,6 +22,7 @@ from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import PersistqError
 from persistq.openings import resume_command
+from persistq.streams import say
 
 BROKER_EXIT_S = 30.0
 """How long the program that started a broker waits for it to fold its journal and end."""
@@ -117,7 +118,7 @@ class Presence:
             self._part(_last_error())
         except PersistqError as error:
             if str(error) not in raised:
-                _say(error)
+                say(f"persistq: {error}")
 
     def _part(self, death: BaseException | None) -> None:
         if self._finalizer is not None:
@@ -144,16 +145,15 @@ class Presence:
         except PersistqError as error:
             # What this process did is recorded; it does not matter who is there to take leave of.
             if str(error) not in raised:
-                _say(error)
+                say(f"persistq: {error}")
 
     def _say_what_is_left(self) -> None:
         left = sum(sizes.put - sizes.done - sizes.dropped - sizes.parked for sizes in self.sizes())
         if left:
             noun = "item" if left == 1 else "items"
-            print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
+            say(
                 f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
-                f"carry on with: {resume_command(self.handle.name, self.handle.journal)}",
-                file=sys.stderr,
+                f"carry on with: {resume_command(self.handle.name, self.handle.journal)}"
             )
 
     def _disconnect(self) -> None:
@@ -187,10 +187,6 @@ class Presence:
         self._begin()
         for action in self._on_fork:
             action()
-
-
-def _say(error: PersistqError) -> None:
-    print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
 
 
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:

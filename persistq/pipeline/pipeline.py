@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -41,6 +40,7 @@ from persistq.pool.progress import Console, console_for
 from persistq.pool.supervisor import RunOutcome, Supervisor
 from persistq.pool.worker import Assignment, run_worker
 from persistq.settings import Settings, available_cpus, load_settings
+from persistq.streams import broken_pipes_told, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -228,6 +228,7 @@ class Pipeline:
 
     # --- running ---
 
+    @broken_pipes_told()
     def run(
         self,
         *,
@@ -281,10 +282,10 @@ class Pipeline:
             )
         except BrokerLost as lost:
             # To the program it makes no difference when its broker died.
-            print(f"{self.name}: {lost}", file=sys.stderr)  # noqa: T201 - the last word
+            say(f"{self.name}: {lost}")
             raise LoadUnfinished(self.name, str(lost)) from lost
         except JournalError as error:
-            print(f"{self.name}: {error}", file=sys.stderr)  # noqa: T201 - the last word
+            say(f"{self.name}: {error}")
             raise as_exit(error) from None
         console = console_for(self.name, settings.progress, settings.progress_plain_interval)
         try:
@@ -459,4 +460,4 @@ def _resume(summary: Summary, *, failed: bool = False) -> str:
 
 
 def _say(summary: Summary, text: str) -> None:
-    print(f"{summary.name}: {text}", file=sys.stderr)  # noqa: T201 - the run's last word
+    say(f"{summary.name}: {text}")

@@ -18,6 +18,7 @@ from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
 from persistq.pool.child import Word, become_child, told_in_one_sentence
+from persistq.streams import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _drain(
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())
         control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()
         return False

@@ -19,6 +19,7 @@ from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.pool.child import Word, complaint_in
 from persistq.pool.deaths import Death, OomWatch, death_of
+from persistq.streams import hidden_if_broken
 
 RESTART_DELAY_S = 0.1
 RESTART_DELAY_MAX_S = 10.0
@@ -108,7 +109,8 @@ class Crew:
             target=post.target, args=(*post.args, os.getpid(), tells), name=post.name
         )
         try:
-            process.start()
+            with hidden_if_broken():
+                process.start()
         except (AttributeError, TypeError, ValueError, ImportError, PicklingError) as error:
             hears.close()
             raise UsageError(
