@@ -84,6 +84,9 @@ def become_child(supervisor_pid: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Who ignores it is told that every program has ended well, also one that handlers start.
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _die_with(supervisor_pid)
 
