@@ -6,11 +6,12 @@ other. Only what nobody has caught, at the end of the main program, is turned in
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, TypeGuard
 
 from persistq.errors import PersistqError
+from persistq.streams import say
+from persistq.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +53,8 @@ def has_sentence(error: BaseException) -> TypeGuard[PersistqError]:
 
 def tell(error: PersistqError) -> None:
     """Show an error's sentence on standard error, if there is one and the user has not read it."""
-    if error.told or sys.stderr is None:
-        return
-    with contextlib.suppress(OSError):
-        for line in str(error).splitlines():
-            print(f"persistq: {line}", file=sys.stderr)  # noqa: T201 - the last word
+    for line in () if error.told else str(error).splitlines():
+        say(f"persistq: {printable(line)}")
 
 
 def _interactive() -> bool:

@@ -32,6 +32,7 @@ from persistq.journal.faults import reported
 from persistq.journal.ground import examine
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
+from persistq.streams import fill_descriptors, say
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0, or the exit code of the error that its clients were told.
     """
+    fill_descriptors()
     first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
     opening = msgspec.json.decode(sys.stdin.read(), type=Opening)
     try:
@@ -54,7 +56,7 @@ def _tell(first: socket.socket, error: PersistqError) -> None:
     if first.fileno() >= 0:
         Link(first).refuse(error)
     else:
-        print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
+        say(f"persistq: {error}")
 
 
 def _run(opening: Opening, first: socket.socket) -> int:

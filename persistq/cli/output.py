@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from persistq.streams import reader_gone, say
 from persistq.terminal import printable
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def on_terminal() -> bool:
 
 def note(text: str) -> None:
     """Say something beside the data, on standard error."""
-    click.echo(f"persistq: {printable(text)}", err=True)
+    say(f"persistq: {printable(text)}")
 
 
 @contextmanager
@@ -59,8 +60,9 @@ def until_closed() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except OSError as error:
+        gone = reader_gone(sys.stdout, error)
         _let_go()
-        if not isinstance(error, BrokenPipeError):
+        if not gone:
             raise click.FileError("standard output", error.strerror) from error
 
 

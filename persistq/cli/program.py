@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -11,6 +14,7 @@ import click
 from persistq import __version__
 from persistq.ending import tell
 from persistq.errors import PersistqError
+from persistq.streams import end_truthfully, fill_descriptors, write
 
 _HOMES: Final = {
     "run": "running",
@@ -64,9 +68,9 @@ class Program(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Parse, run, and exit with the code that the command or its error stands for."""
-        extra["standalone_mode"] = False
+        _prepare_streams()
         try:
-            outcome = super().main(*args, **extra)
+            outcome = self._parsed(*args, **extra)
             code = outcome() if callable(outcome) else outcome
         except SystemExit:
             # Whoever raised it has told the user.
@@ -77,9 +81,32 @@ class Program(click.Group):
         except click.Abort:
             code = INTERRUPTED
         except click.ClickException as error:
-            error.show()
+            _show(error)
             code = error.exit_code
         sys.exit(code or 0)
+
+    def _parsed(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **{**extra, "standalone_mode": False})
+        except SystemExit:
+            # So click ends when the reader of its help has left.
+            return 0
+        except OSError as error:
+            # Of what a command writes, only the help can fail here.
+            raise click.ClickException(str(error)) from error
+
+
+def _prepare_streams() -> None:
+    fill_descriptors()
+    end_truthfully()
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open
+
+
+def _show(error: click.ClickException) -> None:
+    text = io.StringIO()
+    error.show(text)
+    write(sys.stderr, text.getvalue())
 
 
 @click.group(cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -150,8 +149,6 @@ def _environment(directory: Path, *, failed: bool) -> dict[str, str]:
 def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> NoReturn:
     note(f"resuming {view.name}, {view.outstanding:,} outstanding; journal {view.path}")
     note(f"in {repetition.cwd}: {repetition}")
-    sys.stdout.flush()
-    sys.stderr.flush()
     try:
         os.chdir(repetition.cwd)
         # What is set in this shell comes before what was set in that one.

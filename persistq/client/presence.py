@@ -22,6 +22,7 @@ from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import ItemsFailed, JournalError, LoadUnfinished, PersistqError
 from persistq.openings import resume_command
+from persistq.streams import say
 
 BROKER_EXIT_S = 30.0
 """How long the program that started a broker waits for it to fold its journal and end."""
@@ -122,7 +123,7 @@ class Presence:
             self._part(_last_error())
         except PersistqError as error:
             if str(error) not in raised:
-                _say(error)
+                say(f"persistq: {error}")
 
     def _part(self, death: BaseException | None) -> None:
         if self._finalizer is not None:
@@ -149,7 +150,7 @@ class Presence:
         except PersistqError as error:
             # What this process did is recorded; it does not matter who is there to take leave of.
             if str(error) not in raised:
-                _say(error)
+                say(f"persistq: {error}")
 
     def _say_what_is_left(self) -> None:
         sizes = self.sizes()
@@ -157,8 +158,7 @@ class Presence:
         parked = sum(s.parked for s in sizes)
         if outstanding or parked:
             # The promise: every exit that leaves something says what to type.
-            text = _what_is_left(self.handle, outstanding, parked)
-            print(f"{self.handle.name}: {text}", file=sys.stderr)  # noqa: T201
+            say(f"{self.handle.name}: {_what_is_left(self.handle, outstanding, parked)}")
 
     def _disconnect(self) -> None:
         for connection in (self._producer, self._control):
@@ -209,10 +209,6 @@ def _what_is_left(handle: Handle, outstanding: int, parked: int) -> str:
 
 def _items(count: int) -> str:
     return f"{count:,} item{'s' if count != 1 else ''}"
-
-
-def _say(error: PersistqError) -> None:
-    print(f"persistq: {error}", file=sys.stderr)  # noqa: T201 - nobody else is left
 
 
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:

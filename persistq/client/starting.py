@@ -24,6 +24,7 @@ from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
 from persistq.runlock import Holder, holder_of, is_held, lock_path
+from persistq.streams import end_truthfully, fill_descriptors
 
 RETRY_S = 0.02
 END_S = 5.0
@@ -61,6 +62,8 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
         JournalError: The journal cannot be used.
         BrokerLost: The broker did not start.
     """
+    fill_descriptors()
+    end_truthfully()
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -41,6 +40,7 @@ from persistq.pool.progress import Console, console_for
 from persistq.pool.supervisor import RunOutcome, Supervisor
 from persistq.pool.worker import Assignment, run_worker
 from persistq.settings import Settings, available_cpus, load_settings
+from persistq.streams import broken_pipes_told, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -229,6 +229,7 @@ class Pipeline:
 
     # --- running ---
 
+    @broken_pipes_told()
     def run(
         self,
         *,
@@ -458,4 +459,4 @@ def _resume(summary: Summary, *, failed: bool = False) -> str:
 
 
 def _say(summary: Summary, text: str) -> None:
-    print(f"{summary.name}: {text}", file=sys.stderr)  # noqa: T201 - the run's last word
+    say(f"{summary.name}: {text}")

@@ -19,6 +19,7 @@ from persistq.codec import ItemCodec
 from persistq.ending import has_sentence
 from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
 from persistq.pool.child import Word, become_child, told_in_one_sentence
+from persistq.streams import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _drain(
         raise
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
         if not has_sentence(error):
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip())
         control.ask(Fail, f"source {source.name!r} raised {type(error).__name__}: {error}")
         producer.say_farewell()
         return False

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from multiprocessing import connection
 
 from persistq.errors import PersistqError
+from persistq.streams import begin_as_child
 from persistq.terminal import text_of
 
 ORPHANED = 75
@@ -77,11 +78,16 @@ def become_child(supervisor_pid: int) -> None:
         supervisor_pid: The supervisor.
     """
     os.setpgid(0, 0)
+    begin_as_child()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Who ignores it is told that every program has ended well, also one that handlers start.
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _die_with(supervisor_pid)
 
 

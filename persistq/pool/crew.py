@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -19,6 +21,13 @@ from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.pool.child import Word, complaint_in
 from persistq.pool.deaths import Death, OomWatch, death_of
+from persistq.streams import hidden_if_broken
+
+SWEEP_S = 1.0
+"""Children are looked after at least this often: a grandchild may hold a sentinel open."""
+
+DEAF_S = 0.02
+"""The same for a child whose sentinel tells nothing any more."""
 
 RESTART_DELAY_S = 0.1
 RESTART_DELAY_MAX_S = 10.0
@@ -40,6 +49,8 @@ class Post:
         complaint: Why the last one could not start, if that is known.
         deaths: Children that died at all.
         restart_at: When to fill the post again.
+        deaf: Whether the child's sentinel is ready although it lives, so that waiting for that
+            would be no waiting.
         left: Whether the last child to end here has said that its work was over.
         over: Whether the post is to stay empty.
     """
@@ -54,6 +65,7 @@ class Post:
     complaint: str = ""
     deaths: int = 0
     restart_at: float = 0.0
+    deaf: bool = False
     left: bool = False
     over: bool = False
 
@@ -108,7 +120,8 @@ class Crew:
             target=post.target, args=(*post.args, os.getpid(), tells), name=post.name
         )
         try:
-            process.start()
+            with hidden_if_broken():
+                process.start()
         except (AttributeError, TypeError, ValueError, ImportError, PicklingError) as error:
             hears.close()
             raise UsageError(
@@ -120,23 +133,31 @@ class Crew:
             raise
         finally:
             tells.close()
-        post.process, post.hears = process, hears
+        post.process, post.hears, post.deaf = process, hears, False
         failpoints.point("supervisor.after_start_worker")
 
     def reap(self, now: float) -> Iterator[tuple[Post, Death]]:
         """Yield each post whose child has ended, and how."""
         for post in self.posts:
-            death = None if post.process is None else death_of(post.process, self._oom)
+            death = self._death_at(post)
             if death is not None:
-                if death.code:
-                    _end_leftovers(death.pid)
                 words = _clear(post)
                 post.left = Word.OVER in words
+                if death.code or (death.code is None and not post.left):
+                    _end_leftovers(death.pid)
                 post.over |= post.left
                 post.complaint = complaint_in(words)
                 post.failed_starts = 0 if Word.READY in words else post.failed_starts + 1
                 self._schedule(post, now)
                 yield post, death
+
+    def _death_at(self, post: Post) -> Death | None:
+        if post.process is None:
+            return None
+        death = death_of(post.process, self._oom)
+        # It has closed its end of the pipe, be it a moment before it ends or long before.
+        post.deaf = death is None and bool(connection.wait([post.process.sentinel], 0))
+        return death
 
     def _schedule(self, post: Post, now: float) -> None:
         post.deaths += not post.over
@@ -147,7 +168,11 @@ class Crew:
 
     def sentinels(self) -> list[int]:
         """Return descriptors that become ready when children end."""
-        return [post.process.sentinel for post in self.posts if post.process is not None]
+        return [p.process.sentinel for p in self.posts if p.process is not None and not p.deaf]
+
+    def next_look(self) -> float:
+        """Return in how many seconds to look after the children, whatever their sentinels say."""
+        return DEAF_S if any(post.deaf for post in self.posts) else SWEEP_S
 
     def alive(self) -> bool:
         """Return whether any child is left."""
@@ -181,15 +206,16 @@ class Crew:
         """End all children: SIGTERM, then SIGKILL after this many seconds, and wait for them."""
         self.dismiss()
         self.signal(signal.SIGTERM)
-        deadline = time.monotonic() + patience
-        for post in self.posts:
-            if post.process is not None:
-                post.process.join(max(0.0, deadline - time.monotonic()))
+        self._await_ends(time.monotonic() + patience)
         self.signal(signal.SIGKILL)
-        for post in self.posts:
-            if post.process is not None:
-                post.process.join()
-                _clear(post)
+        self._await_ends(math.inf)
+
+    def _await_ends(self, deadline: float) -> None:
+        while self.alive() and (left := deadline - time.monotonic()) > 0:
+            connection.wait(self.sentinels(), min(left, self.next_look()))
+            for post in self.posts:
+                if self._death_at(post) is not None:
+                    _clear(post)
 
 
 def _clear(post: Post) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import signal
@@ -11,6 +10,10 @@ import time
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
+
+UNKNOWN = 255
+"""What multiprocessing itself takes for the exit status of a child that nobody knows of."""
 
 TOGETHER_S = 2.0
 """Deaths by SIGKILL within this time of one for want of memory have the same cause."""
@@ -26,22 +29,25 @@ class Death:
 
     Attributes:
         pid: The process.
-        code: Exit status, or the negative number of the signal that killed it.
+        code: Exit status, or the negative number of the signal that killed it; None if somebody
+            else has collected it, be it the kernel because SIGCHLD is ignored.
         peak_rss: Largest resident set in bytes, 0 when unknown.
         out_of_memory: Whether the kernel's OOM killer is the likely cause.
     """
 
     pid: int
-    code: int
+    code: int | None
     peak_rss: int
     out_of_memory: bool
 
     @property
     def signal(self) -> int:
         """The signal that killed it, 0 for none."""
-        return -self.code if self.code < 0 else 0
+        return -self.code if self.code is not None and self.code < 0 else 0
 
     def __str__(self) -> str:
+        if self.code is None:
+            return "ended in an unknown way (something else has collected its exit status)"
         if self.code >= 0:
             return f"ended with exit code {self.code}"
         try:
@@ -55,27 +61,35 @@ class Death:
 def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
     """Return how a child ended, or None while it runs.
 
-    Multiprocessing waits for its children in a way that tells nothing of their memory, so this
-    waits first where it can, and leaves the status where multiprocessing looks for it. Children of
-    a forkserver are not this process's own.
+    Multiprocessing waits for its children in a way that tells nothing of their memory, and waits
+    for ever for one that somebody else has collected. So this waits first where it can, and leaves
+    the status where multiprocessing looks for it.
 
     Args:
         process: The child; it was started.
         oom: Says whether the OOM killer was about.
     """
-    pid, peak_rss = process.pid or 0, 0
     handle = process._popen  # type: ignore[attr-defined]  # noqa: SLF001
-    if handle is not None and handle.returncode is None:
-        with contextlib.suppress(ChildProcessError):
-            found, status, usage = os.wait4(pid, os.WNOHANG)
-            if not found:
-                # Asking the process itself would collect one that ends now, without its usage.
-                return None
-            handle.returncode = os.waitstatus_to_exitcode(status)
-            peak_rss = usage.ru_maxrss * _RSS_UNIT
+    if handle.returncode is None and handle.method != "forkserver":
+        return _collected(handle, oom)
+    # A forkserver's children are not this process's own; it says how they ended.
     code = process.exitcode
-    if code is None:
+    return None if code is None else _death(process.pid or 0, code, 0, oom)
+
+
+def _collected(handle: Any, oom: OomWatch) -> Death | None:
+    try:
+        found, status, usage = os.wait4(handle.pid, os.WNOHANG)
+    except ChildProcessError:
+        handle.returncode = UNKNOWN
+        return Death(handle.pid, None, 0, out_of_memory=False)
+    if not found:
         return None
+    handle.returncode = os.waitstatus_to_exitcode(status)
+    return _death(handle.pid, handle.returncode, usage.ru_maxrss * _RSS_UNIT, oom)
+
+
+def _death(pid: int, code: int, peak_rss: int, oom: OomWatch) -> Death:
     return Death(pid, code, peak_rss, out_of_memory=code == -signal.SIGKILL and oom.struck())
 
 

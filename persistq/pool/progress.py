@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from persistq.broker.wire import Progress, QueueSizes
+from persistq.streams import throw_away, write
 from persistq.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.live import Live
 
 FAILURES_SHOWN_MAX = 10
@@ -52,7 +57,7 @@ class Console(Protocol):
 class SilentConsole:
     """Shows nothing while it runs; lines that are said still appear."""
 
-    def __init__(self, name: str, out: TextIO) -> None:
+    def __init__(self, name: str, out: TextIO | None) -> None:
         self._name = name
         self._out = out
         self._failures = 0
@@ -68,7 +73,7 @@ class SilentConsole:
 
     def say(self, text: str) -> None:
         """Say one line."""
-        print(f"{self._name}: {printable(text)}", file=self._out, flush=True)
+        write(self._out, f"{self._name}: {printable(text)}\n")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -83,7 +88,7 @@ class PlainConsole(SilentConsole):
         interval: Least time between two lines, in seconds.
     """
 
-    def __init__(self, name: str, out: TextIO, interval: float) -> None:
+    def __init__(self, name: str, out: TextIO | None, interval: float) -> None:
         super().__init__(name, out)
         self._interval = interval
         self._due = time.monotonic() + interval
@@ -104,7 +109,7 @@ class PlainConsole(SilentConsole):
             self._write()
 
     def _write(self) -> None:
-        print(self._last, file=self._out, flush=True)
+        write(self._out, f"{self._last}\n")
 
 
 class LiveConsole(SilentConsole):
@@ -116,26 +121,45 @@ class LiveConsole(SilentConsole):
 
         super().__init__(name, out)
         self._rate = _Rate()
+        self._terminal = out
         self._console = RichConsole(file=out, highlight=False)
         # No refreshing thread: this process forks its workers.
         self._live: Live = Live(console=self._console, auto_refresh=False, transient=False)
-        self._live.start()
+        self._gone = False
+        with self._while_there():
+            self._live.start()
+
+    @contextlib.contextmanager
+    def _while_there(self) -> Iterator[None]:
+        """Draw; a terminal that was closed ends the drawing and not the run."""
+        try:
+            yield
+        except (OSError, ValueError):
+            self._gone = True
+            self._console.file = io.StringIO()
+            throw_away(self._terminal)
 
     def show(self, progress: Progress) -> None:
         """Write the line anew."""
         super().show(progress)
+        if self._gone:
+            return
         from rich.text import Text
 
         line = Text(self._rate.line(self._name, progress.queues), no_wrap=True, overflow="ellipsis")
-        self._live.update(line, refresh=True)
+        with self._while_there():
+            self._live.update(line, refresh=True)
 
     def say(self, text: str) -> None:
         """Say one line above the live one."""
-        self._console.print(f"{self._name}: {printable(text)}", markup=False)
+        if not self._gone:
+            with self._while_there():
+                self._console.print(f"{self._name}: {printable(text)}", markup=False)
 
     def close(self) -> None:
         """Leave the last line as it is."""
-        self._live.stop()
+        with self._while_there():
+            self._live.stop()
 
 
 def console_for(name: str, style: str, plain_interval: float) -> Console:
@@ -146,9 +170,9 @@ def console_for(name: str, style: str, plain_interval: float) -> Console:
         style: ``auto`` (live on a terminal, else plain), ``plain`` or ``none``.
         plain_interval: Time between plain lines, in seconds.
     """
-    out = sys.stderr
+    out: TextIO | None = sys.stderr
     if style == "none":
         return SilentConsole(name, out)
-    if style == "auto" and out.isatty():
+    if style == "auto" and out is not None and out.isatty():
         return LiveConsole(name, out)
     return PlainConsole(name, out, plain_interval)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a pipeline runs: noted here, acted on in the supervisor's loop."""
+"""The signals of a supervisor: those that stop it are noted here, and acted on in its loop."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ class SignalInbox:
             for number in WATCHED:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._note)
+            # Ignored, it lets the kernel forget how children end before their parent has asked.
+            if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+                self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -34,9 +34,6 @@ from persistq.pool.deadlines import Deadlines, Overrun
 from persistq.pool.deaths import Death
 from persistq.pool.signals import SignalInbox
 
-SWEEP_S = 1.0
-"""Children are looked after at least this often: a grandchild may hold a sentinel open."""
-
 FAILED_STARTS_MAX = 5
 """Children at one post that may end before they are ready; then the run has failed."""
 
@@ -169,7 +166,12 @@ class Supervisor:
         return overdue or not self._crew.alive()
 
     def _patience(self, now: float) -> float:
-        times = [now + SWEEP_S, self._deadline, self._crew.next_start(), self._look_at]
+        times = [
+            now + self._crew.next_look(),
+            self._deadline,
+            self._crew.next_start(),
+            self._look_at,
+        ]
         times += self._condemned.values()
         return max(0.0, min(t for t in times if t is not None) - now)
 
@@ -244,7 +246,7 @@ class Supervisor:
 
     def _mourn(self, post: Post, death: Death) -> None:
         self._condemned.pop(death.pid, None)
-        if death.code or not post.left:
+        if death.code is not None and (death.code or not post.left):
             failpoints.point("supervisor.before_obituary")
             self._run.anchor.send(
                 Obituary(death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory)

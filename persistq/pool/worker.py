@@ -18,6 +18,7 @@ from persistq.client.handle import Handle
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence
+from persistq.streams import say
 from persistq.terminal import storable, text_of
 
 Report = Callable[[Consumer, Delivery, float], None]
@@ -115,7 +116,7 @@ class Worker:
         """End here if the handler has forked and this is the child: the item is the parent's."""
         if self._forks != _forks:
             if error is not None:
-                traceback.print_exception(error)
+                say("".join(traceback.format_exception(error)).rstrip())
             os._exit(0 if error is None else 1)
 
     def _outputs(self, delivery: Delivery) -> list[Outputs]:

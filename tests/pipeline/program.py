@@ -27,7 +27,8 @@ import faulthandler, os, signal, sys, threading, time
 from pathlib import Path
 from persistq import Drop, Pipeline, Retry
 
-faulthandler.dump_traceback_later(45)
+if sys.stderr is not None:
+    faulthandler.dump_traceback_later(45)
 
 HERE = Path(__file__).parent
 
