@@ -154,6 +154,7 @@ class PersistentQueue(Generic[T]):
             UsageError: It is ``DONE`` or ``FAILED``, of which every consumer is told by itself.
             queue.Full: There was no room in time.
             QueueClosed: The queue was closed, by whichever process.
+            UpstreamFailed: There is no room in a bounded queue, and never will be: the load failed.
             BrokerLost: The broker is gone.
         """
         codec, payload = self._codec.encode(obj)
@@ -222,7 +223,8 @@ class PersistentQueue(Generic[T]):
         """Return the next item, or ``DONE``, or ``FAILED``.
 
         An item is outstanding until `task_done` or `task_failed`; if this process dies first,
-        another one gets it.
+        another one gets it. Of several that it has not finished, its death is blamed on the one it
+        got first.
 
         Crash: getting changes nothing in the journal.
 
@@ -336,12 +338,15 @@ class PersistentQueue(Generic[T]):
     def join(self, *, check: bool = False) -> None:
         """Wait until no item is outstanding: all are done, dropped or parked.
 
+        What ``resume=False`` holds back is waited for as well.
+
         Args:
             check: Whether to raise if items are parked. A script that does not catch the error
                 exits with 6.
 
         Raises:
             ItemsFailed: Items are parked, by this run or an earlier one, and ``check`` is set.
+            UpstreamFailed: The load has failed, and nobody is at work on what is outstanding.
         """
         settle_puts()
         if (consumer := self._presence.present_consumer) is not None:
@@ -483,7 +488,10 @@ class PersistentQueue(Generic[T]):
         except ItemNotReadable as error:
             consumer.failed(item_id, type(error).__name__, error.reason, "")
             raise
-        self._unfinished.append((item_id, value, time.monotonic()))
+        unfinished = self._unfinished
+        unfinished.append((item_id, value, time.monotonic()))
+        if len(unfinished) > 1:
+            self._hold_oldest()
         return value
 
     def _take_unfinished(self, item: object, caller: str) -> _Unfinished:
@@ -496,8 +504,18 @@ class PersistentQueue(Generic[T]):
             reason = f"{caller}() called too many times: this process has no such item unfinished"
             raise ValueError(reason) from None
         del unfinished[position]
-        self._presence.consumer.hold(unfinished[-1][0] if unfinished else 0)
+        self._hold_oldest()
         return taken
+
+    def _hold_oldest(self) -> None:
+        """Have a death blamed on the item got first of those unfinished.
+
+        It is the one at work if items are finished in their order. If they are finished together
+        nobody knows which it was; but a suspect is handed out before others, so blame comes back
+        to the same item, and after it to the next, until the culprit is found.
+        """
+        unfinished = self._unfinished
+        self._presence.consumer.hold(unfinished[0][0] if unfinished else 0)
 
     def _position_of(self, item: object) -> int:
         for position, (_, value, _) in enumerate(self._unfinished):

@@ -6,9 +6,11 @@ from functools import partial
 
 from persistq import failpoints
 from persistq.broker import wire
+from persistq.broker.lane import RECALL_ITEMS, Lane
 from persistq.broker.link import Link
 from persistq.broker.session import Session
-from persistq.items import DONE, FAILED, Failure, FailureKind, Item, queue_of
+from persistq.errors import JournalCorrupt
+from persistq.items import DONE, FAILED, Failure, FailureKind, Item, bytes_of, queue_of
 
 REFILL_ITEMS = 10_000
 REFILL_BYTES = 16 << 20
@@ -130,6 +132,8 @@ class Consuming:
         """Read from the journal what memory has room for again."""
         journal = self._session.journal
         for lane in self._scheduler.lanes.values():
+            if lane.recalled:
+                lane.recall(self._recalled(lane))
             while (span := lane.page_wanted()) is not None:
                 failpoints.point("broker.before_refill")
                 read = journal.put_page if span.untouched else journal.outstanding_page
@@ -152,6 +156,20 @@ class Consuming:
 
     # --- inside ---
 
+    def _recalled(self, lane: Lane) -> list[Item]:
+        """Read retries that are due, in their order, as many as fit in a part of the memory."""
+        journal, page, room = self._session.journal, list[Item](), lane.ready_bytes_max // 4 + 1
+        for span in lane.recall_wanted():
+            failpoints.point("broker.before_recall")
+            read = journal.outstanding_page(span.after, span.last, RECALL_ITEMS, room)
+            page += read
+            room -= bytes_of(read)
+            if room <= 0:
+                break
+            if len(read) < span.last - span.after:
+                raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
+        return page
+
     def _window(self, items: list[Item]) -> wire.Items:
         item_ids, codecs, payloads = zip(*items, strict=True)
         attempts = self._scheduler.attempts(item_ids)
@@ -159,8 +177,7 @@ class Consuming:
 
     def _dismissed(self, link: Link) -> bool:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
-        over = self._scheduler.halted or self._scheduler.failed is not None
-        return over or self._session.roster.dying(link.family)
+        return self._scheduler.over or self._session.roster.dying(link.family)
 
     def _note_death(self, obituary: wire.Obituary) -> None:
         """Add how a worker ended to its failure, once that is committed."""
@@ -180,7 +197,7 @@ class Consuming:
         overdue = self._overdue.pop(pid, None)
         if overdue is None:
             kind, name = FailureKind.CRASH, "WorkerDied"
-            message = f"its worker, process {pid}, died while it ran this item"
+            message = f"its worker, process {pid}, died before it had finished this item"
         elif overdue.item_id == item_id:
             kind, name = FailureKind.TIMEOUT, "TimeoutError"
             message = f"it ran for more than {overdue.limit:g} s, so process {pid} was killed"

@@ -7,6 +7,7 @@ from persistq.broker.consuming import REFILL_BYTES
 from persistq.broker.link import Link
 from persistq.broker.session import Session
 from persistq.broker.watching import Watcher
+from persistq.errors import UpstreamFailed
 from persistq.items import item_id_of
 
 
@@ -66,12 +67,23 @@ class Controlling:
     def answer(self, ended: wire.Ended) -> None:
         """Answer those that wait for something to be over, and show progress."""
         session = self._session
-        for link, join in [j for j in self._joins if not session.row(j[1].queue_id).outstanding]:
+        for link, join in [j for j in self._joins if self._joined(j[1])]:
             self._joins.remove((link, join))
-            link.send(wire.Answer(join.seq, None))
+            if session.row(join.queue_id).outstanding:
+                link.refuse(
+                    UpstreamFailed(session.opening.name, session.scheduler.ending), join.seq
+                )
+            else:
+                link.send(wire.Answer(join.seq, None))
         over = session.settled or session.scheduler.failed is not None
         for watcher in session.watchers:
             watcher.report(session.sizes, ended if over else None, session.clock())
+
+    def _joined(self, join: wire.Join) -> bool:
+        """Return whether nothing is outstanding, or what is will stay so in this run."""
+        lane = self._session.scheduler.lanes[join.queue_id]
+        stays = self._session.scheduler.over and not lane.in_flight
+        return stays or not lane.row.outstanding
 
     def lose(self, link: Link) -> None:
         """A connection is gone: it waits for nothing any more."""

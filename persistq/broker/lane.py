@@ -4,7 +4,8 @@ Every outstanding item is in exactly one place::
 
     backlog (on disk only) ─► ready ─► in flight (held by one consumer) ─► settled
                                 ▲            │
-              suspects, delayed ┴────────────┘   its attempt failed, or its consumer died
+                       suspects ┼────────────┤   its consumer died of it
+           delayed ─► recalled ─┴────────────┘   its attempt failed; ids only, read again when due
 
 Pure: no clock, no I/O; time and journal pages are handed in.
 """
@@ -20,6 +21,9 @@ from itertools import islice
 from persistq.broker.wire import Patience
 from persistq.items import Item, bytes_of
 from persistq.journal.base import QueueRow
+
+RECALL_ITEMS = 64
+"""So many retries that are due are read from the journal at a time."""
 
 PACE_HALF_LIFE = 64
 """After this many items the older half of what is known about their duration has faded."""
@@ -75,7 +79,10 @@ class Lane:
         ready_bytes_max: Most bytes of items kept in memory; further items wait on disk.
         ready: Items to hand out, in order.
         suspects: Items whose worker died: handed out first, and alone.
-        delayed: Heap of (due time, item) for retries.
+        delayed: Heap of (due time, id) for retries. As many of them may wait for long, payloads
+            are left on disk.
+        recalled: Ids of retries that are due and still to be read, in order.
+        recalled_ready: How many of those that were read are ready, at most.
         backlog: Ranges still to be read from the journal, in order.
         held_back: How many outstanding items of earlier runs wait for a release, and their ranges.
         waiting: Consumers that asked and got nothing yet, with their patience, longest wait first.
@@ -85,6 +92,7 @@ class Lane:
         bounded: Whether items go out one at a time, because those in hand unseen would not count.
         resumed: Items done or dropped before this run began.
         parked_before: Items parked before this run began.
+        blamed: Deaths of consumers in this run for which an item was blamed.
     """
 
     row: QueueRow
@@ -92,7 +100,9 @@ class Lane:
     ready: deque[Item] = field(default_factory=deque)
     ready_bytes: int = 0
     suspects: deque[Item] = field(default_factory=deque)
-    delayed: list[tuple[float, Item]] = field(default_factory=list)
+    delayed: list[tuple[float, int]] = field(default_factory=list)
+    recalled: deque[int] = field(default_factory=deque)
+    recalled_ready: int = 0
     backlog: deque[Span] = field(default_factory=deque)
     held_back: deque[Span] = field(default_factory=deque)
     held_back_count: int = 0
@@ -103,6 +113,7 @@ class Lane:
     bounded: bool = False
     resumed: int = 0
     parked_before: int = 0
+    blamed: int = 0
     pace: Pace = field(default_factory=Pace)
 
     # --- items arriving ---
@@ -151,16 +162,33 @@ class Lane:
         self.held_back.clear()
         return count
 
-    def wake(self, now: float) -> None:
-        """Move items whose delay is over to the front."""
-        due = []
-        while self.delayed and self.delayed[0][0] <= now:
-            due.append(heapq.heappop(self.delayed)[1])
-        self.put_back(due)
+    def delay(self, item_id: int, due: float) -> None:
+        """Leave an item on disk until a time."""
+        heapq.heappush(self.delayed, (due, item_id))
 
-    def delay(self, item: Item, due: float) -> None:
-        """Keep an item until a time."""
-        heapq.heappush(self.delayed, (due, item))
+    def wake(self, now: float) -> None:
+        """Line up the items whose delay is over to be read again."""
+        while self.delayed and self.delayed[0][0] <= now:
+            self.recalled.append(heapq.heappop(self.delayed)[1])
+
+    def recall_wanted(self) -> list[Span]:
+        """Return the ranges to read next, for `recall`: none while some of the last are ready."""
+        spans: list[Span] = []
+        if self.recalled_ready:
+            return spans
+        for item_id in islice(self.recalled, RECALL_ITEMS):
+            if spans and spans[-1].last == item_id - 1:
+                spans[-1].last = item_id
+            else:
+                spans.append(Span(item_id - 1, item_id))
+        return spans
+
+    def recall(self, items: Sequence[Item]) -> None:
+        """Take in the first of those that were wanted, at the front of the line."""
+        for _ in items:
+            self.recalled.popleft()
+        self.put_back(items)
+        self.recalled_ready += len(items)
 
     def put_back(self, items: Iterable[Item]) -> None:
         """Return items, in order, to the front of the line."""
@@ -178,15 +206,18 @@ class Lane:
         Args:
             seconds: How much expected work to hand out.
             most: Most items to hand out.
-            idle: Whether the consumer holds nothing; only then can it be given a suspect, alone.
+            idle: Whether the consumer holds nothing. It is given a suspect first, alone; another
+                one gets it only if nobody is left who could come for it with empty hands.
         """
-        if self.suspects and idle:
+        if self.suspects and (idle or (not self.ready and self.deadlocked)):
             return [self.suspects.popleft()]
         fair = len(self.ready) // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
         count = max(1, min(self.pace.items_in(seconds), most, fair))
         window = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
         self.ready_bytes -= footprint(window)
+        if self.recalled_ready:
+            self.recalled_ready = max(0, min(self.recalled_ready - len(window), len(self.ready)))
         return window
 
     # --- questions ---
@@ -194,8 +225,21 @@ class Lane:
     @property
     def unsettled_elsewhere(self) -> bool:
         """Whether items wait in a place from which they will be handed out, or may be released."""
-        waiting = self.ready or self.suspects or self.delayed or self.backlog
-        return bool(waiting or self.held_back)
+        retries = self.delayed or self.recalled
+        return bool(self.ready or self.suspects or retries or self.backlog or self.held_back)
+
+    @property
+    def deadlocked(self) -> bool:
+        """Whether all who wait hold items, and all who hold items wait."""
+        waiting, holders = self.waiting, self.holders
+        if any(waiting.get(holder, Patience.AHEAD) is Patience.AHEAD for holder in holders):
+            return False
+        return all(consumer in holders for consumer in waiting)
+
+    @property
+    def famished(self) -> bool:
+        """Whether somebody waits while there is more to be read."""
+        return bool(self.waiting and (self.recalled or self.backlog))
 
     @property
     def over(self) -> bool:

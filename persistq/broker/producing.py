@@ -11,7 +11,7 @@ from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of
 from persistq.broker.session import Session
 from persistq.broker.wire import Patience, Role
-from persistq.errors import PersistqError, QueueClosed
+from persistq.errors import PersistqError, QueueClosed, UpstreamFailed
 
 
 @dataclass(slots=True)
@@ -47,8 +47,10 @@ class Producing:
 
     @property
     def admissible(self) -> bool:
-        """Whether an offer has room by now, because items went out since offers were looked at."""
+        """Whether an offer has room by now, or never will, since offers were looked at."""
         lanes = self._session.scheduler.lanes
+        if self._offers and self._session.scheduler.over:
+            return True
         full: set[int] = set()
         for pending in self._offers:
             queue_id = pending.offer.queue_id
@@ -90,8 +92,12 @@ class Producing:
             link, offer = pending.link, pending.offer
             lane = self._session.scheduler.lanes[offer.queue_id]
             lane.bounded = True
-            if offer.queue_id not in full and lane.queued < offer.maxsize:
+            if offer.queue_id in self.closed:
+                link.refuse(QueueClosed(self._session.opening.name))
+            elif offer.queue_id not in full and lane.queued < offer.maxsize:
                 self._accept(link, offer)
+            elif offer.patience is not Patience.NEVER and self._session.scheduler.over:
+                link.refuse(self._never_room())
             elif offer.patience is Patience.NEVER:
                 link.send(wire.Accepted(ok=False))
             else:
@@ -123,6 +129,10 @@ class Producing:
             self._session.roster.repeats(link.family)
 
     # --- inside ---
+
+    def _never_room(self) -> UpstreamFailed:
+        """Return what is told to those who wait for room when nothing is handed out any more."""
+        return UpstreamFailed(self._session.opening.name, self._session.scheduler.ending)
 
     def _accept(self, link: Link, offer: wire.Offer) -> None:
         put = wire.Put(offer.queue_id, bytes([offer.codec]), [offer.payload])

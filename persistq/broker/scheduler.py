@@ -66,10 +66,21 @@ class Scheduler:
         self.halted = False
         self._policies: dict[int, StageSpec] = {}
         self._rules: dict[int, HaltRule | None] = {}
-        self._attempts: dict[int, dict[FailureKind, int]] = {}
+        self._exceptions: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}
         self._window_time = window_time
         self._window_max = window_max
         self._jitter = jitter
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is handed out in this run."""
+        return self.failed is not None or self.halted
+
+    @property
+    def ending(self) -> str:
+        """Why nothing more is handed out."""
+        return self.failed or "the run is being stopped"
 
     # --- queues ---
 
@@ -81,14 +92,15 @@ class Scheduler:
 
     def remember_attempts(self, item_id: int, kind: FailureKind, count: int) -> None:
         """Take over what earlier runs recorded about an outstanding item."""
-        self._attempts.setdefault(item_id, {})[kind] = count
+        self._count(item_id, kind, count)
 
     def attempts(self, item_ids: Sequence[int]) -> dict[int, int]:
         """Return how often items have failed so far, for whatever reason, if they have."""
-        if not self._attempts:
+        raised, killed = self._exceptions, self._deaths
+        if not raised and not killed:
             return {}
-        known = self._attempts
-        return {item_id: sum(known[item_id].values()) for item_id in item_ids if item_id in known}
+        known = ((item_id, raised.get(item_id, 0) + killed.get(item_id, 0)) for item_id in item_ids)
+        return {item_id: count for item_id, count in known if count}
 
     def arrive(self, items: Sequence[Item]) -> None:
         """Take in newly journaled items of one queue."""
@@ -184,24 +196,23 @@ class Scheduler:
         if count > policy.retries:
             return self._park(lane, item, policy)
         delay = self._backoff(policy, count) if retry_after is None else retry_after
-        lane.delay(item, now + delay)
+        lane.delay(item_id, now + delay)
         return Verdict.RETRY
 
     def blame(self, item_id: int, kind: FailureKind) -> Verdict:
         """An item that waits at the front of its line killed the worker that ran it.
 
-        It is handed out again alone, so that the next death convicts or acquits it. Crashes and
-        time-outs count together, and apart from exceptions.
+        It is handed out again alone, so that the next death convicts or acquits it; see
+        `Lane.next_window` for consumers that collect. Crashes and time-outs count together, and
+        apart from exceptions.
         """
         lane = self.lanes[queue_of(item_id)]
         item = next(item for item in lane.ready if item.item_id == item_id)
         lane.ready.remove(item)
         lane.ready_bytes -= footprint([item])
         policy = self._policies[lane.row.queue_id]
-        self._count(item_id, kind)
-        counts = self._attempts[item_id]
-        deaths = counts.get(FailureKind.CRASH, 0) + counts.get(FailureKind.TIMEOUT, 0)
-        if deaths >= policy.max_crashes:
+        lane.blamed += 1
+        if self._count(item_id, kind) >= policy.max_crashes:
             return self._park(lane, item, policy)
         lane.suspects.append(item)
         return Verdict.RETRY
@@ -229,7 +240,7 @@ class Scheduler:
 
     def assign(self, now: float) -> Iterator[tuple[int, list[Item]]]:
         """Yield (consumer, items) for everybody who waits and can be served."""
-        if self.failed is not None or self.halted:
+        if self.over:
             return
         for lane in self.lanes.values():
             lane.wake(now)
@@ -243,7 +254,7 @@ class Scheduler:
     def answers(self) -> Iterator[int]:
         """Yield the consumers that wait and must be told that it is over."""
         for lane in self.lanes.values():
-            if self.failed is not None or self.halted or lane.over:
+            if self.over or lane.over:
                 for consumer_id in [c for c, p in lane.waiting.items() if p is not Patience.AHEAD]:
                     del lane.waiting[consumer_id]
                     yield consumer_id
@@ -256,9 +267,16 @@ class Scheduler:
                 yield consumer_id
 
     def due(self) -> float | None:
-        """Return when the next delayed item is due, or None."""
+        """Return when the next delayed item is due, or None if nothing more is handed out."""
+        if self.over:
+            return None
         times = [due for lane in self.lanes.values() if (due := lane.due()) is not None]
         return min(times, default=None)
+
+    @property
+    def famished(self) -> bool:
+        """Whether somebody could be served if more were read."""
+        return not self.over and any(lane.famished for lane in self.lanes.values())
 
     # --- inside ---
 
@@ -284,15 +302,16 @@ class Scheduler:
             lane.holders.discard(consumer_id)
         return items
 
-    def _count(self, item_id: int, kind: FailureKind) -> int:
-        counts = self._attempts.setdefault(item_id, {})
-        counts[kind] = counts.get(kind, 0) + 1
-        return counts[kind]
+    def _count(self, item_id: int, kind: FailureKind, times: int = 1) -> int:
+        counts = self._exceptions if kind is FailureKind.EXCEPTION else self._deaths
+        counts[item_id] = counts.get(item_id, 0) + times
+        return counts[item_id]
 
     def _forget(self, item_ids: Sequence[int]) -> None:
-        if self._attempts:
-            for item_id in item_ids:
-                self._attempts.pop(item_id, None)
+        for counts in (self._exceptions, self._deaths):
+            if counts:
+                for item_id in item_ids:
+                    counts.pop(item_id, None)
 
     def _park(self, lane: Lane, item: Item, policy: StageSpec) -> Verdict:
         lane.row.parked += 1

@@ -160,7 +160,7 @@ class Broker:
 
     def _patience(self) -> float:
         """Return how long the loop may sleep when nothing arrives."""
-        if self._producing.admissible:
+        if self._producing.admissible or self._session.scheduler.famished:
             return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S]
@@ -168,7 +168,7 @@ class Broker:
             times.append(due)
         if session.ledger.unsynced:
             times.append(self._flushed_at + session.opening.flush_interval)
-        times += [watcher.due for watcher in session.watchers if watcher.stale]
+        times += [watcher.due for watcher in session.watchers if watcher.impatient]
         return max(0.0, min(times) - now)
 
     def _advance_stages(self) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from persistq.broker.lane import Lane
 from persistq.broker.link import Link
 from persistq.broker.wire import Ended, Progress, QueueSizes
 from persistq.items import Failure
+
+NEWS_MAX = 1000
+"""So many failures are kept for who does not read; of more than these, the last."""
 
 
 def sizes_of(lane: Lane) -> QueueSizes:
@@ -24,6 +28,7 @@ def sizes_of(lane: Lane) -> QueueSizes:
         lane.in_flight,
         row.sealed_total is not None,
         lane.resumed,
+        lane.blamed,
     )
 
 
@@ -45,9 +50,14 @@ class Watcher:
         self.due = now
         self.stale = True
         self._interval = interval
-        self._failures: list[tuple[str, int, str]] = []
+        self._failures: deque[tuple[str, int, str]] = deque(maxlen=NEWS_MAX)
         self._last: list[QueueSizes] = []
         self._over = False
+
+    @property
+    def impatient(self) -> bool:
+        """Whether a report is to go out when it is due; not while the last one is unread."""
+        return self.stale and not self.link.behind
 
     def noted(self, stage: str, failure: Failure, *, parked: bool) -> None:
         """A failed attempt is worth showing."""
@@ -71,5 +81,6 @@ class Watcher:
     def _send_changes(self, sizes: list[QueueSizes]) -> None:
         if sizes == self._last and not self._failures:
             return
-        self.link.send(Progress(sizes, self._failures))
-        self._last, self._failures = sizes, []
+        self.link.send(Progress(sizes, list(self._failures)))
+        self._last = sizes
+        self._failures.clear()

@@ -253,7 +253,8 @@ ClientMessage = (
 class QueueSizes(_Message, frozen=True):
     """Counters of one queue.
 
-    ``waiting`` items are in nobody's hands; ``resumed`` items were done before this run began.
+    ``waiting`` items are in nobody's hands; ``resumed`` items were done before this run began;
+    ``blamed`` is the number of deaths of workers in this run for which an item was blamed.
     """
 
     queue_id: int
@@ -266,6 +267,7 @@ class QueueSizes(_Message, frozen=True):
     in_flight: int
     sealed: bool
     resumed: int
+    blamed: int = 0
 
 
 class Welcome(_Message, frozen=True, tag=64):

@@ -81,6 +81,7 @@ class Consumer:
         self._answers: dict[int, Any] = {}
         self._windows_seen = 0
         self._ask_at = _NEVER
+        self._asked_ahead = False
         self._finished: list[int] = []
         self._outputs: list[Outputs] = []
         self._busy = 0.0
@@ -176,7 +177,7 @@ class Consumer:
         Crash: what was given back is handed out again by the broker, like what a dead process held.
 
         Returns:
-            Whether anything was given back.
+            Whether anything was given back, or an early request taken back.
         """
         if not self._getting.acquire(blocking=False):
             # Somebody waits for work here, so nothing is held back.
@@ -184,10 +185,13 @@ class Consumer:
         try:
             self._heed_all(self._connection.poll())
             self.report()
-            if unstarted := self._take_buffered():
+            unstarted = self._take_buffered()
+            asked, self._asked_ahead = self._asked_ahead, False
+            if unstarted or asked:
+                # It also takes back what was asked for early: others may be idle when that comes.
                 with self._sending:
                     self._connection.send(GiveBack(unstarted))
-            return bool(unstarted)
+            return bool(unstarted or asked)
         except PersistqError:
             # The thread that works here will meet the same error, and can tell somebody.
             return False
@@ -317,6 +321,7 @@ class Consumer:
         with self._sending:
             if self._ask_at is not _NEVER:
                 self._ask_at = _NEVER
+                self._asked_ahead = True
                 self.report()
                 self._connection.send(Take(Patience.AHEAD, self._windows_seen))
 
@@ -327,6 +332,7 @@ class Consumer:
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Items):
             self._windows_seen += 1
+            self._asked_ahead = False
             window = len(message.item_ids)
             self._ask_at = window // 2 if window > 1 else _NEVER
             self._buffer.extend(_deliveries(message))

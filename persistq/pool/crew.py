@@ -178,6 +178,14 @@ class Crew:
         """Return whether any child is left."""
         return any(post.process is not None for post in self.posts)
 
+    def has_another(self, post: Post) -> bool:
+        """Return whether another child with the same task is ready and alive."""
+        return any(
+            other.args == post.args and _is_ready(other)
+            for other in self.posts
+            if other is not post
+        )
+
     def next_start(self) -> float | None:
         """Return when the next empty post is due."""
         times = [p.restart_at for p in self.posts if p.process is None and not p.over]
@@ -216,6 +224,14 @@ class Crew:
             for post in self.posts:
                 if self._death_at(post) is not None:
                     _clear(post)
+
+
+def _is_ready(post: Post) -> bool:
+    """Return whether a post's child lives and has said something, of which being ready is first."""
+    if post.process is None or post.hears is None:
+        return False
+    # Asking the process itself would collect one that has just ended, without its usage.
+    return post.hears.poll() and not connection.wait([post.process.sentinel], 0)
 
 
 def _clear(post: Post) -> list[bytes]:

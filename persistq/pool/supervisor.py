@@ -35,13 +35,16 @@ from persistq.pool.deaths import Death
 from persistq.pool.signals import SignalInbox
 
 FAILED_STARTS_MAX = 5
-"""Children at one post that may end before they are ready; then the run has failed."""
+"""Children at one post that may end before they are ready; then the run has failed, unless others
+are at work at the same task."""
 
 SOURCE_DEATHS_MAX = 5
-"""Deaths of a source; it begins anew each time, so more of them would lead nowhere."""
+"""Deaths of a source between which it has put nothing new: it begins anew each time, so more of
+them would lead nowhere."""
 
 VAIN_DEATHS_PER_POST = 20
-"""Deaths while no item at all was settled, for each post; then it is not the items' fault."""
+"""Deaths for each post while no item was settled, and none was blamed; then it is not the items'
+fault. A blamed item is parked some deaths later, so that is progress too."""
 
 KILL_PATIENCE_S = 2.0
 
@@ -112,6 +115,7 @@ class Supervisor:
         self._signal = 0
         self._exit_code = 3
         self._vain_deaths = 0
+        self._put_before = self._queues[0].put
 
     def supervise(self) -> RunOutcome:
         """Run to the end: settled, failed, interrupted, or the broker lost.
@@ -188,7 +192,7 @@ class Supervisor:
                 self._deadline = time.monotonic()
 
     def _note_progress(self, queues: tuple[QueueSizes, ...]) -> None:
-        if _settled(queues) > _settled(self._queues):
+        if _progress(queues) > _progress(self._queues):
             self._vain_deaths = 0
         self._queues = queues
 
@@ -254,21 +258,42 @@ class Supervisor:
         if self._ending is not None:
             return
         self._vain_deaths += not post.over
-        if post.failed_starts >= FAILED_STARTS_MAX:
+        if post.source:
+            self._forgive_if_it_gets_on(post)
+        if self._unmanned(post):
             self._give_up(f"{post.name} cannot be started: {_why(post, death)}")
         elif post.source and post.deaths >= SOURCE_DEATHS_MAX:
             self._give_up(f"{post.name} keeps dying (the last one {death})")
-        elif self._vain_deaths >= VAIN_DEATHS_PER_POST * len(self._crew.posts):
+        elif self._in_vain():
             self._give_up(f"workers keep dying and nothing gets done ({death})")
         elif not post.over:
             self._display.say(f"{post.name} {death}; starting another one")
 
     def _miss(self, post: Post) -> None:
         """The system has no process to give: it may have one soon, but not for ever."""
-        if post.failed_starts >= FAILED_STARTS_MAX:
+        if self._unmanned(post):
             self._give_up(f"{post.name} cannot be started: {post.complaint}")
         else:
             self._display.say(f"{post.name} cannot be started now: {post.complaint}")
+
+    def _unmanned(self, post: Post) -> bool:
+        """Return whether a post stays empty, with nobody else at its task."""
+        return post.failed_starts >= FAILED_STARTS_MAX and not self._crew.has_another(post)
+
+    def _in_vain(self) -> bool:
+        """Return whether workers die and nothing comes of it, by counters that are not old."""
+        limit = VAIN_DEATHS_PER_POST * len(self._crew.posts)
+        if self._vain_deaths >= limit:
+            self._note_progress(tuple(sizes_of_run(self._run.handle)))
+        return self._vain_deaths >= limit
+
+    def _forgive_if_it_gets_on(self, source: Post) -> None:
+        """Count a source's deaths anew when it has put more than before the last one."""
+        if source.deaths:
+            self._note_progress(tuple(sizes_of_run(self._run.handle)))
+        if self._queues[0].put > self._put_before:
+            self._put_before = self._queues[0].put
+            source.deaths = min(source.deaths, 1)
 
     def _give_up(self, reason: str) -> None:
         self._end("FAILED", reason)
@@ -280,5 +305,5 @@ def _why(post: Post, death: Death) -> str:
     return post.complaint or f"the last one {death}, and what it said is above"
 
 
-def _settled(queues: tuple[QueueSizes, ...]) -> int:
-    return sum(queue.done + queue.dropped for queue in queues)
+def _progress(queues: tuple[QueueSizes, ...]) -> int:
+    return sum(queue.done + queue.dropped + queue.parked + queue.blamed for queue in queues)

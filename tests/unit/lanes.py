@@ -45,6 +45,16 @@ def new_scheduler(lane: Lane, window_max: int = 512, **policy: Any) -> Scheduler
     return scheduler
 
 
+def recall(lane: Lane) -> None:
+    """Read again what is due, as a broker does in each turn."""
+    lane.recall(
+        [Item(n, 0, b"x") for s in lane.recall_wanted() for n in range(s.after + 1, s.last + 1)]
+    )
+
+
 def served(scheduler: Scheduler, now: float = 0.0) -> dict[int, list[int]]:
     """Hand out, and return the numbers each consumer got."""
-    return {consumer: numbers(window) for consumer, window in scheduler.assign(now)}
+    first = {consumer: numbers(window) for consumer, window in scheduler.assign(now)}
+    for lane in scheduler.lanes.values():
+        recall(lane)
+    return first | {consumer: numbers(window) for consumer, window in scheduler.assign(now)}

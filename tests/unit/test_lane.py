@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from lanes import QUEUE, items, new_lane, numbers
+from lanes import QUEUE, ids, items, new_lane, numbers, recall
 
-from persistq.broker.lane import ITEM_BYTES, Pace, Span, footprint
+from persistq.broker.lane import ITEM_BYTES, RECALL_ITEMS, Pace, Span, footprint
 from persistq.broker.wire import Patience
 from persistq.items import item_id_of
 
@@ -91,22 +91,65 @@ def test_suspect_goes_alone_and_only_to_the_idle() -> None:
     assert numbers(lane.next_window(seconds=1, most=5, idle=True)) == [91]
     lane.ready.clear()
     lane.suspects.extend(items(92, 93))
+    lane.holders |= {1, 2}
+    lane.waiting[1] = Patience.WAIT
+    assert lane.next_window(seconds=1, most=5, idle=False) == []
+    lane.waiting[2] = Patience.AHEAD
     assert lane.next_window(seconds=1, most=5, idle=False) == []
 
 
 def test_delayed_items_come_when_they_are_due() -> None:
     """Earlier due times come first, and nothing comes too early."""
     lane = new_lane()
-    late, soon = items(1, 3)
+    late, soon = ids(1, 2)
     lane.delay(late, 20.0)
     lane.delay(soon, 10.0)
     assert lane.due() == 10.0
     lane.wake(9.9)
-    assert not lane.ready
+    assert lane.recall_wanted() == []
     lane.wake(10.0)
+    recall(lane)
     assert (numbers(lane.peek(9)), lane.due()) == ([2], 20.0)
     lane.wake(99.0)
-    assert (sorted(numbers(lane.peek(9))), lane.due()) == ([1, 2], None)
+    assert (lane.recall_wanted(), lane.due()) == ([], None), "read before it can be handed out"
+    assert numbers(lane.next_window(seconds=1, most=1, idle=True)) == [2]
+    recall(lane)
+    assert numbers(lane.peek(9)) == [1]
+
+
+def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
+    """A run of neighbours is one page, and few of those that are due are in memory at a time."""
+    lane = new_lane(3 * RECALL_ITEMS)
+    window = [lane.next_window(seconds=1, most=1, idle=True)[0] for _ in range(3 * RECALL_ITEMS)]
+    for item in window:
+        lane.delay(item.item_id, 1.0 if item.item_id != ids(3)[0] else 2.0)
+    assert (lane.ready_bytes, len(lane.ready)) == (0, 0)
+    lane.wake(9.0)
+    after, first = ids(0, 1)
+    assert lane.recall_wanted() == [
+        Span(after, first + 1),
+        Span(first + 2, first + RECALL_ITEMS),
+    ]
+    recall(lane)
+    assert len(lane.ready) == RECALL_ITEMS
+    assert lane.recall_wanted() == []
+    got = numbers(lane.next_window(seconds=1, most=1, idle=True))
+    while lane.ready or lane.recalled:
+        got += numbers(lane.next_window(seconds=1, most=1, idle=True))
+        recall(lane)
+    assert got == [1, 2, *range(4, 3 * RECALL_ITEMS + 1), 3]
+
+
+def test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it() -> None:
+    """Those who all hold something and all wait are served rather than left waiting for ever."""
+    lane = new_lane()
+    lane.suspects.extend(items(90, 91))
+    lane.holders |= {1, 2}
+    lane.waiting |= {1: Patience.WAIT, 2: Patience.NEVER}
+    lane.waiting[3] = Patience.WAIT
+    assert lane.next_window(seconds=1, most=5, idle=False) == [], "3 has empty hands"
+    del lane.waiting[3]
+    assert numbers(lane.next_window(seconds=1, most=5, idle=False)) == [90]
 
 
 def test_items_beyond_the_bound_stay_on_disk_in_order() -> None:
@@ -157,7 +200,9 @@ def test_held_back_items_are_counted_apart() -> None:
     assert lane.page_wanted() is not None
 
 
-@pytest.mark.parametrize("place", ["ready", "suspects", "delayed", "backlog", "held_back"])
+@pytest.mark.parametrize(
+    "place", ["ready", "suspects", "delayed", "recalled", "backlog", "held_back"]
+)
 def test_nothing_is_over_while_an_item_waits_anywhere(place: str) -> None:
     """Each place that can hold an item keeps the line open."""
     lane = new_lane(sealed_total=1)

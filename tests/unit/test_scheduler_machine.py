@@ -120,11 +120,44 @@ class SchedulerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule()
     def everybody_waits(self) -> None:
-        """All consumers are idle and ask."""
+        """All consumers ask."""
         for consumer in self.held:
             self.scheduler.take(consumer, Patience.WAIT)
             self.waiting[consumer] = Patience.WAIT
         self.turn()
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def everybody_collects(self) -> None:
+        """All consumers ask, and report nothing, until nothing comes any more."""
+        asking = set(self.held)
+        while asking:
+            for consumer in asking:
+                self.scheduler.take(consumer, Patience.WAIT)
+                self.waiting[consumer] = Patience.WAIT
+            before = {consumer: len(held) for consumer, held in self.held.items()}
+            self.turn()
+            asking = {c for c, held in self.held.items() if len(held) > before[c]}
+
+    @precondition(lambda self: len(self.held) > 1 and all(self.held.values()))
+    @rule(data=st.data(), blamed=st.booleans())
+    def a_collector_dies(self, data: st.DataObject, blamed: bool) -> None:
+        """All hold items and wait when one of them dies."""
+        self.everybody_collects()
+        self.leave(data, killed=blamed, turn=True)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), number=st.integers(2, 5))
+    def collect(self, data: st.DataObject, number: int) -> None:
+        """A consumer gets several items before it reports any; it may have to wait for the last."""
+        consumer = data.draw(st.sampled_from([*self.held]))
+        while len(self.held[consumer]) < number and self.waiting.get(consumer) is not Patience.WAIT:
+            before = len(self.held[consumer])
+            self.scheduler.take(consumer, Patience.WAIT)
+            self.waiting[consumer] = Patience.WAIT
+            self.turn()
+            if len(self.held[consumer]) == before:
+                break
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -214,9 +247,18 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.refill()
             self.assign()
             self.answer()
+            if self.scheduler.famished:
+                self.turn()
+            else:
+                self.nobody_waits_for_ever()
 
     def refill(self) -> None:
         """Fill memory from the disk."""
+        due = [
+            self.log[i] for s in self.lane.recall_wanted() for i in range(s.after + 1, s.last + 1)
+        ]
+        assert not any(item.item_id in self.settled for item in due)
+        self.lane.recall(due[:2])
         while (span := self.lane.page_wanted()) is not None:
             self.lane.refill(self.page(span))
 
@@ -247,6 +289,16 @@ class SchedulerMachine(RuleBasedStateMachine):
         everything_settled = self.row.sealed_total is not None and not self.row.outstanding
         assert not everything_settled or Patience.WAIT not in self.waiting.values()
 
+    def nobody_waits_for_ever(self) -> None:
+        """Where work and a consumer wait for each other, somebody is at work who will end that."""
+        lane = self.lane
+        waits = [c for c, patience in self.waiting.items() if patience is Patience.WAIT]
+        work = lane.ready or lane.suspects or lane.recalled or lane.backlog
+        at_work = [c for c, held in self.held.items() if held and c not in waits]
+        assert not (waits and work) or at_work
+        # Whoever has empty hands is kept from nothing, whatever others hold.
+        assert not work or all(self.held[consumer] for consumer in waits)
+
     def choose(self, data: st.DataObject) -> tuple[int, list[int], list[int]]:
         """Draw a consumer, some of the items in its hands, and items that are not."""
         consumer = data.draw(st.sampled_from([c for c, held in self.held.items() if held]))
@@ -267,7 +319,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Return the ids in all places, one entry for each place an id is in."""
         lane = self.lane
         here = [item.item_id for place in (lane.ready, lane.suspects) for item in place]
-        here += [item.item_id for _, item in lane.delayed]
+        here += [*lane.recalled, *(item_id for _, item_id in lane.delayed)]
         for span in (*lane.backlog, *lane.held_back):
             here += [i for i in self.log if span.after < i <= span.last and i not in self.settled]
         return here + [i for one in self.scheduler.consumers.values() for i in one.held]
