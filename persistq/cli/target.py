@@ -66,11 +66,14 @@ def pipeline_of(target: Target) -> Pipeline:
     Raises:
         UsageError: There is no such module, no such name in it, or it is no pipeline.
     """
+    from persistq.pickles import run_target
     from persistq.pipeline import Pipeline
 
     module = _by_stem(target.script) if target.script is not None else _by_name(target.module)
     pipeline = getattr(module, target.name, None)
     if isinstance(pipeline, Pipeline):
+        # The same module would be the main one if Python were told to run it.
+        run_target(module.__name__)
         return pipeline
     what = f"a {type(pipeline).__name__}" if hasattr(module, target.name) else "not there"
     names = ", ".join(pipelines_in(vars(module))) or "none"
