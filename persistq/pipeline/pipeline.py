@@ -38,6 +38,7 @@ from persistq.pipeline.stage import (
     extras_of,
     outputs_of,
 )
+from persistq.pool.child import end_if_imported
 from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines
 from persistq.pool.progress import Console, console_for
@@ -114,6 +115,8 @@ class Pipeline:
         self.name = name
         self.workers = workers
         self.stages: list[Stage] = []
+        # A wrong one is refused where it is given.
+        ItemCodec(codec, allow_pickle=allow_pickle)
         self._codec: tuple[CodecName, bool] = codec, allow_pickle
         self._source: Source | None = None
         self._context: Context | None = None
@@ -284,6 +287,7 @@ class Pipeline:
             ItemsFailed: It is settled with failed items, and ``check`` is set. Uncaught, it ends
                 the program with exit code 1.
         """
+        end_if_imported()
         settings = load_settings(
             workers=self.workers if workers is None else workers,
             fresh=fresh,
