@@ -21,6 +21,7 @@ from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
 from persistq.openings import queue_opening
+from persistq.suggestions import options_by_name
 from persistq.terminal import storable, text_of
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class PersistentQueue(Generic[T]):
     holds what is outstanding.
     """
 
+    @options_by_name("PersistentQueue")
     def __init__(
         self,
         name: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from persistq.errors import UsageError
 
@@ -13,12 +13,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def suggestion(word: str, words: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the nearest of some words; empty if none is near."""
+NEAR: Final = 0.6
+VERY_NEAR: Final = 0.75
+"""How alike words are, from 0 to 1, as `difflib` counts it."""
+
+
+def nearest(word: str, words: Iterable[str], alike: float = NEAR) -> str:
+    """Return the nearest of some words; empty if none is near."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, list(words), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return next(iter(get_close_matches(word, list(words), n=1, cutoff=alike)), "")
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` with the nearest of some words; empty if none is near."""
+    meant = nearest(word, words)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def options_by_name(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
