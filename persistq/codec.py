@@ -17,11 +17,9 @@ import msgspec
 
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
 from persistq.items import DONE, FAILED, Sentinel
+from persistq.pickles import OwnModules, own_modules, pickled, unpickled
 
 CodecName = Literal["auto", "json", "pickle"]
-
-PICKLE_PROTOCOL: Final = 5
-"""Fixed, so that equal values have equal bytes whichever Python put them."""
 
 ITEM_BYTES_MAX: Final = 256 * 1024 * 1024
 """Default bound of one encoded item, in bytes."""
@@ -32,10 +30,13 @@ class Codec(enum.IntEnum):
 
     JSON = 0
     PICKLE = 1
+    PICKLE_OF_PROGRAM = 2
+    """A pickle with names of the program's own modules, see `persistq.pickles`."""
 
 
 _JSON: Final = int(Codec.JSON)
 _PICKLE: Final = int(Codec.PICKLE)
+_PICKLE_OF_PROGRAM: Final = int(Codec.PICKLE_OF_PROGRAM)
 _PLAIN: Final = frozenset({int, str, bool, type(None)})
 
 # Versions of msgspec differ in what they do with larger integers, and equal values need equal
@@ -90,6 +91,7 @@ class ItemCodec:
         allow_pickle: Whether pickle may be written and read at all. Unpickling runs code, so say
             False where others can write to the journal.
         item_bytes_max: Largest encoded item, in bytes.
+        own: The program's own modules; by default its main module.
 
     Raises:
         UsageError: The name is unknown, or asks for the pickle that ``allow_pickle`` forbids.
@@ -101,6 +103,7 @@ class ItemCodec:
         *,
         allow_pickle: bool = True,
         item_bytes_max: int = ITEM_BYTES_MAX,
+        own: OwnModules | None = None,
     ) -> None:
         if name not in {"auto", "json", "pickle"}:
             raise UsageError(f"codec {name!r} is unknown: use 'auto', 'json' or 'pickle'")
@@ -109,6 +112,7 @@ class ItemCodec:
         self.name = name
         self.allow_pickle = allow_pickle
         self.item_bytes_max = item_bytes_max
+        self.own = own_modules() if own is None else own
 
     def encode(self, value: object) -> tuple[int, bytes]:
         """Encode one value.
@@ -130,7 +134,12 @@ class ItemCodec:
                 type(value).__qualname__,
                 "JSON cannot hold it without loss, and this queue does not allow pickle",
             )
-        return _PICKLE, self._measured(value, _pickled(value))
+        try:
+            payload, has_own_names = pickled(value, self.own)
+        except Exception as error:  # the value's own code may raise anything
+            reason = f"it cannot be pickled ({type(error).__name__}: {error})"
+            raise ItemNotStorable(type(value).__qualname__, reason) from error
+        return _PICKLE_OF_PROGRAM if has_own_names else _PICKLE, self._measured(value, payload)
 
     def encode_many(self, values: Sequence[object]) -> tuple[bytes, list[bytes]]:
         """Encode values, all of them or none.
@@ -168,11 +177,14 @@ class ItemCodec:
                 return _json_decode(payload)
             if codec == _PICKLE and self.allow_pickle:
                 return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
+            if codec == _PICKLE_OF_PROGRAM and self.allow_pickle:
+                return unpickled(payload, self.own)
         except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
+        known = codec in {_PICKLE, _PICKLE_OF_PROGRAM}
         reason = "it is a pickle, and this queue does not allow pickle"
-        raise ItemNotReadable(item_id, reason if codec == _PICKLE else f"unknown codec {codec}")
+        raise ItemNotReadable(item_id, reason if known else f"unknown codec {codec}")
 
     def _measured(self, value: object, payload: bytes) -> bytes:
         if len(payload) > self.item_bytes_max:
@@ -182,14 +194,6 @@ class ItemCodec:
                 f"{self.item_bytes_max:,} (setting item_bytes_max)",
             )
         return payload
-
-
-def _pickled(value: object) -> bytes:
-    try:
-        return pickle.dumps(value, protocol=PICKLE_PROTOCOL)
-    except Exception as error:  # the value's own code may raise anything
-        reason = f"it cannot be pickled ({type(error).__name__}: {error})"
-        raise ItemNotStorable(type(value).__qualname__, reason) from error
 
 
 def readable(codec: int, payload: bytes, width: int = 200) -> str:

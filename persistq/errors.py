@@ -67,6 +67,25 @@ class ItemNotStorable(PersistqError, TypeError):
         return f"an item of type {self.type_name} cannot be stored: {self.reason}"
 
 
+class NotAResult(PersistqError, TypeError):
+    """A function of the program has returned, and its work has not been done.
+
+    Attributes:
+        what: The function.
+        reason: What it returned or yielded, and what it should.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.reason}"
+
+
 class ItemNotReadable(PersistqError):
     """A stored payload cannot be turned back into an item in this process."""
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from persistq.errors import JournalUnavailable
 from persistq.processes import lives
 
 SLOTS = 4096
@@ -41,6 +42,19 @@ def _open(path: Path) -> int:
     if os.fstat(file).st_size < _FILE_BYTES:
         os.ftruncate(file, _FILE_BYTES)
     return file
+
+
+def _read(file: int, path: Path, size: int = _FILE_BYTES, offset: int = 0) -> bytes:
+    """Return a part of the file.
+
+    Raises:
+        JournalUnavailable: It ends earlier, which it never does by itself.
+    """
+    data = os.pread(file, size, offset)
+    if len(data) < size:
+        reason = "the file was cut short while in use: start the program again"
+        raise JournalUnavailable(str(path), reason)
+    return data
 
 
 class Post:
@@ -115,10 +129,15 @@ class Lookout:
 
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
+        self._path = path
 
     def items_in_hand(self) -> list[InHand]:
-        """Return what all consumers of the run are working on at this moment."""
-        slots = _SLOT.iter_unpack(os.pread(self._file, _FILE_BYTES, 0))
+        """Return what all consumers of the run are working on at this moment.
+
+        Raises:
+            JournalUnavailable: The file was cut short.
+        """
+        slots = _SLOT.iter_unpack(_read(self._file, self._path))
         return [InHand(pid, item_id, since / 1e6) for pid, item_id, since in slots if item_id]
 
     def close(self) -> None:
@@ -135,6 +154,7 @@ class Fence:
 
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
+        self._path = path
         self._free = list(range(SLOTS - 1, -1, -1))
 
     @property
@@ -158,7 +178,7 @@ class Fence:
 
     def occupants(self) -> list[int]:
         """Return the processes that are noted in slots, dead or alive."""
-        words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
+        words = memoryview(_read(self._file, self._path)).cast("q")
         return sorted({pid for pid in words[::_WORDS] if pid})
 
     def keepers(self) -> list[int]:
@@ -171,7 +191,7 @@ class Fence:
 
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""
-        words = memoryview(os.pread(self._file, _FILE_BYTES, 0)).cast("q")
+        words = memoryview(_read(self._file, self._path)).cast("q")
         return sorted({item_id for item_id in words[1::_WORDS] if item_id})
 
     def wipe(self) -> None:
@@ -194,8 +214,12 @@ class Fence:
         return slot
 
     def held_in(self, slot: int) -> int:
-        """Return the item noted in a slot, 0 for none."""
-        return int(_SLOT.unpack(os.pread(self._file, _SLOT.size, slot * _SLOT.size))[1])
+        """Return the item noted in a slot, 0 for none.
+
+        Raises:
+            JournalUnavailable: The file was cut short.
+        """
+        return int(_SLOT.unpack(_read(self._file, self._path, _SLOT.size, slot * _SLOT.size))[1])
 
     def reclaim(self, slot: int) -> None:
         """Take a slot back, from a consumer that is gone."""

@@ -9,6 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _NOT_REPEATED = frozenset(
     {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT", "FAILPOINT_HITS"}
 )
@@ -26,6 +31,23 @@ def _directory() -> str:
 
 cwd = _directory()
 """The current directory at the import of persistq; the root if it had been deleted."""
+
+
+def current_directory() -> Path:
+    """Return the current directory.
+
+    Raises:
+        UsageError: It has been deleted.
+    """
+    from pathlib import Path
+
+    from persistq.errors import UsageError
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        reason = "the current directory has been deleted: go to one that exists"
+        raise UsageError(reason) from None
 
 
 def argv() -> list[str]:

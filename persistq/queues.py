@@ -22,6 +22,7 @@ from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, ItemsFailed, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
 from persistq.openings import queue_opening
+from persistq.suggestions import options_by_name
 from persistq.terminal import storable, text_of
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class PersistentQueue(Generic[T]):
     holds what is outstanding.
     """
 
+    @options_by_name("PersistentQueue")
     def __init__(
         self,
         name: str,
@@ -457,14 +459,13 @@ class PersistentQueue(Generic[T]):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "handle": self._presence.handle,
-            "codec": (self._codec.name, self._codec.allow_pickle, self._codec.item_bytes_max),
+            "codec": self._codec,
             "maxsize": self._maxsize,
             "load": (self._load_id, self._carried_on),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        name, allow_pickle, item_bytes_max = state["codec"]
-        self._codec = ItemCodec(name, allow_pickle=allow_pickle, item_bytes_max=item_bytes_max)
+        self._codec = state["codec"]
         self._maxsize = state["maxsize"]
         self._load_id, self._carried_on = state["load"]
         self._begin(Presence(state["handle"]))

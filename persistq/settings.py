@@ -12,7 +12,6 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -29,6 +28,7 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
+from persistq.suggestions import VERY_NEAR, nearest, suggestion
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -285,7 +285,11 @@ class _ProjectSource(InitSettingsSource):
 
 
 def _nearest_project() -> Path | None:
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        # It has been deleted; whoever needs it says so.
+        return None
     candidates = (folder / PROJECT_FILE for folder in (here, *here.parents))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -328,6 +332,7 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         UsageError: A value is wrong or a name unknown; one sentence for each.
     """
+    _refuse_misspelt_variables()
     given = {name: value for name, value in overrides.items() if value is not None}
     wanted = given | _typed
     if "params" in given and "params" in _typed:
@@ -338,6 +343,17 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError("\n".join(_sentences(error, given))) from error
     except SettingsError as error:
         raise UsageError(_sentence_on_json(error)) from error
+
+
+def _refuse_misspelt_variables() -> None:
+    """Refuse variables of the environment that are nearly settings; others are somebody else's."""
+    for variable in _unprefixed(EnvSettingsSource(Settings).env_vars):
+        meant = nearest(variable, Settings.model_fields, VERY_NEAR)
+        if meant and meant != variable:
+            name = f"{PREFIX}{variable.upper()}"
+            raise UsageError(
+                f"{name}: there is no setting of this name; did you mean {PREFIX}{meant.upper()}?"
+            )
 
 
 def options_of(what: str, **given: Any) -> dict[str, Any]:
@@ -417,14 +433,10 @@ def _sentences(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str
         name = str(detail["loc"][0])
         where, value = _whence(name, origins)
         if detail["type"] == "extra_forbidden":
-            yield f"{where}: there is no setting of this name{_suggestion(name)}"
+            near = suggestion(name, Settings.model_fields)
+            yield f"{where}: there is no setting of this name{near}"
         else:
             yield f"{where}: {value!r} is refused: {_reason(detail)}"
-
-
-def _suggestion(name: str) -> str:
-    close = get_close_matches(name, Settings.model_fields, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _sentence_on_json(error: SettingsError) -> str:

@@ -205,6 +205,19 @@ def test_other_variables_are_left_alone(
     assert load_settings() == Settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "setting"), [("WROKERS", "WORKERS"), ("retrys", "RETRIES"), ("JURNAL", "JOURNAL")]
+)
+def test_a_variable_that_is_nearly_a_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, setting: str
+) -> None:
+    """A typing error would go unnoticed for a whole load."""
+    monkeypatch.setenv(f"PERSISTQ_{variable}", "3")
+    name = f"PERSISTQ_{variable.upper()}"
+    near = f"did you mean PERSISTQ_{setting}?"
+    assert refusal() == f"{name}: there is no setting of this name; {near}"
+
+
 def test_journal_in_a_database_is_refused_for_now() -> None:
     """A URL is not mistaken for the name of a directory."""
     text = refusal(journal="postgresql://host/db")

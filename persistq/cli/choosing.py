@@ -25,12 +25,11 @@ def directory_of(journal: str | None) -> Path:
     Raises:
         UsageError: It cannot be one.
     """
-    from pathlib import Path
-
+    from persistq import openings
     from persistq.settings import command_line, load_settings
 
     command_line(journal=journal)
-    directory = Path(load_settings().journal).resolve()
+    directory = openings.directory_of(load_settings())
     if directory.is_file():
         raise UsageError(
             f"{directory} is a file, and the setting journal is the directory of journals: "

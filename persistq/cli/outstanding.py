@@ -120,7 +120,7 @@ def _as_object(stage: str, item: Item) -> dict[str, Any]:
         "id": item.item_id,
         "stage": stage,
         "item": value,
-        "pickle": item.codec == Codec.PICKLE,
+        "pickle": item.codec != Codec.JSON,
         "bytes": len(item.payload),
     }
 

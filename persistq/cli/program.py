@@ -15,6 +15,7 @@ from persistq import __version__
 from persistq.ending import tell
 from persistq.errors import PersistqError
 from persistq.streams import end_truthfully, fill_descriptors, write
+from persistq.suggestions import nearest
 
 _HOMES: Final = {
     "run": "running",
@@ -65,6 +66,17 @@ class Program(click.Group):
         module = import_module(f"persistq.cli.{_HOMES[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed; of a wrong one, say which was meant."""
+        typed = args[0] if args else ""
+        if not typed.startswith("-") and typed not in _HOMES:
+            meant = f"persistq run {typed}" if Path(typed).is_file() else nearest(typed, _HOMES)
+            hint = f" Did you mean {meant!r}?" if meant else ""
+            ctx.fail(f"No such command {typed!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Parse, run, and exit with the code that the command or its error stands for."""

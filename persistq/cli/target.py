@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from persistq.errors import UsageError
+from persistq.origin import current_directory
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -56,7 +57,7 @@ def parse_target(text: str) -> Target:
 def _existing(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise UsageError(f"there is no script {text} in {Path.cwd()}")
+        raise UsageError(f"there is no script {text} in {current_directory()}")
     return path
 
 
@@ -66,11 +67,14 @@ def pipeline_of(target: Target) -> Pipeline:
     Raises:
         UsageError: There is no such module, no such name in it, or it is no pipeline.
     """
+    from persistq.pickles import run_target
     from persistq.pipeline import Pipeline
 
     module = _by_stem(target.script) if target.script is not None else _by_name(target.module)
     pipeline = getattr(module, target.name, None)
     if isinstance(pipeline, Pipeline):
+        # The same module would be the main one if Python were told to run it.
+        run_target(module.__name__)
         return pipeline
     what = f"a {type(pipeline).__name__}" if hasattr(module, target.name) else "not there"
     names = ", ".join(pipelines_in(vars(module))) or "none"
@@ -90,7 +94,7 @@ def _first_name(found: dict[str, Pipeline], pipeline: Pipeline) -> str:
 
 
 def _by_name(module: str) -> ModuleType:
-    put_first_on_path(Path.cwd())
+    put_first_on_path(current_directory())
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -99,7 +103,7 @@ def _by_name(module: str) -> ModuleType:
             raise
         raise UsageError(
             f"there is no module {error.name!r}: sys.path begins with the current directory, "
-            f"{Path.cwd()}; go to the directory that holds it, name it in PYTHONPATH, "
+            f"{current_directory()}; go to the directory that holds it, name it in PYTHONPATH, "
             "or give the path, as in path/to/script.py:name"
         ) from None
 

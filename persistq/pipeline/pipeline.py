@@ -23,6 +23,9 @@ from persistq.errors import (
 )
 from persistq.halting import halt_rule
 from persistq.openings import opening, resume_command
+from persistq.pickles import own_modules
+from persistq.pipeline.callables import checked, module_of_caller, name_of
+from persistq.pipeline.context import Context
 from persistq.pipeline.inline import InlineRun
 from persistq.pipeline.source import Source, SourceAssignment, run_source
 from persistq.pipeline.stage import (
@@ -34,6 +37,7 @@ from persistq.pipeline.stage import (
     extras_of,
     outputs_of,
 )
+from persistq.pool.child import end_if_imported
 from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines
 from persistq.pool.progress import Console, console_for
@@ -41,6 +45,7 @@ from persistq.pool.supervisor import RunOutcome, Supervisor
 from persistq.pool.worker import Assignment, run_worker
 from persistq.settings import Settings, available_cpus, load_settings
 from persistq.streams import broken_pipes_told, say
+from persistq.suggestions import options_by_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,6 +103,7 @@ class Pipeline:
         allow_pickle: Whether items may be stored as pickles.
     """
 
+    @options_by_name("Pipeline")
     def __init__(
         self,
         name: str,
@@ -110,9 +116,12 @@ class Pipeline:
         self.name = name
         self.workers = workers
         self.stages: list[Stage] = []
+        # A wrong one is refused where it is given.
+        ItemCodec(codec, allow_pickle=allow_pickle)
         self._codec: tuple[CodecName, bool] = codec, allow_pickle
         self._source: Source | None = None
-        self._context: Callable[[], Any] | None = None
+        self._context: Context | None = None
+        self._module = module_of_caller()
 
     def __repr__(self) -> str:
         source = self._source.name if self._source else None
@@ -127,11 +136,13 @@ class Pipeline:
         It runs in a process of its own. Its parameters are filled by name from ``params``.
 
         Raises:
-            UsageError: The pipeline has a source already.
+            UsageError: The pipeline has a source already, or a call of the function would not
+                yield items.
         """
         if self._source is not None:
             raise UsageError(f"pipeline {self.name!r} has the source {self._source.name!r} already")
-        self._source = Source(function.__name__, function)
+        checked(function, "the source")
+        self._source = Source(name_of(function), function)
         return function
 
     @overload
@@ -152,6 +163,7 @@ class Pipeline:
         halt: str | None = None,
     ) -> Callable[[F], F]: ...
 
+    @options_by_name("a stage")
     def stage(
         self,
         function: Callable[..., Any] | None = None,
@@ -171,11 +183,12 @@ class Pipeline:
         The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
         (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
         item for the next stage, or None for none, or is a generator that yields any number; what
-        the last stage returns is not kept.
+        the last stage returns is not kept. What only promises a result, like a coroutine or a
+        future, fails the item.
 
         Args:
             function: The handler, when used without parentheses.
-            name: Name of the stage; by default the handler's.
+            name: Name of the stage; by default the handler's, or its class's if it is an object.
             workers: Processes; by default the pipeline's.
             retries: Further attempts at an item after the first one raised.
             backoff: Seconds before the first retry; they double with each.
@@ -190,14 +203,16 @@ class Pipeline:
         What is None is taken from the settings.
 
         Raises:
-            UsageError: The handler takes no item or unknown parameters, or the name is taken.
+            UsageError: The handler takes no item or unknown parameters, or a call of it would not
+                do its work; the name is taken, or there is no such option.
         """
         if halt is not None:
             halt_rule(halt)
 
         def add(handler: F) -> F:
+            called = name_of(checked(handler, "the handler"))
             stage = Stage(
-                name=name or handler.__name__,
+                name=name or called,
                 handler=handler,
                 workers=workers,
                 retries=retries,
@@ -207,7 +222,7 @@ class Pipeline:
                 on_error=on_error,
                 timeout=timeout,
                 halt=halt,
-                extras=extras_of(handler, what=f"the handler {handler.__name__!r}"),
+                extras=extras_of(handler, what=f"the handler {called!r}"),
             )
             self._append(stage)
             return handler
@@ -217,9 +232,18 @@ class Pipeline:
     def context(self, function: F) -> F:
         """Decorate a function that is called once in each worker process.
 
-        What it returns, a connection pool for example, is the argument ``ctx`` of handlers.
+        What it returns, a connection pool for example, is the argument ``ctx`` of handlers. It may
+        take ``settings``.
+
+        Raises:
+            UsageError: The pipeline has a context already, the function takes other parameters, or
+                a call of it would not return a context, because it is a generator or a coroutine.
         """
-        self._context = function
+        if self._context is not None:
+            raise UsageError(
+                f"pipeline {self.name!r} has the context {self._context.name!r} already"
+            )
+        self._context = Context.of(function)
         return function
 
     def _append(self, stage: Stage) -> None:
@@ -265,6 +289,7 @@ class Pipeline:
         table names: 2 for wrong usage, 3 for an unfinished load (4 if the journal could not be
         written any more, 130/143 after a signal), 4 for a journal, 6 for failed items.
         """
+        end_if_imported()
         ending.install()
         settings = load_settings(
             workers=self.workers if workers is None else workers,
@@ -350,7 +375,7 @@ class Pipeline:
                 handler=stage.handler,
                 extras=stage.extras,
                 outputs_of=outputs_of,
-                context=self._context,
+                context=None if self._context is None else self._context.maker(settings),
                 make_info=ItemInfo,
                 control_flow=(Retry, Drop),
                 settings=settings if "settings" in stage.extras else None,
@@ -362,7 +387,12 @@ class Pipeline:
 
     def _item_codec(self, settings: Settings) -> ItemCodec:
         name, allow_pickle = self._codec
-        return ItemCodec(name, allow_pickle=allow_pickle, item_bytes_max=settings.item_bytes_max)
+        return ItemCodec(
+            name,
+            allow_pickle=allow_pickle,
+            item_bytes_max=settings.item_bytes_max,
+            own=own_modules(self._module),
+        )
 
     def _posts(
         self, source: SourceAssignment | None, assignments: list[Assignment], settings: Settings

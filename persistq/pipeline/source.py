@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
+import contextlib
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import Parameter
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -17,9 +18,18 @@ from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.ending import has_sentence
-from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
+from persistq.errors import (
+    BrokerLost,
+    JournalError,
+    NotAResult,
+    PersistqError,
+    RunEnded,
+    UsageError,
+)
+from persistq.pipeline.callables import parameters_of, require_result
 from persistq.pool.child import Word, become_child, told_in_one_sentence
 from persistq.streams import say
+from persistq.suggestions import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +45,24 @@ class Source:
         Raises:
             UsageError: A parameter is missing, or one was given that the function does not take.
         """
-        parameters = inspect.signature(self.function).parameters
+        parameters = parameters_of(self.function)
         given = dict(params)
+        if parameters is None:
+            return given
         if "settings" in parameters:
             given["settings"] = settings
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         for name in given:
             if name not in parameters and not takes_any:
-                raise UsageError(f"source {self.name!r} takes no parameter {name!r}")
+                near = suggestion(name, parameters)
+                raise UsageError(f"source {self.name!r} takes no parameter {name!r}{near}")
         for name, parameter in parameters.items():
             if parameter.default is parameter.empty and name not in given and _is_named(parameter):
                 raise UsageError(f"source {self.name!r} needs --param {name}=...")
         return given
 
 
-def _is_named(parameter: inspect.Parameter) -> bool:
+def _is_named(parameter: Parameter) -> bool:
     return parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
 
 
@@ -109,10 +122,14 @@ def _drain(
 ) -> bool:
     source = assignment.source
     try:
-        items = source.function(**assignment.arguments)
+        items = _iterable(source.function(**assignment.arguments), f"source {source.name!r}")
         over = _put_all(items, assignment.codec, producer, on_item)
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
+    except NotAResult as error:
+        control.ask(Fail, str(error))
+        producer.say_farewell()
+        return False
     except BaseException as error:  # noqa: BLE001 - whatever ends a source fails the load
         if not has_sentence(error):
             say(traceback.format_exc().rstrip())
@@ -126,6 +143,22 @@ def _drain(
     control.send(Farewell())
     producer.say_farewell()
     return over
+
+
+def _iterable(items: Any, what: str) -> Iterable[Any]:
+    """Return what a source has returned if it is a number of items.
+
+    Raises:
+        NotAResult: It is not.
+    """
+    require_result(items, what)
+    # A text has characters as its items, but whoever returns one means the whole.
+    if not isinstance(items, str | bytes):
+        with contextlib.suppress(TypeError):
+            iterator: Iterable[Any] = iter(items)
+            return iterator
+    found = "None" if items is None else f"one {type(items).__name__}"
+    raise NotAResult(what, f"returned {found}: it has to yield the items, or return a list of them")
 
 
 def _put_all(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import GeneratorType
+from functools import lru_cache
+from inspect import Parameter
 from typing import Any, Final, Literal
 
 from persistq.broker.wire import StageSpec
-from persistq.errors import UsageError
+from persistq.errors import NotAResult, UsageError
+from persistq.pipeline.callables import filled, parameters_of, require_result
+from persistq.promises import promise
 
 OnError = Literal["park", "stop"]
 
@@ -167,29 +169,45 @@ def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:
     Raises:
         UsageError: It takes no item, or a parameter that nobody fills.
     """
-    parameters = list(inspect.signature(handler).parameters.values())
-    if not parameters:
+    parameters = parameters_of(handler)
+    if parameters is not None and not any(map(_takes_item, list(parameters.values())[:1])):
         raise UsageError(f"{what} takes no parameter: its first one is the item")
-    unknown = [
-        parameter.name
-        for parameter in parameters[1:]
-        if parameter.name not in EXTRAS
-        and parameter.default is parameter.empty
-        and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-    ]
-    if unknown:
-        raise UsageError(
-            f"{what} takes {unknown[0]!r}, which nobody fills: beside the item a handler may take "
-            f"{', '.join(sorted(EXTRAS))}, and parameters with defaults"
-        )
-    return EXTRAS & {parameter.name for parameter in parameters[1:]}
+    return filled(handler, EXTRAS, what, after=1)
+
+
+def _takes_item(parameter: Parameter) -> bool:
+    return parameter.kind not in {parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD}
 
 
 def outputs_of(result: Any) -> Iterable[Any]:
     """Return the items in a handler's result: what it yields, or returns unless None.
 
-    A generator is run to its end, so that an error in it comes before anything is recorded.
+    A generator, or a `map` and its like, is run to its end: before that its work is not done, and
+    an error in it comes before anything is recorded.
+
+    Raises:
+        NotAResult: It is, or yields, what only promises a result, or is to be raised.
     """
-    if isinstance(result, GeneratorType):
-        return list(result)
-    return [] if result is None else [result]
+    if result is None:
+        return []
+    kind: Any = type(result)
+    lazy = _is_lazy(kind) and not promise(result)
+    outputs = list(result) if lazy else [result]
+    verb = "yielded" if lazy else "returned"
+    for output in outputs:
+        require_result(output, "the handler", verb)
+        if isinstance(output, _REQUESTS) or any(output is request for request in _REQUESTS):
+            raise NotAResult("the handler", f"{verb} {output!r}: raise it")
+    return outputs
+
+
+_REQUESTS: Final = (Retry, Drop)
+
+
+@lru_cache(maxsize=1024)
+def _is_lazy(kind: type) -> bool:
+    """Return whether objects of a type compute their parts when these are asked for."""
+    if kind.__module__ in {"builtins", "itertools"}:
+        return issubclass(kind, Iterator)
+    # What other modules iterate over may be a file or a cursor, which are done without that.
+    return issubclass(kind, Generator)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 
 from persistq.errors import PersistqError
 from persistq.streams import begin_as_child
@@ -20,6 +20,14 @@ from persistq.terminal import text_of
 
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""
+
+UNGUARDED = 76
+"""Exit status of a child that would have run the pipeline when it imported the script."""
+
+UNGUARDED_WHY = (
+    "it imports the script, which runs its pipeline then as well: put run() below "
+    'if __name__ == "__main__":'
+)
 
 ORPHAN_PAUSE_S = 0.1
 
@@ -65,6 +73,27 @@ def complaint_in(words: list[bytes]) -> str:
     """Return why a child could not start, if it has said so."""
     said = [word for word in words if word.startswith(_COMPLAINT)]
     return said[-1].removeprefix(_COMPLAINT).decode(errors="replace") if said else ""
+
+
+def end_if_imported() -> None:
+    """End this process if it only imports the script, as children do that are not forked.
+
+    It would start the pipeline that it is to be a part of.
+    """
+    if not getattr(multiprocessing.current_process(), "_inheriting", False):
+        return
+    if _is_fork_server():
+        # It has no exit status that anybody learns.
+        sys.exit(f"persistq: the fork server cannot be started: {UNGUARDED_WHY}")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(UNGUARDED)
+
+
+def _is_fork_server() -> bool:
+    code = " ".join(sys.orig_argv)
+    return "multiprocessing.forkserver" in code and forkserver.get_inherited_fds() is None
 
 
 def become_child(supervisor_pid: int) -> None:

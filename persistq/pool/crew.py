@@ -19,6 +19,7 @@ from typing import Any
 
 from persistq import failpoints
 from persistq.errors import UsageError
+from persistq.origin import current_directory
 from persistq.pool.child import Word, complaint_in
 from persistq.pool.deaths import Death, OomWatch, death_of
 from persistq.streams import hidden_if_broken
@@ -105,9 +106,9 @@ class Crew:
     def _try_start(self, post: Post, now: float) -> bool:
         try:
             self._start(post)
-        except OSError as error:
+        except (OSError, EOFError) as error:
             post.failed_starts += 1
-            post.complaint = error.strerror or str(error)
+            post.complaint = _reason(error)
             self._schedule(post, now)
             return False
         return True
@@ -128,7 +129,7 @@ class Crew:
                 f"{post.name} cannot be started: {error}; define handlers at the top level of a "
                 "module, so that a new process can import them"
             ) from error
-        except OSError:
+        except (OSError, EOFError):
             hears.close()
             raise
         finally:
@@ -232,6 +233,16 @@ def _is_ready(post: Post) -> bool:
         return False
     # Asking the process itself would collect one that has just ended, without its usage.
     return post.hears.poll() and not connection.wait([post.process.sentinel], 0)
+
+
+def _reason(error: OSError | EOFError) -> str:
+    """Return why the system gives no process."""
+    try:
+        # What spawn says of that is "No such file or directory".
+        current_directory()
+    except UsageError as gone:
+        return str(gone)
+    return getattr(error, "strerror", None) or "the fork server has ended"
 
 
 def _clear(post: Post) -> list[bytes]:

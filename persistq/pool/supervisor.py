@@ -27,8 +27,9 @@ from persistq.broker.wire import (
 from persistq.client.connection import Connection
 from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun
-from persistq.errors import BrokerLost, JournalError, RunEnded
+from persistq.errors import BrokerLost, JournalError, RunEnded, UsageError
 from persistq.items import DONE
+from persistq.pool.child import UNGUARDED, UNGUARDED_WHY
 from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines, Overrun
 from persistq.pool.deaths import Death
@@ -121,6 +122,9 @@ class Supervisor:
         """Run to the end: settled, failed, interrupted, or the broker lost.
 
         Crash: children die with this process; the journal holds what is outstanding.
+
+        Raises:
+            UsageError: A child cannot be started as the script is written.
         """
         with SignalInbox() as inbox:
             try:
@@ -258,6 +262,8 @@ class Supervisor:
         if self._ending is not None:
             return
         self._vain_deaths += not post.over
+        if death.code == UNGUARDED and post.failed_starts:
+            raise UsageError(f"{post.name} cannot be started: {UNGUARDED_WHY}")
         if post.source:
             self._forgive_if_it_gets_on(post)
         if self._unmanned(post):

@@ -377,7 +377,7 @@ def test_building_a_wrong_pipeline_is_refused() -> None:
         pipeline.stage(lambda: None)
     with pytest.raises(UsageError, match="'row', which nobody fills"):
         pipeline.stage(lambda item, row: None)
-    with pytest.raises(TypeError, match="retrys"):
+    with pytest.raises(UsageError, match=r"no option 'retrys'; did you mean retries\?"):
         pipeline.stage(retrys=1)(print)  # type: ignore[call-overload]
     pipeline.stage(print)
     with pytest.raises(UsageError, match="has a stage 'print' already"):

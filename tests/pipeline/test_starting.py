@@ -156,3 +156,82 @@ def test_a_system_that_gives_no_process_ends_the_run(program: MakeProgram) -> No
     script.touch("fixed")
     assert script.run().code == 0
     assert script.counts["0"] == 1
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_script_without_a_guard_is_told_what_it_lacks(program: MakeProgram, method: str) -> None:
+    """Its children would run the pipeline when they import the script; nothing is done twice."""
+    text = """
+        pipeline = Pipeline("demo", workers=2)
+
+        @pipeline.source
+        def numbers():
+            yield from range(3)
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        pipeline.run()
+        """
+    script = program(text)
+    ended = script.run(PERSISTQ_START_METHOD=method)
+    assert ended.code not in {0, 3}
+    assert 'put run() below if __name__ == "__main__":' in ended.err
+    assert "is working on it" not in ended.err
+    assert script.notes == []
+    script.write(text.replace("pipeline.run()", "if __name__ == '__main__': pipeline.run()"))
+    assert script.run(PERSISTQ_START_METHOD=method).code == 0
+    assert script.counts == {"0": 1, "1": 1, "2": 1}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_directory_that_was_deleted_is_told(program: MakeProgram, method: str) -> None:
+    """Under spawn children cannot start in it; under fork nothing is amiss."""
+    script = program(
+        """
+        (HERE / "gone").mkdir(exist_ok=True)
+        os.chdir(HERE / "gone")
+        os.rmdir(HERE / "gone")
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            yield from range(3)
+
+        @pipeline.stage
+        def work(number): note(number)
+
+        if __name__ == "__main__":
+            pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD=method)
+    told = "cannot be started: the current directory has been deleted: go to one that exists"
+    assert (ended.code, told in ended.err) == ((0, False) if method == "fork" else (3, True))
+    assert "Traceback" not in ended.err
+
+
+def test_a_fence_that_is_cut_short_ends_the_run(program: MakeProgram) -> None:
+    """In one sentence, and the load is carried on with a new one."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage(timeout=0.5)
+        def work(number):
+            if not (HERE / "fixed").exists():
+                os.truncate(HERE / "journal" / "demo.workers", 10)
+                time.sleep(30)
+            note(number)
+
+        pipeline.run()
+        """
+    )
+    ended = script.run(PERSISTQ_START_METHOD="fork")
+    assert ended.code == 4, ended.err
+    assert "demo.workers: the file was cut short while in use: start the program again" in ended.err
+    assert "Traceback" not in ended.err
+    script.touch("fixed")
+    assert script.run(PERSISTQ_START_METHOD="fork").code == 0
+    assert script.counts == {"0": 1, "1": 1, "2": 1}

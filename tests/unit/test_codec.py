@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persistq.codec import PICKLE_PROTOCOL, Codec, ItemCodec, readable
+from persistq.codec import Codec, ItemCodec, readable
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
+from persistq.pickles import PICKLE_PROTOCOL
 
 Pair = collections.namedtuple("Pair", "key value")
 

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[tuple[Any, ...], int, type[BaseException]]] = {
     "UsageError": (("say it otherwise",), 2, ValueError),
     "QueueClosed": (("sales",), 1, ValueError),
     "ItemNotStorable": (("function", "it cannot be pickled"), 1, TypeError),
+    "NotAResult": (("the handler", "returned a coroutine"), 2, TypeError),
     "ItemNotReadable": ((17, "its class is gone"), 1, PersistqError),
     "UpstreamFailed": (("sales", "the source gave up"), 3, PersistqError),
     "LoadUnfinished": (("sales", "interrupted", 130), 130, PersistqError),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from persistq.errors import JournalUnavailable
 from persistq.fence import SLOTS, Fence, Lookout, Post, fence_path
 
 FORK = multiprocessing.get_context("fork")
@@ -151,3 +152,19 @@ def test_forked_child_leaves_its_parents_place_alone(path: Path) -> None:
     assert child.exitcode == 0
     assert not fence.wait_clear(0)
     post.close()
+
+
+def test_a_file_that_was_cut_short_is_told(path: Path) -> None:
+    """Each reader says so; who opens it anew makes it whole."""
+    fence, lookout = Fence(path), Lookout(path)
+    os.truncate(path, 10)
+    for read in (
+        fence.occupants,
+        fence.held_items,
+        lookout.items_in_hand,
+        lambda: fence.held_in(3),
+    ):
+        with pytest.raises(JournalUnavailable, match="cut short while in use: start the program"):
+            read()
+    assert Fence(path).occupants() == lookout.items_in_hand() == []
+    lookout.close()
