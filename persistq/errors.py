@@ -172,6 +172,25 @@ class BrokerLost(PersistqError, ConnectionError):
         )
 
 
+class BrokerSilent(BrokerLost):
+    """The broker is there and has not answered in time, as one that is stopped does.
+
+    Attributes:
+        seconds: How long it was waited for.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(name, f"it has not answered within {seconds:g} s")
+        self.args = (name, seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"the broker of {self.name!r} is there and has not answered within {self.seconds:g} s: "
+            "if it was stopped, let it go on or kill it, and run the script again"
+        )
+
+
 class RunEnded(PersistqError):
     """The program that opened this queue has died, so its children get no more work.
 

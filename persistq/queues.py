@@ -422,7 +422,7 @@ class PersistentQueue(Generic[T]):
         Returns:
             How many items were held back.
         """
-        return int(self._presence.ask(Release, self._queue_id))
+        return int(self._presence.ask(Release, self._queue_id, kind=int))
 
     # --- lifetime ---
 

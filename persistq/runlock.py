@@ -12,6 +12,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 
 def lock_path(journal: str) -> Path:
     """Return the run lock's file of a journal file."""
@@ -26,8 +28,8 @@ class Holder:
         pid: The broker's process.
         host: Its host name.
         kind: ``queue`` or ``pipeline``.
-        address: Its socket; ``@`` stands for the abstract name space.
-        token: What a client must show.
+        address: The directory of its socket, as seen from that of the journal.
+        token: The secret of the run, which both ends of a connection prove to know.
         started: Start of the run, seconds since the epoch.
     """
 
@@ -66,7 +68,12 @@ class RunLock:
         return True
 
     def publish(self, holder: Holder) -> None:
-        """Tell others how to reach the broker. Call it when the socket listens."""
+        """Tell others where the broker listens, or is going to.
+
+        Crash: the text is there, cut short or missing; it counts for nobody but the next holder,
+        who looks there for what this one has left.
+        """
+        os.ftruncate(self._file, 0)
         os.pwrite(self._file, json.dumps(asdict(holder)).encode(), 0)
 
     def withdraw(self) -> None:
@@ -77,8 +84,8 @@ class RunLock:
 def holder_of(path: Path) -> Holder | None:
     """Return who published itself in a lock file last, or None; it may be dead by now."""
     try:
-        return Holder(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -103,10 +102,7 @@ def _files() -> Iterator[Path]:
     """Yield what a process may leave in places that are not the test's own."""
     with suppress(FileNotFoundError):
         yield from SHARED_MEMORY.iterdir()
-    for path in Path(tempfile.gettempdir()).glob("persistq-*"):
-        with suppress(FileNotFoundError):
-            if stat.S_ISSOCK(path.stat().st_mode):
-                yield path
+    yield from Path(tempfile.gettempdir()).glob("persistq-*")
 
 
 def _used_by_others(files: set[Path]) -> set[Path]:

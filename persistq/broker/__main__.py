@@ -9,23 +9,24 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import secrets
 import signal
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from persistq import failpoints
+from persistq import endpoint, failpoints
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
 from persistq.broker.wire import Opening
+from persistq.endpoint import Endpoint, place_of
 from persistq.errors import JournalBusy, JournalError, JournalUnavailable, PersistqError
 from persistq.fence import Fence, fence_path
+from persistq.handshake import BrokerSide, OtherProtocol, Stranger
 from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
@@ -33,6 +34,9 @@ from persistq.journal.ground import examine
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
 from persistq.streams import fill_descriptors, say
+
+GREETING_S: Final = 5.0
+"""How long a broker that cannot serve waits for its starter to hear why."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,20 +47,41 @@ def main(argv: list[str] | None = None) -> int:
     """
     fill_descriptors()
     first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
-    opening = msgspec.json.decode(sys.stdin.read(), type=Opening)
+    text = sys.stdin.read()
+    try:
+        opening = msgspec.json.decode(text, type=Opening)
+    except msgspec.MsgspecError:
+        # The starter is of another release, and hears so from how this one greets.
+        _greet(first, "")
+        return JournalError.exit_code
     try:
         return _run(opening, first)
     except PersistqError as error:
-        _tell(first, error)
+        _tell(first, opening.token, error)
         return error.exit_code
 
 
-def _tell(first: socket.socket, error: PersistqError) -> None:
+def _tell(first: socket.socket, token: str, error: PersistqError) -> None:
     """Tell the starter what went wrong; if it has left already, whoever reads standard error."""
-    if first.fileno() >= 0:
+    if first.fileno() >= 0 and _greet(first, token):
         Link(first).refuse(error)
     else:
         say(f"persistq: {error}")
+
+
+def _greet(first: socket.socket, token: str) -> bool:
+    """Exchange proofs with the starter; False if that fails."""
+    first.settimeout(GREETING_S)
+    side = BrokerSide(token)
+    try:
+        while side.wanted:
+            first.sendall(side.answer(first.recv(side.wanted, socket.MSG_WAITALL)))
+    except OtherProtocol:
+        with contextlib.suppress(OSError):
+            first.sendall(side.farewell())
+    except (Stranger, OSError):
+        return False
+    return not side.wanted
 
 
 def _run(opening: Opening, first: socket.socket) -> int:
@@ -73,9 +98,11 @@ def _run(opening: Opening, first: socket.socket) -> int:
     examine(path)
     with reported(path):
         make_directory(path.parent)
+        before = holder_of(lock_path(opening.path))
         lock = RunLock(lock_path(opening.path))
         if not lock.acquire():
             raise _busy(opening)
+        _remove_leftovers(opening, before)
         fence = Fence(fence_path(opening.path))
         failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)
@@ -95,19 +122,15 @@ def _serve(
     journal: Journal, opening: Opening, lock: RunLock, fence: Fence, first: socket.socket
 ) -> int:
     opened = open_load(journal, opening)
-    listener, address = _listen()
-    broker = Broker(opening, journal, opened, listener, fence)
     with reported(Path(opening.path)):
-        failpoints.point("broker.before_publish")
-        lock.publish(_holder(opening, address, opening.token))
-        failpoints.point("broker.after_publish")
+        listening = _listen(lock, opening)
     try:
-        return broker.serve(first)
+        return Broker(opening, journal, opened, listening.listener, fence).serve(first)
     finally:
         # On a disk that takes nothing any more the address stays, and counts for nothing.
         with contextlib.suppress(OSError):
             lock.withdraw()
-        _unlink(address)
+        listening.close()
 
 
 def _busy(opening: Opening) -> JournalBusy:
@@ -127,28 +150,34 @@ def _await_old_consumers(fence: Fence, opening: Opening) -> None:
     fence.wipe()
 
 
-def _listen() -> tuple[socket.socket, str]:
-    """Listen on a name that no crash leaves behind where the system has such names."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    name = f"persistq-{secrets.token_hex(12)}"
-    address = f"@{name}"
-    if sys.platform == "linux":
-        listener.bind(f"\0{name}")
-    else:
-        address = str(Path(tempfile.gettempdir()) / name)
-        listener.bind(address)
-        Path(address).chmod(0o600)
-    listener.listen(1024)
-    return listener, address
+def _listen(lock: RunLock, opening: Opening) -> Endpoint:
+    """Listen at the best place there is.
+
+    Crash: where that is stands in the lock file before it is made, so the next broker finds it.
+    """
+    for address in endpoint.addresses(opening.path):
+        failpoints.point("broker.before_publish")
+        lock.publish(_holder(opening, address))
+        failpoints.point("broker.after_publish")
+        if (listening := endpoint.listen(opening.path, address)) is not None:
+            failpoints.point("broker.after_listen")
+            return listening
+    raise JournalUnavailable(
+        opening.path, "there is no place for a socket that only its user can reach"
+    )
 
 
-def _unlink(address: str) -> None:
-    if not address.startswith("@"):
-        Path(address).unlink(missing_ok=True)
+def _remove_leftovers(opening: Opening, before: Holder | None) -> None:
+    """Remove the socket of a broker that was killed, wherever it had to be."""
+    if before is not None:
+        # What cannot be removed is not a broker's. If it is in the way, that will be said.
+        with contextlib.suppress(OSError):
+            endpoint.remove(place_of(opening.path, before.address))
 
 
-def _holder(opening: Opening, address: str, token: str) -> Holder:
-    return Holder(os.getpid(), socket.gethostname(), opening.kind, address, token, time.time())
+def _holder(opening: Opening, address: str) -> Holder:
+    host = socket.gethostname()
+    return Holder(os.getpid(), host, opening.kind, address, opening.token, time.time())
 
 
 if __name__ == "__main__":

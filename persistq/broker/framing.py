@@ -13,12 +13,16 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from persistq.broker.wire import BrokerMessage, ClientMessage
+from persistq.broker.wire import BrokerMessage, ClientMessage, Done, Outputs, Put
 from persistq.terminal import storable
 
 M = TypeVar("M")
 
 LENGTH_BYTES: Final = 4
+PAYLOAD_BYTES_MAX: Final = 1_000_000_000
+"""SQLite takes no more in one row."""
+
+FRAME_BYTES_MAX: Final = (1 << 8 * LENGTH_BYTES) - 1
 SOCKET_BYTES: Final = 1 << 20
 
 _encode_into: Final = msgspec.msgpack.Encoder().encode_into
@@ -28,6 +32,10 @@ _client_decoder: Final[msgspec.msgpack.Decoder[ClientMessage]] = msgspec.msgpack
 _broker_decoder: Final[msgspec.msgpack.Decoder[BrokerMessage]] = msgspec.msgpack.Decoder(
     BrokerMessage
 )
+
+
+class NotUnderstood(ValueError):
+    """Bytes that are none of the peer's messages."""
 
 
 def roomy(sock: socket.socket) -> None:
@@ -66,17 +74,21 @@ class FrameReader(Generic[M]):
 
     Args:
         decode: Turns the body of a frame into a message.
+
+    Attributes:
+        longest: How many bytes the body of a frame may have.
     """
 
     def __init__(self, decode: Callable[[memoryview], M]) -> None:
         self._decode = decode
         self._buffer = bytearray()
+        self.longest = FRAME_BYTES_MAX
 
     def feed(self, data: bytes | memoryview) -> list[M]:
         """Add bytes as they came from the socket; return the messages they complete.
 
         Raises:
-            msgspec.DecodeError: A frame is not one of the peer's messages.
+            NotUnderstood: A frame is too long, or not one of the peer's messages.
         """
         if not self._buffer:
             # Mostly bytes come as whole frames, which need not be kept.
@@ -94,17 +106,19 @@ class FrameReader(Generic[M]):
         with memoryview(data) as view:
             while size - start >= LENGTH_BYTES:
                 body = start + LENGTH_BYTES
-                end = body + int.from_bytes(view[start:body], "big")
+                length = int.from_bytes(view[start:body], "big")
+                end = body + length
                 if end > size:
+                    self._require_brevity(length)
                     break
                 messages.append(self._decode(view[body:end]))
                 start = end
         return messages, start
 
-    @property
-    def pending(self) -> int:
-        """Bytes of a message that has not arrived whole."""
-        return len(self._buffer)
+    def _require_brevity(self, length: int) -> None:
+        """Refuse to keep the beginning of a frame that is going to be too long."""
+        if length > self.longest:
+            raise NotUnderstood(f"a frame of {length:,} bytes")
 
     def preview(self, data: bytes) -> list[M]:
         """Return the messages that these bytes would complete, without taking them in."""
@@ -116,15 +130,36 @@ def from_client(body: memoryview) -> ClientMessage:
     """Decode a frame that a client sent.
 
     Raises:
-        msgspec.DecodeError: It is not one of a client's messages.
+        NotUnderstood: It is not one of a client's messages, or none that a journal can take.
     """
-    return _client_decoder.decode(body)
+    message = _decoded(_client_decoder, body)
+    if len(body) > PAYLOAD_BYTES_MAX and not _is_storable(message):
+        raise NotUnderstood(f"an item of more than {PAYLOAD_BYTES_MAX:,} bytes")
+    return message
 
 
 def from_broker(body: memoryview) -> BrokerMessage:
     """Decode a frame that a broker sent.
 
     Raises:
-        msgspec.DecodeError: It is not one of a broker's messages.
+        NotUnderstood: It is not one of a broker's messages.
     """
-    return _broker_decoder.decode(body)
+    return _decoded(_broker_decoder, body)
+
+
+def _is_storable(message: ClientMessage) -> bool:
+    """Return whether a message is long because of many items, none of which is too long."""
+    bearers = message.outputs if isinstance(message, Done) else [message]
+    return all(
+        isinstance(bearer, Put | Outputs)
+        and max(map(len, bearer.payloads), default=0) <= PAYLOAD_BYTES_MAX
+        for bearer in bearers
+    )
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[M], body: memoryview) -> M:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # Beside the decoder's own errors: text that is no UTF-8, and arrays in arrays in arrays.
+        raise NotUnderstood(str(error)) from error

@@ -8,7 +8,7 @@ import socket
 import termios
 from collections import deque
 
-from persistq.broker.framing import FrameReader, frame, from_client, roomy
+from persistq.broker.framing import FRAME_BYTES_MAX, FrameReader, frame, from_client, roomy
 from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
 from persistq.errors import PersistqError
 
@@ -30,7 +30,7 @@ class Link:
 
     Attributes:
         number: Identifies the link, and the consumer behind it.
-        hello: How the client introduced itself, None until it has.
+        hello: How the client introduced itself, None until it was welcome.
         slot: Its slot in the fence, -1 for none.
         worker_id: Its record in the journal, 0 for none.
         absorbs: Whether its puts may be repetitions of earlier ones.
@@ -56,7 +56,14 @@ class Link:
         self.wants_push = False
         self.gone = False
         self._reader: FrameReader[ClientMessage] = FrameReader(from_client)
+        # Nobody introduces himself at length.
+        self._reader.longest = GREETING_BYTES_MAX
         self._unsent: deque[memoryview] = deque()
+
+    def accept(self, hello: Hello) -> None:
+        """Take the peer for a client; from now on its messages may be of any length."""
+        self.hello = hello
+        self._reader.longest = FRAME_BYTES_MAX
 
     @property
     def role(self) -> Role | None:
@@ -84,7 +91,7 @@ class Link:
         What a dead peer managed to send is read before its end is seen.
 
         Raises:
-            msgspec.DecodeError: The peer does not speak this protocol.
+            NotUnderstood: The peer does not speak this protocol.
         """
         messages: list[ClientMessage] = []
         for _ in range(READS_PER_TURN):
@@ -92,7 +99,6 @@ class Link:
             messages += self._reader.feed(data)
             if len(data) < READ_BYTES or len(messages) >= MESSAGES_PER_TURN:
                 break
-        self._require_brevity()
         return messages
 
     def receive_all(self) -> list[ClientMessage]:
@@ -102,7 +108,6 @@ class Link:
         while left > 0 and (data := self._read()):
             messages += self._reader.feed(data)
             left -= len(data)
-        self._require_brevity()
         return messages
 
     def _read(self) -> memoryview:
@@ -118,11 +123,6 @@ class Link:
             size = 0
         self.gone |= not size
         return _arrived[:size]
-
-    def _require_brevity(self) -> None:
-        """Drop a stranger: nobody introduces himself at such length."""
-        if self.hello is None and self._reader.pending > GREETING_BYTES_MAX:
-            self.gone = True
 
     def send(self, message: BrokerMessage) -> None:
         """Send as much as the peer takes, and keep the rest for `push`."""

@@ -11,9 +11,7 @@ by whatever its socket takes.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import selectors
 import socket
 import time
@@ -23,12 +21,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from persistq import failpoints
-from persistq.broker import wire
+from persistq.broker import conduct, wire
+from persistq.broker.arrivals import DEADLINE_S, Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
+from persistq.broker.framing import NotUnderstood
 from persistq.broker.link import Link
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
@@ -40,7 +38,8 @@ from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
 
 IDLE_S = 60.0
-CONSUMER_MESSAGES = (wire.Take, wire.Done, wire.Failed, wire.Dropped, wire.GiveBack)
+LINGER_S = 1.0
+"""How long a broker whose last client has left waits for one that has just connected."""
 
 
 class Broker:
@@ -71,10 +70,9 @@ class Broker:
         self._handlers = self._by_message()
         self._flushed_at = clock()
         self._result: tuple[RunResult, str] | None = None
-        self._listener = listener
         self._selector = selectors.DefaultSelector()
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept())
+        self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
+        self._ends_at = clock() + DEADLINE_S
 
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
@@ -118,11 +116,11 @@ class Broker:
         Raises:
             JournalError: The journal can no longer be written, and nobody is left to be told.
         """
-        self._adopt(first)
+        self._arrivals.admit(first)
         try:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
-                while self._session.links:
+                while self._session.links or self._is_expecting():
                     self._turn(self._selector.select(self._patience()))
                 self._session.commit()
                 self._session.tell()
@@ -163,7 +161,9 @@ class Broker:
         if self._producing.admissible or self._session.scheduler.famished:
             return 0.0
         session, now = self._session, self._session.clock()
-        times = [now + IDLE_S]
+        times = [now + IDLE_S, *self._arrivals.due()]
+        if not session.links:
+            times.append(self._ends_at)
         if (due := session.scheduler.due()) is not None:
             times.append(due)
         if session.ledger.unsynced:
@@ -194,16 +194,9 @@ class Broker:
 
     # --- connections ---
 
-    def _adopt(self, sock: socket.socket) -> None:
-        link = Link(sock)
-        self._session.links[link.number] = link
-        self._selector.register(sock, selectors.EVENT_READ, partial(self._attend, link))
-
-    def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                sock, _ = self._listener.accept()
-                self._adopt(sock)
+    def _is_expecting(self) -> bool:
+        """Return whether somebody is about to become a client: no reason to stay for long."""
+        return bool(self._arrivals) and self._session.clock() < self._ends_at
 
     def _attend(self, link: Link, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
@@ -215,29 +208,19 @@ class Broker:
         self._heed(link, link.receive)
 
     def _heed(self, link: Link, receive: Callable[[], list[wire.ClientMessage]]) -> None:
+        """Act on what a client says; the only place where what it does wrong is told from a bug.
+
+        Whatever that is, this one connection ends. What else is raised ends the broker.
+        """
         try:
             for message in receive():
-                if link.hello is None and not isinstance(message, wire.Hello):
-                    link.gone = True
-                    return
-                if not self._is_due(link, message):
-                    link.gone = True
-                    return
+                conduct.require(self._session, link, message)
                 self._handlers[type(message)](link, message)
-        except msgspec.MsgspecError:
-            # Not one of ours: drop it, whoever it is.
+        except (NotUnderstood, conduct.Misbehaviour):
             link.gone = True
-
-    @staticmethod
-    def _is_due(link: Link, message: wire.ClientMessage) -> bool:
-        """Return whether a client of this kind may send this message."""
-        if isinstance(message, CONSUMER_MESSAGES):
-            return link.role is Role.CONSUMER
-        return link.hello is None or not isinstance(message, wire.Hello)
 
     def _drain(self) -> None:
         """Read whatever has arrived, so that a put that returned before a seal counts."""
-        self._accept()
         for link in list(self._session.links.values()):
             self._heed(link, link.receive_all)
 
@@ -250,6 +233,7 @@ class Broker:
                 self._selector.modify(link.sock, events, partial(self._attend, link))
 
     def _sweep(self) -> None:
+        self._arrivals.sweep()
         for link in [link for link in self._session.links.values() if link.gone]:
             del self._session.links[link.number]
             self._selector.unregister(link.sock)
@@ -259,6 +243,7 @@ class Broker:
             self._controlling.lose(link)
             if link.role is Role.ANCHOR:
                 self._lose_anchor(link)
+            self._ends_at = self._session.clock() + LINGER_S
 
     def _lose_anchor(self, link: Link) -> None:
         """A program that opened the load is gone; its children go on only if it took leave."""
@@ -276,13 +261,12 @@ class Broker:
 
     def _on_hello(self, link: Link, hello: wire.Hello) -> None:
         session = self._session
-        if not secrets.compare_digest(hello.token.encode(), session.opening.token.encode()):
-            link.gone = True
-            return
         if (refusal := self._refusal(hello)) is not None:
             link.refuse(refusal)
             return
-        link.hello = hello
+        link.accept(hello)
+        session.links[link.number] = link
+        self._arrivals.leave(link)
         if hello.role is Role.ANCHOR:
             something = any(session.opened.absorbers.values())
             session.roster.add(hello.family, hello.pid, absorbs=something)
@@ -350,4 +334,4 @@ class Broker:
     def _close(self) -> None:
         for link in self._session.links.values():
             link.sock.close()
-        self._listener.close()
+        self._arrivals.close()

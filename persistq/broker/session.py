@@ -30,9 +30,10 @@ class Session:
     Attributes:
         ledger: Collects what this turn records.
         roster: The programs that have the load open.
-        links: All connections, by number.
+        links: The clients' connections, by number.
         watchers: Those that want to see progress.
         settled: Whether the load was recorded as settled.
+        first_queue: The queue that takes what is put; others get what a stage has made.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Session:
         self.links: dict[int, Link] = {}
         self.watchers: list[Watcher] = []
         self.settled = False
+        self.first_queue = next(iter(opened.scheduler.lanes))
         self._after_commit: list[Callable[[], None]] = []
 
     @property

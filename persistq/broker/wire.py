@@ -49,12 +49,11 @@ class Outputs(_Message, frozen=True):
 
 
 class Hello(_Message, frozen=True, tag=1):
-    """First message of a connection.
+    """First message of a connection whose ends have proven that they belong to the same run.
 
     ``family`` names the program that opened the load; its child processes carry the same name.
     """
 
-    token: str
     pid: int
     family: str
     role: Role

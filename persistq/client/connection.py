@@ -11,12 +11,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from persistq import errors, failpoints
-from persistq.broker.framing import FrameReader, frame, from_broker, roomy
+from persistq import endpoint, errors, failpoints
+from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
 from persistq.broker.wire import (
     Answer,
     BrokerMessage,
@@ -28,10 +29,24 @@ from persistq.broker.wire import (
 )
 from persistq.client.conversation import Conversation
 from persistq.client.handle import Handle
-from persistq.errors import BrokerLost, JournalError, PersistqError
+from persistq.endpoint import NotPrivate
+from persistq.errors import (
+    BrokerLost,
+    BrokerSilent,
+    JournalError,
+    JournalUnavailable,
+    PersistqError,
+)
+from persistq.handshake import (
+    GREETING_BYTES,
+    PROOF_BYTES,
+    ClientSide,
+    OtherProtocol,
+    Stranger,
+    read_greeting,
+)
 
 READ_BYTES = 1 << 20
-
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
 _last_words: set[str] = set()
@@ -66,39 +81,101 @@ class Connection:
         _open.add(self)
 
     @classmethod
-    def dial(cls, handle: Handle, role: Role) -> tuple[Connection, Welcome]:
+    def dial(
+        cls, handle: Handle, role: Role, timeout: float | None = None
+    ) -> tuple[Connection, Welcome]:
         """Connect to a run's broker and introduce this process.
 
+        Args:
+            handle: The run.
+            role: What the connection is for.
+            timeout: Longest wait for all of it, in seconds; None means the handle's patience.
+
         Raises:
+            BrokerSilent: It has not answered in time.
             BrokerLost: Nobody listens there any more.
+            JournalUnavailable: It is another release, or it is not this user's who listens there.
             PersistqError: The broker refuses, for example `RunEnded`.
         """
-        connection = cls(_connect(handle), handle.name, handle.token)
-        hello = Hello(handle.token, os.getpid(), handle.family, role, handle.queue_id)
+        timeout = handle.patience if timeout is None else timeout
+        deadline = time.monotonic() + timeout
+        # Known from the first moment on, so that a fork closes it.
+        connection = cls(socket.socket(socket.AF_UNIX), handle.name, handle.token)
+        hello = Hello(os.getpid(), handle.family, role, handle.queue_id)
         try:
-            return connection, connection.greet(hello)
+            connection._connect(handle, deadline)
+            return connection, connection.greet(handle.journal, hello, timeout, deadline)
+        except TimeoutError as error:
+            connection.close()
+            raise BrokerSilent(handle.name, timeout) from error
         except BaseException:
             connection.close()
             raise
 
-    def greet(self, hello: Hello, timeout: float | None = None) -> Welcome:
-        """Introduce this process and return the broker's answer.
+    def _connect(self, handle: Handle, deadline: float) -> None:
+        roomy(self._sock)
+        try:
+            failpoints.point("client.before_connect")
+            endpoint.connect(self._sock, Path(handle.address), deadline)
+        except NotPrivate as error:
+            raise JournalUnavailable(handle.journal, f"its broker is not safe: {error}") from error
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def greet(
+        self, journal: str, hello: Hello, timeout: float, deadline: float | None = None
+    ) -> Welcome:
+        """Have the broker prove itself, introduce this process and return the broker's answer.
 
         Args:
+            journal: The journal, for messages.
             hello: The introduction.
-            timeout: Longest wait in seconds; None waits for ever.
+            timeout: Longest wait, in seconds.
+            deadline: Its end on the monotonic clock, if it has begun before.
 
         Raises:
-            BrokerLost: It is gone, or has not answered in time.
+            BrokerSilent: It has not answered in time.
+            BrokerLost: It is gone, or it is not it that answers.
+            JournalUnavailable: It is another release.
             PersistqError: It refuses.
         """
-        self.send(hello)
+        deadline = time.monotonic() + timeout if deadline is None else deadline
         try:
-            welcome = self.receive(timeout)
+            self._exchange_proofs(deadline)
+            self.send(hello)
+            welcome = self.receive(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
-            raise BrokerLost(self.name, f"it has not answered within {timeout:g} s") from error
-        assert isinstance(welcome, Welcome), welcome
+            raise BrokerSilent(self.name, timeout) from error
+        except OtherProtocol as error:
+            raise JournalUnavailable(journal, _other_release(error)) from error
+        except Stranger as error:
+            raise BrokerLost(self.name, f"what answers in its place is not it: {error}") from error
+        if not isinstance(welcome, Welcome):
+            raise self._not_understood()
         return welcome
+
+    def _exchange_proofs(self, deadline: float) -> None:
+        """Believe nothing, and say nothing that matters, before the broker has proven itself."""
+        side = ClientSide(self.token)
+        self._send(side.greeting)
+        greeting = self._receive_exactly(GREETING_BYTES, deadline)
+        read_greeting(greeting)
+        self._send(side.prove(greeting, self._receive_exactly(PROOF_BYTES, deadline)))
+
+    def _receive_exactly(self, count: int, deadline: float) -> bytes:
+        received = b""
+        while len(received) < count:
+            self._wait(deadline)
+            try:
+                data = self._sock.recv(count - len(received))
+            except OSError as error:
+                raise self._lost(error) from error
+            if not data:
+                raise self._closed()
+            received += data
+        return received
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for use in a selector."""
@@ -110,9 +187,12 @@ class Connection:
         Raises:
             BrokerLost: The broker is gone.
         """
+        self._send(frame(message))
+
+    def _send(self, data: bytes | bytearray) -> None:
         try:
             failpoints.point("client.before_send")
-            self._sock.sendall(frame(message))
+            self._sock.sendall(data)
             failpoints.point("client.after_send")
         except OSError as error:
             raise self._lost(error) from error
@@ -156,7 +236,7 @@ class Connection:
             heard.append(self._checked(self._inbox.popleft()))
         return heard
 
-    def ask(self, make: Any, *args: Any) -> Any:
+    def ask(self, make: Any, *args: Any, kind: Any = Any) -> Any:
         """Send a numbered request and return the value of its answer.
 
         Only for connections on which nothing but answers arrive.
@@ -164,6 +244,7 @@ class Connection:
         Args:
             make: The request's class; its first field is the number.
             args: Its other fields.
+            kind: The type of the answer's value.
         """
         with self.conversation:
             self._seq += 1
@@ -171,7 +252,13 @@ class Connection:
             while True:
                 message = self.receive()
                 if isinstance(message, Answer) and message.seq == self._seq:
-                    return message.value
+                    return self._converted(message.value, kind)
+
+    def _converted(self, value: Any, kind: Any) -> Any:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.MsgspecError as error:
+            raise self._not_understood() from error
 
     def interrupted(self, error: BaseException) -> None:
         """Make an end if an exception from elsewhere struck this process in mid-conversation.
@@ -229,8 +316,19 @@ class Connection:
 
     def _feed(self, data: bytes) -> None:
         if not data:
-            raise _gone(self.name, self.token, "it closed the connection")
-        self._inbox += self._reader.feed(data)
+            raise self._closed()
+        try:
+            self._inbox += self._reader.feed(data)
+        except NotUnderstood as error:
+            raise self._not_understood() from error
+
+    def _closed(self) -> PersistqError:
+        return _gone(self.name, self.token, "it closed the connection")
+
+    def _not_understood(self) -> BrokerLost:
+        """Return what to raise when the broker makes no sense; nothing more is asked of it."""
+        self.tear()
+        return BrokerLost(self.name, "it said something that is not understood")
 
     def _lost(self, error: OSError) -> PersistqError:
         if self._torn:
@@ -243,12 +341,12 @@ class Connection:
         Nothing is taken off the stream, which other threads may read.
         """
         messages: list[BrokerMessage] = list(self._inbox)
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, NotUnderstood):
             data = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT | socket.MSG_PEEK)
             messages += self._reader.preview(data)
         for message in messages:
             if isinstance(message, Refused):
-                self._note(refusal(message))
+                self._note(self._refusal(message))
         return self._last_words
 
     def _note(self, error: PersistqError) -> None:
@@ -260,25 +358,26 @@ class Connection:
     def _checked(self, message: BrokerMessage) -> BrokerMessage:
         if not isinstance(message, Refused):
             return message
-        error = refusal(message)
+        error = self._refusal(message)
         self._note(error)
         raise error
 
+    def _refusal(self, message: Refused) -> PersistqError:
+        """Return the error that a refusal stands for."""
+        kind = getattr(errors, message.error, None)
+        try:
+            if isinstance(kind, type) and issubclass(kind, PersistqError):
+                return kind(*message.args)
+        except (TypeError, ValueError):
+            pass
+        return self._not_understood()
 
-def _connect(handle: Handle) -> socket.socket:
-    address = handle.address
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    roomy(sock)
-    try:
-        failpoints.point("client.before_connect")
-        sock.connect("\0" + address[1:] if address.startswith("@") else address)
-    except OSError as error:
-        sock.close()
-        raise _gone(handle.name, handle.token, error.strerror or str(error)) from error
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+
+def _other_release(error: OtherProtocol) -> str:
+    return (
+        f"its broker cannot be understood: {error}; use one release for both, or wait until that "
+        "run is over, and start this program again"
+    )
 
 
 def _gone(name: str, token: str, reason: str) -> PersistqError:
@@ -292,12 +391,6 @@ def _gone(name: str, token: str, reason: str) -> PersistqError:
 def all_last_words() -> frozenset[str]:
     """Return the errors of the journal with which brokers have left this process so far."""
     return frozenset(_last_words)
-
-
-def refusal(message: Refused) -> PersistqError:
-    """Return the error that a refusal stands for."""
-    kind: type[PersistqError] = getattr(errors, message.error)
-    return kind(*message.args)
 
 
 def _drop_in_child() -> None:

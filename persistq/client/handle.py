@@ -15,12 +15,13 @@ class Handle:
     Attributes:
         name: The load's name.
         journal: Path of the journal, for the fence beside it and for messages.
-        address: The broker's socket; ``@`` stands for the abstract name space.
-        token: Proves that this process may connect.
+        address: The directory of the broker's socket.
+        token: The secret of the run, which both ends of a connection prove to know.
         family: The program that opened the load.
         opener: Process id of that program.
         queue_id: The queue that is meant.
         ack_interval: How long finished work may stay unreported, in seconds.
+        patience: Longest wait for the broker to take a connection, in seconds.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Handle:
     opener: int
     queue_id: int
     ack_interval: float
+    patience: float = 30.0
 
     def on(self, queue_id: int) -> Handle:
         """Return a handle of the same run for another queue."""

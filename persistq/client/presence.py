@@ -12,8 +12,6 @@ from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
-import msgspec
-
 from persistq.broker.wire import Answer, Farewell, QueueSizes, Role, Sizes
 from persistq.client.connection import Connection, all_last_words
 from persistq.client.consumer import Consumer
@@ -90,17 +88,18 @@ class Presence:
         """The getting connection, if this process has one."""
         return self._consumer
 
-    def ask(self, request: Any, *args: Any) -> Any:
+    def ask(self, request: Any, *args: Any, kind: Any = Any) -> Any:
         """Make a request that is answered soon; requests of several threads take turns."""
         with self._lock:
             if self._control is None:
                 self._control, _ = Connection.dial(self.handle, Role.CONTROL)
                 self._leave_at_exit()
-            return self._control.ask(request, *args)
+            return self._control.ask(request, *args, kind=kind)
 
     def sizes(self) -> list[QueueSizes]:
         """Return the counters of all queues of the load."""
-        return msgspec.convert(self.ask(Sizes), list[QueueSizes])
+        sizes: list[QueueSizes] = self.ask(Sizes, kind=list[QueueSizes])
+        return sizes
 
     def drop_consumer(self, *, farewell: bool = True) -> None:
         """Stop getting; what was got and not finished goes to others."""
@@ -215,7 +214,8 @@ def sizes_of_run(handle: Handle) -> list[QueueSizes]:
     """Return the counters of all queues of a load, over a connection of its own."""
     connection, _ = Connection.dial(handle, Role.CONTROL)
     try:
-        return msgspec.convert(connection.ask(Sizes), list[QueueSizes])
+        sizes: list[QueueSizes] = connection.ask(Sizes, kind=list[QueueSizes])
+        return sizes
     finally:
         connection.close()
 

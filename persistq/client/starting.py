@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import socket
 import subprocess
 import sys
@@ -22,7 +23,15 @@ from persistq import failpoints
 from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
-from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
+from persistq.endpoint import place_of
+from persistq.errors import (
+    BrokerLost,
+    BrokerSilent,
+    JournalBusy,
+    JournalUnavailable,
+    PersistqError,
+    RunEnded,
+)
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 from persistq.streams import end_truthfully, fill_descriptors
 
@@ -59,7 +68,7 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
 
     Raises:
         JournalBusy: A pipeline of this name is running.
-        JournalError: The journal cannot be used.
+        JournalError: The journal cannot be used, or its live broker does not answer.
         BrokerLost: The broker did not start.
     """
     fill_descriptors()
@@ -67,7 +76,8 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return _attach(opening, ack_interval) or _start(opening, ack_interval, timeout)
+            attached = _attach(opening, ack_interval, timeout)
+            return attached or _start(opening, ack_interval, timeout)
         except _BetweenTwoRuns as passing:
             if time.monotonic() >= deadline:
                 raise passing.error from None
@@ -86,7 +96,7 @@ class _BetweenTwoRuns(Exception):
         self.error = error
 
 
-def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
+def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun | None:
     """Join the live broker; None if there is none that answers."""
     lock = lock_path(opening.path)
     holder = holder_of(lock)
@@ -96,9 +106,11 @@ def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
     # What a live program works on is not abandoned behind its back.
     if foreign or opening.fresh:
         raise JournalBusy(opening.path, holder.pid, holder.host)
-    handle = _handle(opening, holder, ack_interval)
+    handle = _handle(opening, holder, ack_interval, timeout)
     try:
         anchor, welcome = Connection.dial(handle, Role.ANCHOR)
+    except BrokerSilent as silent:
+        raise JournalUnavailable(opening.path, _silence(holder, silent.seconds)) from silent
     except BrokerLost:
         return None
     except RunEnded as ended:
@@ -106,23 +118,37 @@ def _attach(opening: Opening, ack_interval: float) -> OpenedRun | None:
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
 
 
+def _silence(holder: Holder, seconds: float) -> str:
+    pid = holder.pid
+    return (
+        f"its broker, process {pid}, has not answered within {seconds:g} s: if it is stopped, let "
+        f"it go on (kill -CONT {pid}) or end it (kill -KILL {pid}); then run the script again"
+    )
+
+
 def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     try:
         failpoints.point("client.before_start_broker")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            broker = _spawn(opening, theirs)
+            broker = _spawn(theirs)
     except OSError as error:
         raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
     anchor = Connection(ours, opening.name, opening.token)
-    hello = Hello(opening.token, os.getpid(), opening.family, Role.ANCHOR)
+    hello = Hello(os.getpid(), opening.family, Role.ANCHOR)
+    patience = timeout + opening.fence_timeout
+    deadline = time.monotonic() + patience
     try:
         failpoints.point("client.after_start_broker")
-        welcome = anchor.greet(hello, timeout + opening.fence_timeout)
-        holder = _published(opening, anchor)
+        _hand_over(opening, broker, deadline)
+        welcome = anchor.greet(opening.path, hello, patience, deadline)
+        holder = _published(opening, anchor, timeout)
     except JournalBusy as busy:
         _discard(anchor, broker)
         raise _BetweenTwoRuns(busy) from busy
+    except (BrokerSilent, TimeoutError) as silent:
+        _discard(anchor, broker)
+        raise BrokerLost(opening.name, f"it has not come up within {patience:g} s") from silent
     except BrokerLost as lost:
         reason = f"it ended at start with exit code {_discard(anchor, broker)}"
         raise BrokerLost(opening.name, reason) from lost
@@ -132,16 +158,20 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     except BaseException:
         _discard(anchor, broker)
         raise
-    handle = _handle(opening, holder, ack_interval)
+    handle = _handle(opening, holder, ack_interval, timeout)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, broker)
 
 
-def _published(opening: Opening, anchor: Connection) -> Holder:
-    """Return where the broker listens; it has published that before it answered."""
+def _published(opening: Opening, anchor: Connection, timeout: float) -> Holder:
+    """Return where the broker listens; it has published that before it answered.
+
+    Raises:
+        TimeoutError: Its lock file was taken away.
+    """
     holder = holder_of(lock_path(opening.path))
     while holder is None:
         # So it is about to leave, and its last words, or the end of the stream, say why.
-        anchor.receive()
+        anchor.receive(timeout)
     return holder
 
 
@@ -156,16 +186,17 @@ def _discard(anchor: Connection, broker: subprocess.Popen[bytes]) -> int:
         return broker.wait()
 
 
-def _handle(opening: Opening, holder: Holder, ack_interval: float) -> Handle:
+def _handle(opening: Opening, holder: Holder, ack_interval: float, patience: float) -> Handle:
     return Handle(
         opening.name,
         opening.path,
-        holder.address,
+        str(place_of(opening.path, holder.address)),
         holder.token,
         opening.family,
         os.getpid(),
         0,
         ack_interval,
+        patience,
     )
 
 
@@ -174,7 +205,7 @@ def _handle(opening: Opening, holder: Holder, ack_interval: float) -> Handle:
 _KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
-def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
     # the standard library; persistq itself may come from a checkout, so its place goes last.
@@ -183,16 +214,30 @@ def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
         f"import sys; sys.path.append({home!r}); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
-    broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and code
         [sys.executable, "-P", "-c", code, str(descriptor)],
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
         env=_KEEPING_MEMORY | os.environ,
     )
+
+
+def _hand_over(opening: Opening, broker: subprocess.Popen[bytes], deadline: float) -> None:
+    """Tell a broker what to open; one that has ended will be found gone.
+
+    Raises:
+        TimeoutError: It does not read, and the pipe holds no more.
+    """
     assert broker.stdin is not None
     with contextlib.suppress(BrokenPipeError), broker.stdin as stdin:
-        stdin.write(msgspec.json.encode(opening))
-    return broker
+        os.set_blocking(stdin.fileno(), False)
+        poller = select.poll()
+        poller.register(stdin, select.POLLOUT)
+        text = memoryview(msgspec.json.encode(opening))
+        while text:
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError
+            text = text[os.write(stdin.fileno(), text) :]
 
 
 def new_token() -> str:

@@ -16,7 +16,7 @@ def hold(ledger: Ledger) -> RunLock:
     """Hold a journal as a live broker would."""
     lock = RunLock(lock_path(ledger.journal.path))
     assert lock.acquire()
-    lock.publish(Holder(os.getpid(), os.uname().nodename, "pipeline", "@nowhere", "token", 0.0))
+    lock.publish(Holder(os.getpid(), os.uname().nodename, "pipeline", "work.broker", "token", 0.0))
     return lock
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from persistq.endpoint import SOCKET, place_of
 from persistq.runlock import holder_of
 
 from .evidence import EFFECTS, FAULTS, PUTS
@@ -40,7 +41,7 @@ class Leftovers:
     def watch(self) -> None:
         """Note where the present broker listens, if it does."""
         if (holder := holder_of(self._home / LOCK)) is not None:
-            self._addresses.add(holder.address)
+            self._addresses.add(str(place_of(str(self._home / LOCK), holder.address) / SOCKET))
 
     def found(self) -> dict[str, list[str]]:
         """Return what is left after a while, by kind."""
@@ -56,8 +57,7 @@ class Leftovers:
         return dict(zip(KINDS, (processes, sorted(self._sockets()), files), strict=True))
 
     def _sockets(self) -> set[str]:
-        bound = {line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines()}
-        return {address for address in self._addresses if address in bound or _is_socket(address)}
+        return {address for address in self._addresses if _is_socket(address)}
 
     def _strange_files(self) -> Iterator[Path]:
         for path in self._home.iterdir():

@@ -28,6 +28,7 @@ PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
 GROUND = "tests/ground/"
+STRANGERS = "tests/strangers/"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 
@@ -198,10 +199,45 @@ MUTANTS = [
     ),
     Mutant(
         "lets in who does not know the token",
-        "persistq/broker/server.py",
-        "        if not secrets.compare_digest(",
-        "        if not secrets and secrets.compare_digest(",
-        (f"{QUEUE}test_deaths.py::test_client_without_the_token_gets_nothing",),
+        "persistq/handshake.py",
+        '        _require(proof, _proof(b"client", self._token, self._client, self._greeting))\n',
+        "",
+        (f"{STRANGERS}test_getting_in.py::test_client_without_the_token_gets_nothing",),
+    ),
+    Mutant(
+        "believes a broker that does not know the token",
+        "persistq/handshake.py",
+        '        _require(proof, _proof(b"broker", self._token, self.greeting, greeting))\n',
+        "",
+        (f"{STRANGERS}test_getting_in.py::test_impostor_is_told_nothing",),
+    ),
+    Mutant(
+        "makes the same proof for both sides",
+        "persistq/handshake.py",
+        "side + client + broker",
+        "client + broker",
+        (f"{STRANGERS}test_getting_in.py::test_proof_cannot_be_sent_back",),
+    ),
+    Mutant(
+        "talks to whoever listens",
+        "persistq/endpoint.py",
+        "    if not is_trusted(uid := uid_of_peer(sock)):\n",
+        "    if (uid := uid_of_peer(sock)) == -1:\n",
+        (f"{STRANGERS}test_getting_in.py::test_listener_of_another_user_is_refused",),
+    ),
+    Mutant(
+        "lets a process of another user in",
+        "persistq/broker/arrivals.py",
+        "            known = is_trusted(uid_of_peer(sock))\n",
+        "            known = uid_of_peer(sock) >= 0\n",
+        (f"{STRANGERS}test_getting_in.py::test_client_of_another_user_is_turned_away",),
+    ),
+    Mutant(
+        "enters a directory that others can enter",
+        "persistq/endpoint.py",
+        "    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):\n",
+        "    if found.st_mode & stat.S_IFSOCK == stat.S_IFSOCK:\n",
+        (f"{STRANGERS}test_getting_in.py::test_directory_that_others_can_enter_is_refused",),
     ),
     Mutant(
         "says that something is journaled before it is",

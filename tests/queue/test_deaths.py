@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue as stdlib
 import signal
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.context import BaseContext
@@ -15,13 +14,10 @@ import pytest
 from actors import iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
-from persistq.broker.framing import frame
-from persistq.broker.wire import Put
 from persistq.errors import JournalUnavailable
 from persistq.fence import fence_path
 from persistq.items import FailureKind
 from persistq.journal.outstanding import JournalReader
-from persistq.runlock import holder_of, lock_path
 
 Any_ = Callable[..., Any]
 
@@ -182,70 +178,6 @@ def test_stopped_waiter_does_not_block_others(open_queue: Any_, actor: Any_) -> 
     assert queue.get() == "first"
     queue.task_done()
     assert queue.get() is DONE
-
-
-def raw_client(queue: Any) -> socket.socket:
-    """Connect to a queue's broker without its protocol."""
-    address = holder_of(lock_path(queue.journal)).address
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(30)
-    client.connect(address.replace("@", "\0", 1))
-    return client
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [
-        b"",
-        b"\0\0",
-        b"\0\0\0\x64half a frame",
-        b"\0\0\0\x03abc",
-        b"\xff\xff\xff\xff",
-        b"GET / HTTP/1.1\r\n\r\n",
-        frame(Put(1, b"\0", [b"1"])),
-    ],
-)
-def test_stranger_does_not_block_others(open_queue: Any_, noise: bytes) -> None:
-    """A client that sends half a frame, or nonsense, is not heeded; the queue goes on."""
-    queue = open_queue()
-    with raw_client(queue) as client:
-        client.sendall(noise)
-        queue.put("work")
-        assert queue.get() == "work"
-        queue.task_done()
-    queue.close()
-    assert queue.get() is DONE
-    assert queue.qsize() == 0
-
-
-def test_client_without_the_token_gets_nothing(open_queue: Any_) -> None:
-    """A wrong token ends the connection without a word, whatever follows it."""
-    from persistq.broker.wire import Flush, Hello, Role, Take
-
-    queue = open_queue()
-    queue.put("secret")
-    queue.flush()
-    with raw_client(queue) as client:
-        hello = frame(Hello("wrong", os.getpid(), "family", Role.CONSUMER, 1))
-        client.sendall(hello + frame(Take(1, 0)) + frame(Put(1, b"\0", [b"1"])) + frame(Flush(1)))
-        assert client.recv(1) == b""
-    assert [*queue.outstanding()] == ["secret"]
-
-
-def test_half_a_put_is_no_put(open_queue: Any_) -> None:
-    """A producer that dies in the middle of a message leaves no part of it."""
-    from persistq.broker.wire import Hello, Role
-
-    queue = open_queue()
-    handle = queue._presence.handle
-    hello = Hello(handle.token, os.getpid(), handle.family, Role.PRODUCER, handle.queue_id)
-    whole = frame(Put(handle.queue_id, b"\0\0", [b'"whole"', b'"too"']))
-    half = frame(Put(handle.queue_id, b"\0", [b'"half, and never more"']))[:-3]
-    with raw_client(queue) as client:
-        client.sendall(frame(hello) + whole + half)
-        client.recv(1)
-    queue.close()
-    assert iterate(queue) == ["whole", "too"]
 
 
 def test_producer_killed_midway_leaves_a_prefix(open_queue: Any_, actor: Any_) -> None:

@@ -29,6 +29,7 @@ from persistq.broker.wire import (
     Take,
 )
 from persistq.fence import Fence, Post, fence_path
+from persistq.handshake import GREETING_BYTES, ClientSide
 from persistq.journal.sqlite import open_journal
 
 WORKER = 4_711
@@ -69,8 +70,13 @@ class Stage:
         """Return a client's end, introduced and welcomed."""
         ours, theirs = socket.socketpair()
         ours.settimeout(30)
-        self.broker._adopt(theirs)
-        tell(ours, Hello("token", pid, FAMILY, role, self.queue_id))
+        self.broker._arrivals.admit(theirs)
+        side = ClientSide("token")
+        ours.sendall(side.greeting)
+        self.turn()
+        answer = ours.recv(1 << 16)
+        ours.sendall(side.prove(answer[:GREETING_BYTES], answer[GREETING_BYTES:]))
+        tell(ours, Hello(pid, FAMILY, role, self.queue_id))
         self.turn()
         hear(ours)
         return ours
@@ -113,7 +119,8 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
     """How a worker ended is kept with its failure, though its last words are read first."""
     anchor = stage.connect(Role.ANCHOR, os.getpid())
     worker = stage.connect(Role.CONSUMER, WORKER)
-    tell(anchor, Put(stage.queue_id, b"\0", [b"1"]))
+    producer = stage.connect(Role.PRODUCER, os.getpid())
+    tell(producer, Put(stage.queue_id, b"\0", [b"1"]))
     tell(worker, Take(Patience.WAIT, 0))
     stage.turn()
     [window] = hear(worker)
@@ -130,3 +137,4 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
     assert stage.rows("SELECT kind, exit_code, peak_rss FROM failure") == [("crash", 7, 123)]
     assert stage.rows("SELECT ending FROM worker") == [("exit code 7",)]
     anchor.close()
+    producer.close()

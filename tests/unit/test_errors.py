@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[tuple[Any, ...], int, type[BaseException]]] = {
     "LoadUnfinished": (("sales", "interrupted", 130), 130, PersistqError),
     "ItemsFailed": (("sales", 2), 6, PersistqError),
     "BrokerLost": (("sales", "Broken pipe"), 3, ConnectionError),
+    "BrokerSilent": (("sales", 30), 3, errors.BrokerLost),
     "RunEnded": (("sales", 4711), 3, PersistqError),
     "JournalError": (PATH, 4, PersistqError),
     "JournalMissing": (PATH, 4, errors.JournalError),

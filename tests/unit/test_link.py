@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from persistq.broker import link as limits
-from persistq.broker.framing import FrameReader, frame, from_broker
+from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.broker.link import Link
 from persistq.broker.wire import Answer, GiveBack, Hello, Role
 
-HELLO = Hello("token", 1, "family", Role.CONSUMER)
+HELLO = Hello(1, "family", Role.CONSUMER)
 Pair = tuple[Link, socket.socket]
 
 
@@ -60,7 +60,7 @@ def test_busy_client_leaves_room_for_others(pair: Pair, monkeypatch: pytest.Monk
     monkeypatch.setattr(limits, "READ_BYTES", 7)
     monkeypatch.setattr(limits, "READS_PER_TURN", 1000)
     link, client = pair
-    link.hello = HELLO
+    link.accept(HELLO)
     client.sendall(b"".join(map(frame, reports(100))))
     first = link.receive()
     assert limits.MESSAGES_PER_TURN <= len(first) < 2 * limits.MESSAGES_PER_TURN
@@ -73,7 +73,7 @@ def test_everything_that_has_arrived_means_by_now(
     """Looking for all of it comes to an end though the client goes on sending."""
     monkeypatch.setattr(limits, "READ_BYTES", 7)
     link, client = pair
-    link.hello = HELLO
+    link.accept(HELLO)
     client.sendall(b"".join(map(frame, reports(50))))
     feed = link._reader.feed
 
@@ -104,6 +104,6 @@ def test_stranger_who_does_not_introduce_himself_is_dropped(pair: Pair) -> None:
     """Memory is not for everybody who finds the socket."""
     link, client = pair
     client.settimeout(0)
-    client.send(b"\x7f\xff\xff\xff" + b"x" * limits.GREETING_BYTES_MAX)
-    assert link.receive() == []
-    assert link.gone
+    client.send(b"\x7f\xff\xff\xff")
+    with pytest.raises(NotUnderstood):
+        link.receive()

@@ -16,7 +16,7 @@ import pytest
 from persistq.runlock import Holder, RunLock, holder_of, is_held, lock_path
 
 FORK = multiprocessing.get_context("fork")
-HOLDER = Holder(4711, "host", "queue", "@address", "token", time.time())
+HOLDER = Holder(4711, "host", "queue", "work.broker", "token", time.time())
 
 
 def keep(pipe: Connection, path: Path) -> None:

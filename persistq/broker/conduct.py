@@ -1,0 +1,154 @@
+"""What a client may say, and when: looked at before a message is acted on.
+
+A client is a process of the same user, and may still be of another mind, out of step or broken. No
+message that passes here makes a handler of the broker raise; so what a handler raises is an error
+of the journal or our own, and ends the broker, and what is raised here ends one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from persistq.broker import wire
+from persistq.broker.link import Link
+from persistq.broker.session import Session
+from persistq.broker.wire import Role
+from persistq.journal.base import RunResult
+
+PAGE_ITEMS_MAX: Final = 100_000
+PID_MAX: Final = 2**31 - 1
+NUMBER_MAX: Final = 2**62
+SECONDS_MAX: Final = 1e15
+
+Rule = Callable[[Session, Link, Any], bool]
+
+
+class Misbehaviour(Exception):
+    """A client has said something that it may not say, or not now."""
+
+
+def require(session: Session, link: Link, message: wire.ClientMessage) -> None:
+    """Look whether a client may say this.
+
+    Raises:
+        Misbehaviour: It may not.
+    """
+    roles, rule = RULES[type(message)]
+    if link.role not in roles or (rule is not None and not rule(session, link, message)):
+        raise Misbehaviour(f"{type(message).__name__} of {link.role}")
+
+
+def _hello(session: Session, _: Link, hello: wire.Hello) -> bool:
+    known = hello.role is not Role.CONSUMER or hello.queue_id in session.scheduler.lanes
+    return known and 0 < hello.pid <= PID_MAX
+
+
+def _put(session: Session, _: Link, put: wire.Put) -> bool:
+    return _is_first(session, put.queue_id) and _match(put.codecs, put.payloads)
+
+
+def _offer(session: Session, _: Link, offer: wire.Offer) -> bool:
+    possible = 0 <= offer.codec <= 255 and offer.maxsize > 0
+    return possible and _is_first(session, offer.queue_id)
+
+
+def _seal(session: Session, _: Link, seal: wire.Seal) -> bool:
+    return _is_first(session, seal.queue_id)
+
+
+def _done(session: Session, link: Link, done: wire.Done) -> bool:
+    return _is_duration(done.busy) and all(
+        _match(outputs.codecs, outputs.payloads) and _takes_outputs(session, link, done, outputs)
+        for outputs in done.outputs
+    )
+
+
+def _failed(_: Session, __: Link, failed: wire.Failed) -> bool:
+    return failed.retry_after is None or _is_duration(failed.retry_after)
+
+
+def _of_queue(session: Session, _: Link, message: wire.Join | wire.Release) -> bool:
+    return message.queue_id in session.scheduler.lanes
+
+
+def _page(session: Session, _: Link, page: wire.Page) -> bool:
+    known = page.queue_id in session.scheduler.lanes
+    return known and 0 <= page.after_id <= NUMBER_MAX and 0 < page.limit <= PAGE_ITEMS_MAX
+
+
+def _watch(_: Session, __: Link, watch: wire.Watch) -> bool:
+    return _is_duration(watch.interval)
+
+
+def _overdue(_: Session, __: Link, overdue: wire.Overdue) -> bool:
+    return _is_duration(overdue.limit)
+
+
+def _obituary(_: Session, __: Link, obituary: wire.Obituary) -> bool:
+    numbers = obituary.pid, obituary.exit_code, obituary.signal, obituary.peak_rss
+    return all(-NUMBER_MAX <= number <= NUMBER_MAX for number in numbers)
+
+
+def _farewell(_: Session, link: Link, farewell: wire.Farewell) -> bool:
+    if not farewell.result:
+        return True
+    return link.role is Role.ANCHOR and farewell.result in {result.value for result in RunResult}
+
+
+def _is_first(session: Session, queue_id: int) -> bool:
+    """Return whether a queue is the one that takes what comes from outside."""
+    return queue_id == session.first_queue
+
+
+def _takes_outputs(session: Session, link: Link, done: wire.Done, outputs: wire.Outputs) -> bool:
+    """Return whether another stage may still get items from this consumer.
+
+    Outputs of items that are not the consumer's any more do not count, and break no rule.
+    """
+    lanes, consumer = session.scheduler.lanes, session.scheduler.consumers[link.number]
+    queue_id = outputs.queue_id
+    if queue_id not in lanes or queue_id in {session.first_queue, consumer.queue_id}:
+        return False
+    sealed = lanes[queue_id].row.sealed_total is not None
+    return not (sealed and consumer.held.keys() >= set(done.item_ids))
+
+
+def _match(codecs: bytes, payloads: Sequence[bytes]) -> bool:
+    return len(codecs) == len(payloads)
+
+
+def _is_duration(seconds: float) -> bool:
+    return 0.0 <= seconds <= SECONDS_MAX
+
+
+_ANCHOR: Final = frozenset({Role.ANCHOR})
+_PRODUCER: Final = frozenset({Role.PRODUCER})
+_CONSUMER: Final = frozenset({Role.CONSUMER})
+_CONTROL: Final = frozenset({Role.CONTROL})
+_NOBODY_YET: Final[frozenset[Role | None]] = frozenset({None})
+
+RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
+    wire.Hello: (_NOBODY_YET, _hello),
+    wire.Farewell: (frozenset(Role), _farewell),
+    wire.Cancel: (_PRODUCER | _CONSUMER, None),
+    wire.Put: (_PRODUCER, _put),
+    wire.Offer: (_PRODUCER, _offer),
+    wire.Take: (_CONSUMER, None),
+    wire.Done: (_CONSUMER, _done),
+    wire.Failed: (_CONSUMER, _failed),
+    wire.Dropped: (_CONSUMER, None),
+    wire.GiveBack: (_CONSUMER, None),
+    wire.Flush: (_CONSUMER | _CONTROL, None),
+    wire.Seal: (_CONTROL, _seal),
+    wire.Fail: (_CONTROL, None),
+    wire.Halt: (_CONTROL, None),
+    wire.Join: (_CONTROL, _of_queue),
+    wire.Sizes: (_CONTROL, None),
+    wire.Page: (_CONTROL, _page),
+    wire.Release: (_CONTROL, _of_queue),
+    wire.Watch: (_ANCHOR, _watch),
+    wire.Overdue: (_ANCHOR, _overdue),
+    wire.Obituary: (_ANCHOR, _obituary),
+}
+"""Who may say what; and what must be true of it."""

@@ -1,0 +1,212 @@
+"""Where a broker listens: a socket in a directory that is its user's alone.
+
+The directory lies beside the journal, so whoever sees the journal finds its broker, whatever the
+environment says about temporary files. A socket's path has about a hundred bytes; longer ones are
+reached through the descriptor of the directory. Where that is impossible, or the file system knows
+no sockets, a short directory for temporary files serves instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from persistq.peers import is_trusted, uid_of_peer
+
+SOCKET: Final = "socket"
+BACKLOG: Final = 1024
+PATH_BYTES_MAX: Final = 103
+"""The longest path of a socket on macOS; Linux takes four bytes more."""
+
+RETRY_S: Final = 0.01
+DESCRIPTORS: Final = Path("/proc/self/fd")
+
+_NO_SOCKETS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENXIO}
+
+
+class NotPrivate(Exception):
+    """A broker's directory, or who listens there, is somebody else's."""
+
+
+class _Unsuitable(OSError):
+    """No socket can be made, or reached, at this place."""
+
+
+def directory_of(journal: str) -> Path:
+    """Return where the broker of a journal listens, if it can."""
+    return Path(journal).with_suffix(".broker")
+
+
+def place_of(journal: str, address: str) -> Path:
+    """Return the directory that an address means, by whichever path the journal is reached."""
+    return Path(journal).parent / address
+
+
+class Endpoint:
+    """A listening socket and its directory.
+
+    Args:
+        directory: The directory, which is made, and removed by `close`.
+
+    Attributes:
+        listener: The socket.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        remove(directory)
+        directory.mkdir(mode=0o700)
+        # Whatever the umask.
+        directory.chmod(0o700)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _reachable(directory) as path:
+                _bind(self.listener, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Listen no more, and leave nothing behind."""
+        self.listener.close()
+        with contextlib.suppress(OSError):
+            remove(self._directory)
+
+
+def addresses(journal: str) -> Iterator[str]:
+    """Yield where to listen, best place first.
+
+    Crash: a place beside the journal is known to everybody; say where another one is going to be
+    before it is made, so that it can be removed after a crash.
+    """
+    yield directory_of(journal).name
+    name = f"persistq-{secrets.token_hex(8)}"
+    with contextlib.suppress(OSError):
+        yield str(Path(tempfile.gettempdir()).absolute() / name)
+    yield f"/tmp/{name}"  # noqa: S108 - the name is random, the directory for us alone
+
+
+def listen(journal: str, address: str) -> Endpoint | None:
+    """Listen at an address; None if no socket can be made there, or none that is private.
+
+    Crash: the directory and its socket are left over; `remove` takes them away.
+
+    Raises:
+        OSError: Another reason.
+    """
+    try:
+        return Endpoint(place_of(journal, address))
+    except (_Unsuitable, NotPrivate):
+        return None
+
+
+def remove(directory: Path) -> None:
+    """Remove what a broker has left that is dead; what is not a broker's stays.
+
+    Raises:
+        OSError: Something else lies there.
+    """
+    try:
+        place = _opened(directory)
+    except FileNotFoundError:
+        return
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.stat(SOCKET, dir_fd=place, follow_symlinks=False).st_mode):
+                os.unlink(SOCKET, dir_fd=place)
+    finally:
+        os.close(place)
+    directory.rmdir()
+
+
+def connect(sock: socket.socket, directory: Path, deadline: float) -> None:
+    """Connect to the broker that listens in a directory.
+
+    Args:
+        sock: The socket; it stays blocking.
+        directory: The directory.
+        deadline: Until when to try, on the monotonic clock.
+
+    Raises:
+        NotPrivate: The directory or the listener is not this user's, or others can get in.
+        TimeoutError: It could not be done in time.
+        OSError: Nobody listens there.
+    """
+    with _reachable(directory) as path:
+        while not _connected(sock, path):
+            # The line of those who wait to be accepted is full.
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            time.sleep(RETRY_S)
+    if not is_trusted(uid := uid_of_peer(sock)):
+        raise NotPrivate(f"a process of user {uid} listens in its place")
+
+
+def _connected(sock: socket.socket, path: str) -> bool:
+    sock.setblocking(False)
+    try:
+        sock.connect(path)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno != errno.EISCONN:
+            raise
+    finally:
+        sock.setblocking(True)
+    return True
+
+
+def _bind(listener: socket.socket, path: str) -> None:
+    try:
+        listener.bind(path)
+    except OSError as error:
+        if error.errno in _NO_SOCKETS:
+            raise _Unsuitable(*error.args) from error
+        raise
+    Path(path).chmod(0o600)
+    listener.listen(BACKLOG)
+
+
+@contextlib.contextmanager
+def _reachable(directory: Path) -> Iterator[str]:
+    """Give a path of the socket that is short enough, in the directory that was looked at.
+
+    Raises:
+        NotPrivate: Others than this user, or root, can get into the directory.
+        _Unsuitable: There is no such path.
+    """
+    place = _opened(directory)
+    try:
+        _require_private(directory, os.fstat(place))
+        yield _short(directory, place)
+    finally:
+        os.close(place)
+
+
+def _short(directory: Path, place: int) -> str:
+    if DESCRIPTORS.exists():
+        return f"{DESCRIPTORS}/{place}/{SOCKET}"
+    path = str(directory / SOCKET)
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise _Unsuitable(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+    return path
+
+
+def _opened(directory: Path) -> int:
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _require_private(directory: Path, found: os.stat_result) -> None:
+    if not is_trusted(found.st_uid):
+        raise NotPrivate(f"{directory} belongs to user {found.st_uid}")
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NotPrivate(f"others can get into {directory}")
