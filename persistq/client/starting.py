@@ -23,6 +23,7 @@ from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded
+from persistq.ownership import require_own
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 
 RETRY_S = 0.02
@@ -61,6 +62,8 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
         JournalError: The journal cannot be used.
         BrokerLost: The broker did not start.
     """
+    # Before a word of its files is believed: the address in a stranger's lock is the stranger's.
+    require_own(Path(opening.path))
     deadline = time.monotonic() + timeout
     while True:
         try:
