@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from persistq.errors import JournalUnavailable
+from persistq.ownership import open_own
 from persistq.processes import lives
 
 SLOTS = 4096
@@ -38,7 +39,7 @@ def fence_path(journal: str) -> Path:
 
 
 def _open(path: Path) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = open_own(path, os.O_RDWR | os.O_CREAT)
     if os.fstat(file).st_size < _FILE_BYTES:
         os.ftruncate(file, _FILE_BYTES)
     return file

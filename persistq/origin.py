@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOT_REPEATED = frozenset(
-    {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT", "FAILPOINT_HITS"}
+    {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "TRUST_OWNER", "FAILPOINT", "FAILPOINT_HITS"}
 )
 """Settings that belong to one start, or that ``persistq resume`` decides."""
 

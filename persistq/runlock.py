@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from persistq.ownership import open_own
+
 
 def lock_path(journal: str) -> Path:
     """Return the run lock's file of a journal file."""
@@ -57,7 +59,7 @@ class RunLock:
 
         Crash: the kernel releases the lock.
         """
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_own(self.path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -92,7 +94,7 @@ def holder_of(path: Path) -> Holder | None:
 def is_held(path: Path) -> bool:
     """Return whether a live process holds the lock at this moment."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_own(path, os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -9,6 +9,7 @@ that documents them.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,14 @@ class Settings(BaseSettings):
         description="Directory of the journals, one file per name; a relative one is relative to "
         "the current directory, and it is made when first needed. It must be on a local disk, "
         "because SQLite's locks do not hold on network file systems.",
+    )
+    trust_owner: str | None = Field(
+        None,
+        description="Numbers of users, separated by commas, whose journals are used as if they "
+        "were one's own, for example by root in a container that works on a user's directory. "
+        "Whoever can write a journal can make this program run whatever he wants, also by "
+        "`persistq resume`. Only one's own journals and root's are trusted otherwise. It is taken "
+        "from the environment alone, because files in a directory may be the stranger's too.",
     )
     durability: Literal["normal", "full"] = Field(
         "normal",
@@ -252,6 +261,13 @@ class Settings(BaseSettings):
         halt_rule(value)
         return value
 
+    @field_validator("trust_owner")
+    @classmethod
+    def _trust_names_users(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"\d+(\s*,\s*\d+)*", value):
+            raise ValueError("it should be numbers of users, separated by commas, such as 1000")
+        return value
+
     @field_validator("journal")
     @classmethod
     def _journal_is_a_directory(cls, value: str) -> str:
@@ -272,7 +288,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework names it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources, highest priority first."""
-        return init_settings, env_settings, dotenv_settings, _ProjectSource(settings_cls)
+        project = _ProjectSource(settings_cls)
+        assert isinstance(dotenv_settings, EnvSettingsSource)
+        _require_trust_unsaid(init_settings(), "an argument")
+        _require_trust_unsaid(_unprefixed(dotenv_settings.env_vars), f"the file {ENV_FILE}")
+        _require_trust_unsaid(project.table, f"the file {project.path}")
+        return init_settings, env_settings, dotenv_settings, project
+
+
+def _require_trust_unsaid(values: Mapping[str, Any], where: str) -> None:
+    """Refuse a place that says whom to trust and may be of somebody who is not trusted.
+
+    Raises:
+        UsageError: It says so.
+    """
+    if "trust_owner" in values:
+        raise UsageError(
+            f"trust_owner is not taken from {where}, which may be the stranger's own: "
+            f"set {PREFIX}TRUST_OWNER in the environment if you mean it"
+        )
 
 
 class _ProjectSource(InitSettingsSource):

@@ -19,6 +19,7 @@ from persistq.journal.base import LoadState, QueueRow
 from persistq.journal.connection import canonical, open_to_read, size_of
 from persistq.journal.faults import reported
 from persistq.journal.outstanding import queue_range
+from persistq.ownership import require_own
 
 _STRAYS: Final = {
     "done_log has {} rows that put_log lacks": """
@@ -110,6 +111,7 @@ def inspect_journal(path: str | os.PathLike[str]) -> Inspection:
         JournalError: The file cannot be read.
     """
     file = canonical(Path(path))
+    require_own(file)
     if not size_of(file):
         raise JournalMissing(str(file), "there is no journal here")
     with reported(file), closing(open_to_read(file)) as connection:

@@ -32,6 +32,7 @@ from persistq.errors import (
     PersistqError,
     RunEnded,
 )
+from persistq.ownership import require_own
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 from persistq.streams import end_truthfully, fill_descriptors
 
@@ -73,6 +74,8 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
     """
     fill_descriptors()
     end_truthfully()
+    # Before a word of its files is believed: the address in a stranger's lock is the stranger's.
+    require_own(Path(opening.path))
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from persistq.errors import JournalError
 from persistq.journal.naming import SUFFIX, is_name, journal_path
 from persistq.journal.outstanding import JournalReader
+from persistq.ownership import require_own_directory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,12 @@ __all__ = ["journal_path", "journals", "latest_unfinished"]
 
 
 def journals(directory: Path) -> list[Path]:
-    """Return the files that may be journals, sorted by name; none if there is no directory."""
+    """Return the files that may be journals, sorted by name; none if there is no directory.
+
+    Raises:
+        JournalUnavailable: The directory is somebody else's, or others may write it.
+    """
+    require_own_directory(directory)
     return sorted(path for path in directory.glob(f"*{SUFFIX}") if _is_candidate(path))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from persistq.errors import JournalUnavailable
 from persistq.journal.connection import canonical, has_log, log_of, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_local
+from persistq.ownership import require_own
 
 
 def examine(path: Path) -> tuple[Path, int | None]:
@@ -25,43 +24,17 @@ def examine(path: Path) -> tuple[Path, int | None]:
         JournalForeign: The file is not a journal.
         JournalNewer: A newer persistq wrote it.
         JournalCorrupt: The file is damaged.
-        JournalUnavailable: It cannot be read, is where no journal can be, or others may write it.
+        JournalUnavailable: It cannot be read, is where no journal can be, is somebody else's, or
+            others may write it.
     """
     file = canonical(path)
     require_local(file)
+    require_own(file)
     size = size_of(file)
-    with reported(file):
-        _require_private(file, file.parent)
-        _require_private(file, file)
     if size:
         return file, schema_version(file)
     _require_no_log(file)
     return file, None
-
-
-def _require_private(file: Path, place: Path) -> None:
-    """Refuse what others may write: whoever can plant a pickle in a journal runs code as its user.
-
-    Raises:
-        JournalUnavailable: A group or everybody may write the file, or its directory.
-    """
-    try:
-        found = place.stat()
-    except FileNotFoundError:
-        return
-    open_to = stat.S_IWOTH if _is_own_group(found.st_gid) else stat.S_IWGRP | stat.S_IWOTH
-    if found.st_mode & open_to:
-        what = "it" if place == file else "its directory"
-        reason = (
-            f"other users can write {what}, and could plant items that run code here: "
-            f"take that away with chmod go-w {place}, or keep journals elsewhere"
-        )
-        raise JournalUnavailable(str(file), reason)
-
-
-def _is_own_group(group: int) -> bool:
-    # Where each user has a group of his own, with the same number, group rights are nobody else's.
-    return group == os.getegid() == os.geteuid()
 
 
 def _require_no_log(file: Path) -> None:

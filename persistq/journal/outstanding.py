@@ -26,6 +26,7 @@ from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.records import failure_from, load_from, queue_from, run_from
+from persistq.ownership import require_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,10 +115,12 @@ class JournalReader:
             JournalMissing: There is none; nothing is created.
             JournalForeign: The file is not a journal.
             JournalNewer: A newer persistq wrote it.
-            JournalUnavailable: It cannot be read, or an older persistq wrote it.
+            JournalUnavailable: It cannot be read, is somebody else's, others may write it, or an
+                older persistq wrote it.
         """
         self._file = canonical(path)
         self.path = str(self._file)
+        require_own(self._file)
         if not size_of(self._file):
             raise JournalMissing(self.path, "there is no journal here")
         version = schema_version(self._file)
