@@ -264,6 +264,28 @@ class PersistentQueue(Generic[T]):
                 raise UpstreamFailed(self.name, self._failure)
             yield item
 
+    def key(self, item: T | object = _ANY) -> str:
+        """Return the key of an item that this process got and has not finished.
+
+        It names this item and no other, in any journal, and is the same at every attempt and in
+        every run. So it is a key for what the work on the item stores.
+
+        Example:
+            >>> for order in queue:                                     # doctest: +SKIP
+            ...     store(order, queue.key()); queue.task_done()
+
+        Args:
+            item: As for `task_done`: by default the one that was got first.
+
+        Returns:
+            At most 52 ASCII characters: lower-case hexadecimal digits and a hyphen.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+        """
+        item_id, _, _ = self._unfinished[self._position(item, "key()")]
+        return self._presence.consumer.keys.of(item_id)
+
     def task_done(self, item: T | object = _ANY) -> None:
         """Record that an item this process got is finished.
 
@@ -498,12 +520,8 @@ class PersistentQueue(Generic[T]):
     def _take_unfinished(self, item: object, caller: str) -> _Unfinished:
         """Return the unfinished item that is meant, and forget it."""
         unfinished = self._unfinished
-        try:
-            position = 0 if item is _ANY else self._position_of(item)
-            taken = unfinished[position]
-        except IndexError:
-            reason = f"{caller}() called too many times: this process has no such item unfinished"
-            raise ValueError(reason) from None
+        position = self._position(item, f"{caller}() called too many times")
+        taken = unfinished[position]
         del unfinished[position]
         self._hold_oldest()
         return taken
@@ -518,14 +536,16 @@ class PersistentQueue(Generic[T]):
         unfinished = self._unfinished
         self._presence.consumer.hold(unfinished[0][0] if unfinished else 0)
 
-    def _position_of(self, item: object) -> int:
+    def _position(self, item: object, complaint: str) -> int:
+        if item is _ANY and self._unfinished:
+            return 0
         for position, (_, value, _) in enumerate(self._unfinished):
             if value is item:
                 return position
         for position, (_, value, _) in enumerate(self._unfinished):
             if value == item:
                 return position
-        raise IndexError
+        raise ValueError(f"{complaint}: this process has no such item unfinished")
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)

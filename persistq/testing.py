@@ -42,6 +42,30 @@ _STRAYS: Final = {
         WHERE NOT EXISTS (SELECT 1 FROM put_log AS p WHERE p.item_id = f.item_id)""",
     "{} runs have a result without an end, or an end without a result": """
         SELECT count(*) FROM run WHERE (ended_at IS NULL) <> (result IS NULL)""",
+    "{} runs have a uuid that is none": """
+        SELECT count(*) FROM run WHERE length(uuid) <> 32 OR uuid GLOB '*[^0-9a-f]*'""",
+    "put_span has {} rows whose run and queue are not of one load": """
+        SELECT count(*) FROM put_span AS s
+        WHERE NOT EXISTS (
+            SELECT 1 FROM queue AS q JOIN run AS r USING (load_id)
+            WHERE q.queue_id = s.queue_id AND r.run_id = s.run_id
+        )""",
+    "put_span has {} rows that begin behind the last item": """
+        SELECT count(*) FROM put_span JOIN queue USING (queue_id) WHERE put_before >= next_n""",
+    "put_span has {} rows whose runs are out of order": """
+        SELECT count(*) FROM (
+            SELECT run_id, lag(run_id) OVER (PARTITION BY queue_id ORDER BY put_before) AS earlier
+            FROM put_span
+        ) WHERE run_id <= earlier""",
+    "{} queues have items of which it is not recorded which run put them": """
+        SELECT count(*) FROM queue AS q WHERE next_n > 1 AND NOT EXISTS (
+            SELECT 1 FROM put_span AS s WHERE s.queue_id = q.queue_id AND put_before = 0
+        )""",
+    "{} queues have a last span that is not of the latest run of their load": """
+        SELECT count(*) FROM queue AS q JOIN (
+            SELECT queue_id, max(run_id) AS last FROM put_span GROUP BY queue_id
+        ) USING (queue_id)
+        WHERE last <> (SELECT max(run_id) FROM run AS r WHERE r.load_id = q.load_id)""",
     "{} loads have a state that contradicts their end": """
         SELECT count(*) FROM load WHERE (ended_at IS NULL) <> (state = 'open')""",
 }
@@ -69,8 +93,9 @@ def check_journal(path: str | os.PathLike[str]) -> list[str]:
     """Return everything in which a journal contradicts itself; nothing if it is sound.
 
     Checked are the file itself, that each item ever put is exactly one of outstanding, done,
-    dropped and parked, that items are numbered without gaps, that the counters of each queue equal
-    what they count, and that nothing is outstanding in a settled load. The journal is only read.
+    dropped and parked, that items are numbered without gaps, that it is recorded which run put
+    each, that the counters of each queue equal what they count, and that nothing is outstanding in
+    a settled load. The journal is only read.
 
     Example:
         >>> assert check_journal(".persistq/sales.db") == []    # doctest: +SKIP

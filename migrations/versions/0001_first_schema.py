@@ -51,6 +51,8 @@ def _loads() -> None:
         sa.Column("ended_at", sa.Text()),
         sa.Column("result", sa.Text()),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("uuid", sa.Text(), nullable=False),
+        sa.UniqueConstraint("uuid", name="run_uuid"),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
@@ -83,6 +85,15 @@ def _logs() -> None:
         sa.Column("codec", sa.Integer(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sqlite_strict=True,
+    )
+    op.create_table(
+        "put_span",
+        sa.Column("queue_id", sa.Integer(), sa.ForeignKey("queue.queue_id"), nullable=False),
+        sa.Column("put_before", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), sa.ForeignKey("run.run_id"), nullable=False),
+        sa.PrimaryKeyConstraint("queue_id", "put_before"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "done_log",

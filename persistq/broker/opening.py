@@ -12,6 +12,7 @@ from persistq.broker.wire import Opening
 from persistq.errors import UsageError
 from persistq.items import item_id_of
 from persistq.journal.base import Command, Journal, Load, LoadState, QueueRow
+from persistq.keys import PutSpan
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class OpenLoad:
         carried_on: Whether an earlier run worked on it.
         scheduler: Knows every outstanding item, or where on disk to find it.
         absorbers: What the producers of the first queue may repeat.
+        put_spans: By queue, which run has put the items that this one may hand out.
     """
 
     load: Load
@@ -31,6 +33,7 @@ class OpenLoad:
     carried_on: bool
     scheduler: Scheduler
     absorbers: dict[int, Absorber]
+    put_spans: dict[int, list[PutSpan]]
 
 
 def open_load(journal: Journal, opening: Opening) -> OpenLoad:
@@ -61,7 +64,8 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     for attempts in journal.failed_attempts(load.load_id) if carried_on else ():
         scheduler.remember_attempts(attempts.item_id, attempts.kind, attempts.count)
     absorbers = {rows[0].queue_id: absorber_of(journal, rows[0])}
-    return OpenLoad(load, run_id, carried_on, scheduler, absorbers)
+    put_spans = {row.queue_id: _spans(journal, row) for row in rows}
+    return OpenLoad(load, run_id, carried_on, scheduler, absorbers, put_spans)
 
 
 def _choose(journal: Journal, opening: Opening) -> tuple[Load, bool]:
@@ -105,6 +109,11 @@ def _lane(row: QueueRow, opening: Opening) -> Lane:
     elif row.outstanding:
         lane.backlog.append(everything)
     return lane
+
+
+def _spans(journal: Journal, row: QueueRow) -> list[PutSpan]:
+    # In a queue that lives for years each start may have put something, and all of it is done.
+    return journal.put_spans(row.queue_id, 0 if row.outstanding or row.parked else row.put)
 
 
 def absorber_of(journal: Journal, row: QueueRow) -> Absorber:

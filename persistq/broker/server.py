@@ -274,7 +274,7 @@ class Broker:
             self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
         failpoints.point("broker.before_welcome")
-        link.send(self._welcome(link))
+        link.send(self._welcome(link, hello))
 
     def _refusal(self, hello: wire.Hello) -> PersistqError | None:
         opening, roster = self._session.opening, self._session.roster
@@ -292,7 +292,7 @@ class Broker:
             return RunEnded(opening.name, pid)
         return JournalBusy(opening.path, pid, socket.gethostname())
 
-    def _welcome(self, link: Link) -> wire.Welcome:
+    def _welcome(self, link: Link, hello: wire.Hello) -> wire.Welcome:
         opened = self._session.opened
         return wire.Welcome(
             load_id=opened.load.load_id,
@@ -303,6 +303,7 @@ class Broker:
             fence=self._session.fence.identity,
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
+            put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
         )
 
     def _on_cancel(self, link: Link, cancel: wire.Cancel) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from persistq.keys import PutSpan
+
 
 class Role(enum.IntEnum):
     """What a connection is for."""
@@ -272,7 +274,8 @@ class QueueSizes(_Message, frozen=True):
 class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
-    ``fence`` tells the fence file from one that has taken its place.
+    ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
+    which run put the items that it may get.
     """
 
     load_id: int
@@ -283,6 +286,7 @@ class Welcome(_Message, frozen=True, tag=64):
     fence: int = 0
     broker_pid: int = 0
     closed: list[int] = []
+    put_spans: list[PutSpan] = []
 
 
 class Refused(_Message, frozen=True, tag=65):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from persistq.items import Item
     from persistq.journal.base import JournalView, QueueRow
     from persistq.journal.outstanding import JournalReader
+    from persistq.keys import ItemKeys
 
 OUTSTANDING_EXIT: Final = 3
 
@@ -61,7 +62,8 @@ def command(
 
     NAME is the load's name; without it, the load on which a run started last. Pickled items are
     described and never loaded. Elsewhere than on a terminal: id, stage and item, with tabs between.
-    JSON objects have the keys id, stage, item (null for a pickle), pickle and bytes.
+    JSON objects have the members id, key (which names the item everywhere), stage, item (null for a
+    pickle), pickle and bytes.
     """
     with reader_of(directory_of(journal), name) as reader:
         view = reader.view()
@@ -94,7 +96,8 @@ def _write(
 ) -> None:
     items = islice(_items(reader, queues), limit)
     if as_json:
-        write_json(_as_object(stage, item) for stage, item in items)
+        keys = {queue.name: reader.keys(queue.queue_id) for queue in queues}
+        write_json(_as_object(stage, item, keys[stage]) for stage, item in items)
     elif on_terminal():
         _write_pages(queues, items)
     else:
@@ -103,7 +106,11 @@ def _write(
 
 def _items(reader: JournalReader, queues: Sequence[QueueRow]) -> Iterator[tuple[str, Item]]:
     for queue in queues:
+        last_id = item_id_of(queue.queue_id, queue.put)
         for item in reader.outstanding(queue.queue_id):
+            # It was put after what is shown was looked at, perhaps by a run that is not known here.
+            if item.item_id > last_id:
+                break
             yield queue.name, item
 
 
@@ -111,13 +118,14 @@ def _fields(stage: str, item: Item, width: int) -> tuple[str, str, str]:
     return str(item.item_id), stage, readable(item.codec, item.payload, width)
 
 
-def _as_object(stage: str, item: Item) -> dict[str, Any]:
+def _as_object(stage: str, item: Item, keys: ItemKeys) -> dict[str, Any]:
     try:
         value = _UNTRUSTING.decode(item.item_id, item.codec, item.payload)
     except ItemNotReadable:
         value = None
     return {
         "id": item.item_id,
+        "key": keys.of(item.item_id),
         "stage": stage,
         "item": value,
         "pickle": item.codec != Codec.JSON,

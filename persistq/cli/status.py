@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from persistq.journal.base import QueueRow, Run
     from persistq.journal.outstanding import FailedAttempt, JournalReader
+    from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5
 RUNS_SHOWN: Final = 10
@@ -69,6 +70,7 @@ class Report:
     standing: Standing
     runs: list[Run]
     failures: list[FailedAttempt]
+    keys: dict[int, ItemKeys]
     next: str | None
 
 
@@ -95,7 +97,8 @@ def _report(reader: JournalReader, journal: str | None) -> Report:
     standing = standing_of(view)
     runs = reader.runs(view.load.load_id) if view.load is not None else []
     failures = reader.latest_failures(FAILURES_SHOWN)
-    return Report(standing, runs, failures, next_command(standing, journal))
+    keys = {row.queue_id: reader.keys(row.queue_id) for row in view.queues}
+    return Report(standing, runs, failures, keys, next_command(standing, journal))
 
 
 # --- for people -----------------------------------------------------------------------------------
@@ -240,11 +243,12 @@ def _run_object(run: Run, report: Report) -> dict[str, Any]:
 
 
 def _failure_object(attempt: FailedAttempt, report: Report) -> dict[str, Any]:
-    failure = attempt.failure
+    failure, item_id = attempt.failure, attempt.item.item_id
     return {
         "at": attempt.at.isoformat(),
         "stage": _stage_of(attempt, report),
-        "id": attempt.item.item_id,
+        "id": item_id,
+        "key": report.keys[queue_of(item_id)].of(item_id),
         "kind": failure.kind.value,
         "type": failure.type,
         "message": failure.message,

@@ -46,7 +46,8 @@ def command(*, name: str | None, all_loads: bool, as_json: bool, journal: str | 
     NAME is the load's name; without it, the load on which a run started last. All loads of its
     journal are checked: that done and parked items were put, that the counters of each stage equal
     what they count, that seals equal what was put, that nothing is outstanding in a settled load,
-    and that the file is whole. Nothing is written, and a run may be at work.
+    that it is recorded which run put each item, and that the file is whole. Nothing is written, and
+    a run may be at work.
 
     Exits with 0 if all of that holds, and with 5 after naming each contradiction.
     """

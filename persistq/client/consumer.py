@@ -37,6 +37,7 @@ from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
 from persistq.errors import JournalUnavailable, PersistqError
 from persistq.fence import Post
+from persistq.keys import ItemKeys
 
 _NEVER = -1
 
@@ -62,6 +63,9 @@ class Consumer:
 
     Args:
         handle: The run and the queue.
+
+    Attributes:
+        keys: Makes the keys of the items that come here.
     """
 
     def __init__(self, handle: Handle) -> None:
@@ -74,6 +78,7 @@ class Consumer:
         except BaseException:
             self._post.close()
             raise
+        self.keys = ItemKeys(welcome.put_spans)
         self._post.occupy(welcome.slot)
         # Whoever is interrupted lives on: no item is to blame.
         self._connection.before_tear = partial(self._post.hold, 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from persistq.items import Failure, FailureKind, Item
+from persistq.keys import PutSpan
 
 
 class LoadState(enum.StrEnum):
@@ -62,7 +63,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process lifetime that worked on a load."""
+    """One process lifetime that worked on a load.
+
+    ``run_id`` is unique in its journal, ``uuid`` (32 hex digits) everywhere.
+    """
 
     run_id: int
     load_id: int
@@ -72,6 +76,7 @@ class Run:
     ended_at: datetime | None
     result: RunResult | None
     reason: str
+    uuid: str
 
 
 @dataclass(slots=True)
@@ -185,7 +190,19 @@ class Journal(ABC):
 
     @abstractmethod
     def begin_run(self, load_id: int, command: Command) -> int:
-        """Record that a process starts to work on a load; return the run's id. Synced."""
+        """Record that a process starts to work on a load; return the run's id. Synced.
+
+        What is put from now on is put by this run, until the next one begins.
+        """
+
+    @abstractmethod
+    def put_spans(self, queue_id: int, least: int = 0) -> list[PutSpan]:
+        """Return which run put which items of a queue, in order.
+
+        Args:
+            queue_id: The queue.
+            least: Leave out the spans that begin with fewer items put than these.
+        """
 
     @abstractmethod
     def end_run(self, run_id: int, result: RunResult, reason: str) -> None:

@@ -25,7 +25,8 @@ from persistq.journal import marks, statements
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
-from persistq.journal.records import failure_from, load_from, queue_from, run_from
+from persistq.journal.records import failure_from, load_from, queue_from, run_from, spans_from
+from persistq.keys import ItemKeys
 from persistq.ownership import require_own
 
 if TYPE_CHECKING:
@@ -159,6 +160,14 @@ class JournalReader:
     def runs(self, load_id: int) -> list[Run]:
         """Return the runs of a load, oldest first."""
         return [run_from(row) for row in self._rows(statements.RUNS, of_load=load_id)]
+
+    def keys(self, queue_id: int) -> ItemKeys:
+        """Return what makes the keys of a queue's items.
+
+        Read the counters or the items first: a run that begins later may put what comes then.
+        """
+        rows = self._rows(statements.PUT_SPANS, of_queue=queue_id, least=0)
+        return ItemKeys(spans_from(queue_id, rows))
 
     def failures(self, item_id: int) -> list[Failure]:
         """Return the failed attempts at an item, oldest first, forgiven ones too."""

@@ -54,6 +54,13 @@ QUEUES = Construct(
     .where(schema.queue.c.load_id == bindparam("of_load"))
     .order_by(schema.queue.c.position)
 )
+PUT_SPANS = Construct(
+    select(schema.put_span.c.put_before, schema.run.c.uuid)
+    .join_from(schema.put_span, schema.run)
+    .where(schema.put_span.c.queue_id == bindparam("of_queue"))
+    .where(schema.put_span.c.put_before >= bindparam("least"))
+    .order_by(schema.put_span.c.put_before)
+)
 FAILURES = Construct(
     select(
         _failure.item_id,

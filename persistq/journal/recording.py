@@ -45,6 +45,21 @@ def _between(column: Any) -> tuple[Any, Any]:
     return column > bindparam("after_id"), column <= bindparam("last_id")
 
 
+def _spans_of_run(*filters: ColumnElement[bool]) -> Construct:
+    found = (
+        select(_queue.c.queue_id, _queue.c.next_n - literal_column("1"), _run.c.run_id)
+        .join_from(_queue, _run, _queue.c.load_id == _run.c.load_id)
+        .where(_run.c.run_id == bindparam("of_run"), *filters)
+    )
+    spans = upsert(schema.put_span).from_select(["queue_id", "put_before", "run_id"], found)
+    # A run that has put nothing here leaves no trace, however often one is started.
+    return Construct(
+        spans.on_conflict_do_update(
+            ["queue_id", "put_before"], set_={"run_id": spans.excluded.run_id}
+        )
+    )
+
+
 # The hot path.
 PUT = Construct(insert(schema.put_log), "item_id", "codec", "payload", bulk=True)
 DONE = _ending(Outcome.DONE)
@@ -99,8 +114,10 @@ REOPEN_LOAD = Construct(
 BEGIN_RUN = Construct(
     insert(_run).values(reason=""),
     *("load_id", "executable", "argv", "cwd", "environment", "pid", "host"),
-    *("started_at", "seen_at"),
+    *("started_at", "seen_at", "uuid"),
 )
+BEGIN_SPANS = _spans_of_run()
+BEGIN_SPAN = _spans_of_run(_queue.c.queue_id == bindparam("of_queue"))
 END_RUN = Construct(
     update(_run).where(_run.c.run_id == bindparam("of_run")),
     *("seen_at", "ended_at", "result", "reason"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from persistq.items import Failure, FailureKind
+from persistq.items import Failure, FailureKind, item_id_of
 from persistq.journal.base import Command, Load, LoadState, QueueRow, Run, RunResult
+from persistq.keys import PutSpan
 
 Row = tuple[Any, ...]
 
@@ -32,7 +34,7 @@ def load_from(row: Row) -> Load:
 def run_from(row: Row) -> Run:
     """Make a `Run` of its columns in order."""
     run_id, load_id, executable, argv, cwd, environment, pid, host, started, *ending = row
-    _seen, ended, result, reason = ending
+    _seen, ended, result, reason, uuid = ending
     command = Command(
         executable=json.loads(executable),
         argv=tuple(json.loads(argv)),
@@ -49,6 +51,7 @@ def run_from(row: Row) -> Run:
         ended_at=_time_or_none(ended),
         result=RunResult(result) if result is not None else None,
         reason=reason,
+        uuid=uuid,
     )
 
 
@@ -69,6 +72,11 @@ def command_values(command: Command) -> dict[str, Any]:
 def queue_from(row: Row) -> QueueRow:
     """Make a `QueueRow` of its columns in order."""
     return QueueRow(*row)
+
+
+def spans_from(queue_id: int, rows: Iterable[Row]) -> list[PutSpan]:
+    """Make spans of the columns ``put_before`` and ``uuid`` of a queue."""
+    return [PutSpan(item_id_of(queue_id, put_before), run) for put_before, run in rows]
 
 
 def failure_from(row: Row) -> Failure:

@@ -51,6 +51,8 @@ run = Table(
     Column("ended_at", Text, comment="NULL while it lives, and for ever if it was killed."),
     Column("result", Text, comment="A `RunResult`; NULL exactly as long as ended_at is NULL."),
     Column("reason", Text, nullable=False, comment="Why it ended so, for people; may be empty."),
+    Column("uuid", Text, nullable=False, comment="32 hex digits that no other run has, anywhere."),
+    UniqueConstraint("uuid", name="run_uuid"),
     sqlite_autoincrement=True,
     sqlite_strict=True,
 )
@@ -82,6 +84,23 @@ put_log = Table(
     Column("codec", Integer, nullable=False, comment="How the payload is encoded."),
     Column("payload", LargeBinary, nullable=False, comment="The encoded value; never changes."),
     sqlite_strict=True,
+)
+
+put_span = Table(
+    "put_span",
+    metadata,
+    Column("queue_id", Integer, ForeignKey("queue.queue_id"), nullable=False, comment="Its queue."),
+    Column("put_before", Integer, nullable=False, comment="Items of the queue before the span."),
+    Column(
+        "run_id",
+        Integer,
+        ForeignKey("run.run_id"),
+        nullable=False,
+        comment="The run that put all after these, up to the next span; rises with put_before.",
+    ),
+    PrimaryKeyConstraint("queue_id", "put_before"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 done_log = Table(

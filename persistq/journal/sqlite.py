@@ -7,6 +7,7 @@ one, or `flush`, brings all earlier ones to the disk too.
 from __future__ import annotations
 
 import os
+import uuid
 from typing import TYPE_CHECKING, Literal
 
 from persistq import failpoints
@@ -32,6 +33,7 @@ from persistq.journal.records import (
     load_from,
     now,
     queue_from,
+    spans_from,
     storable,
 )
 from persistq.journal.writer import Writer
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persistq.journal.statement import Statement
+    from persistq.keys import PutSpan
 
 Durability = Literal["normal", "full"]
 
@@ -115,18 +118,33 @@ class SqliteJournal(Journal):
     def begin_run(self, load_id: int, command: Command) -> int:
         """Record that a process starts to work on a load; return the run's id. Synced.
 
-        Crash: the run is recorded whole or not at all.
+        What is put from now on is put by this run, until the next one begins.
+
+        Crash: the run, and where its items begin in each queue, are recorded whole or not at all.
         """
         values = command_values(command) | {"host": storable(os.uname().nodename)}
+        values["uuid"] = uuid.uuid4().hex
         moment = now()
         with self._writer.transaction(synced=True):
             failpoints.point("journal.before_begin_run")
             cursor = self._writer.execute(
                 statements.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
             )
-        assert cursor.lastrowid is not None
+            assert cursor.lastrowid is not None
+            failpoints.point("journal.before_spans")
+            self._writer.execute(statements.BEGIN_SPANS, of_run=cursor.lastrowid)
         self._run_id = cursor.lastrowid
         return self._run_id
+
+    def put_spans(self, queue_id: int, least: int = 0) -> list[PutSpan]:
+        """Return which run put which items of a queue, in order.
+
+        Args:
+            queue_id: The queue.
+            least: Leave out the spans that begin with fewer items put than these.
+        """
+        rows = self._writer.read(statements.PUT_SPANS, of_queue=queue_id, least=least)
+        return spans_from(queue_id, rows)
 
     def end_run(self, run_id: int, result: RunResult, reason: str) -> None:
         """Record how a run ended. Synced.
@@ -153,8 +171,11 @@ class SqliteJournal(Journal):
             cursor = self._writer.execute(
                 statements.ADD_QUEUE, load_id=load_id, position=position, name=name
             )
-        assert cursor.lastrowid is not None
-        return QueueRow(cursor.lastrowid, load_id, position, name)
+            queue_id = cursor.lastrowid
+            assert queue_id is not None
+            if self._run_id is not None:
+                self._writer.execute(statements.BEGIN_SPAN, of_run=self._run_id, of_queue=queue_id)
+        return QueueRow(queue_id, load_id, position, name)
 
     def add_worker(self, queue_id: int, pid: int) -> int:
         """Record that a process of this run begins to take items; return the record's id.

@@ -94,6 +94,8 @@ SCHEMA: Final = (
         ended_at TEXT,
         result TEXT,
         reason TEXT NOT NULL,
+        uuid TEXT NOT NULL,
+        CONSTRAINT run_uuid UNIQUE (uuid),
         FOREIGN KEY(load_id) REFERENCES load (load_id)
     )
      STRICT
@@ -120,6 +122,18 @@ SCHEMA: Final = (
      STRICT
     """,
     "CREATE INDEX ix_failure_item_id ON failure (item_id)",
+    """
+    CREATE TABLE put_span (
+        queue_id INTEGER NOT NULL,
+        put_before INTEGER NOT NULL,
+        run_id INTEGER NOT NULL,
+        PRIMARY KEY (queue_id, put_before),
+        FOREIGN KEY(queue_id) REFERENCES queue (queue_id),
+        FOREIGN KEY(run_id) REFERENCES run (run_id)
+    )
+     WITHOUT ROWID,
+     STRICT
+    """,
     """
     CREATE TABLE worker (
         worker_id INTEGER NOT NULL,
@@ -198,7 +212,7 @@ LOADS: Final = Statement(
 
 RUNS: Final = Statement(
     """
-    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
     FROM run
     WHERE run.load_id = ? ORDER BY run.run_id
     """,
@@ -207,7 +221,7 @@ RUNS: Final = Statement(
 
 LATEST_RUN: Final = Statement(
     """
-    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
     FROM run
     WHERE run.run_id = (SELECT max(run.run_id) AS max_1
     FROM run
@@ -223,6 +237,15 @@ QUEUES: Final = Statement(
     WHERE queue.load_id = ? ORDER BY queue.position
     """,
     "of_load",
+)
+
+PUT_SPANS: Final = Statement(
+    """
+    SELECT put_span.put_before, run.uuid
+    FROM put_span JOIN run ON run.run_id = put_span.run_id
+    WHERE put_span.queue_id = ? AND put_span.put_before >= ? ORDER BY put_span.put_before
+    """,
+    "of_queue least",
 )
 
 FAILURES: Final = Statement(
@@ -328,9 +351,27 @@ REOPEN_LOAD: Final = Statement(
 )
 
 BEGIN_RUN: Final = Statement(
-    "INSERT INTO run (load_id, executable, argv, cwd, environment, pid, host, started_at, seen_at, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "load_id executable argv cwd environment pid host started_at seen_at reason",
+    "INSERT INTO run (load_id, executable, argv, cwd, environment, pid, host, started_at, seen_at, reason, uuid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "load_id executable argv cwd environment pid host started_at seen_at reason uuid",
     {"reason": ""},
+)
+
+BEGIN_SPANS: Final = Statement(
+    """
+    INSERT INTO put_span (queue_id, put_before, run_id) SELECT queue.queue_id, queue.next_n - 1 AS anon_1, run.run_id
+    FROM queue JOIN run ON queue.load_id = run.load_id
+    WHERE run.run_id = ? ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = excluded.run_id
+    """,
+    "of_run",
+)
+
+BEGIN_SPAN: Final = Statement(
+    """
+    INSERT INTO put_span (queue_id, put_before, run_id) SELECT queue.queue_id, queue.next_n - 1 AS anon_1, run.run_id
+    FROM queue JOIN run ON queue.load_id = run.load_id
+    WHERE run.run_id = ? AND queue.queue_id = ? ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = excluded.run_id
+    """,
+    "of_run of_queue",
 )
 
 END_RUN: Final = Statement(

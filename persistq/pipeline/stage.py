@@ -84,15 +84,18 @@ class ItemInfo:
     """What a handler learns about its item through a parameter named ``item``.
 
     Attributes:
-        id: The item's id; the same at every attempt, in every run, so it serves as an idempotency
-            key.
+        id: The item's id, by which commands name it. Every journal counts anew, so never store it
+            as a key.
         attempt: 1 at the first attempt.
         stage: The stage's name.
+        key: Names this item and no other, in any journal, and is the same at every attempt and in
+            every run: a key for what the handler stores. At most 52 ASCII characters.
     """
 
     id: int
     attempt: int
     stage: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Assignment:
         extras: Names of the extra arguments it takes.
         outputs_of: Turns its result into items for the next stage.
         context: Called once in this process; its result is the argument ``ctx``.
-        make_info: Makes the argument ``item`` from id, attempt and stage.
+        make_info: Makes the argument ``item`` from id, attempt, stage and key.
         control_flow: The exception classes by which a handler asks to (retry, drop) its item.
         settings: The argument ``settings``.
         next_queue_id: Where outputs go; None after the last stage.
@@ -59,7 +59,7 @@ class Assignment:
     extras: frozenset[str]
     outputs_of: Callable[[Any], Iterable[Any]]
     context: Callable[[], Any] | None
-    make_info: Callable[[int, int, str], Any]
+    make_info: Callable[[int, int, str, str], Any]
     control_flow: tuple[type[Exception], type[Exception]]
     settings: Any
     next_queue_id: int | None
@@ -124,7 +124,8 @@ class Worker:
         value = job.codec.decode(delivery.item_id, delivery.codec, delivery.payload)
         extras = self._extras
         if "item" in job.extras:
-            info = job.make_info(delivery.item_id, delivery.attempts + 1, job.stage)
+            key = self._consumer.keys.of(delivery.item_id)
+            info = job.make_info(delivery.item_id, delivery.attempts + 1, job.stage, key)
             extras = {**extras, "item": info}
         items = job.outputs_of(job.handler(value, **extras))
         if not items or job.next_queue_id is None:

@@ -117,6 +117,7 @@ def test_status_shows_the_last_five_failures_newest_first(call: Call, record: Re
     assert [entry["message"] for entry in failures] == [f"number {n}" for n in (7, 6, 5, 4, 3)]
     assert failures[0]["type"] == "ValueError"
     assert failures[0]["stage"] == "store"
+    assert failures[0]["key"].endswith(f"-{failures[0]['id']}")
 
 
 def test_status_forgets_the_failures_of_earlier_loads(call: Call, record: Record) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -58,14 +59,18 @@ def test_json_objects_hold_decoded_items(call: Call, record: Record) -> None:
     ledger = record()
     ledger.put({"day": 3}, None)
     first, second = map(json.loads, call("outstanding", "--json").stdout.splitlines())
+    run = first["key"].removesuffix(f"-{ledger.id(1)}")
     assert first == {
         "id": ledger.id(1),
+        "key": f"{run}-{ledger.id(1)}",
         "stage": "store",
         "item": {"day": 3},
         "pickle": False,
         "bytes": 9,
     }
     assert (second["item"], second["pickle"]) == (None, False)
+    assert second["key"] == f"{run}-{ledger.id(2)}"
+    assert re.fullmatch("[0-9a-f]{32}", run)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

@@ -30,6 +30,7 @@ JOURNAL = "tests/journal/"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
+TWO_NAMES = "test_loads_of_two_names_store_all_their_rows_in_one_table"
 KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 
 MUTANTS = [
@@ -309,5 +310,27 @@ MUTANTS = [
             f"{JOURNAL}test_journal_machine.py",
             f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",
         ),
+    ),
+    Mutant(
+        "gives an item the id in its journal for a key",
+        "persistq/pool/worker.py",
+        "            key = self._consumer.keys.of(delivery.item_id)\n",
+        "            key = str(delivery.item_id)\n",
+        (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
+    ),
+    Mutant(
+        "names an item by the run that works on it",
+        "persistq/keys.py",
+        "self._runs[position - 1]",
+        "self._runs[-1]",
+        (f"{QUEUE}test_item_keys.py::test_what_a_program_puts_again_keeps_its_first_key",),
+    ),
+    Mutant(
+        "lets a run that put nothing keep what the next one puts",
+        "persistq/journal/statements.py",
+        "WHERE run.run_id = ? ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = "
+        "excluded.run_id",
+        "WHERE run.run_id = ? ON CONFLICT (queue_id, put_before) DO NOTHING",
+        (f"{JOURNAL}test_key_machine.py",),
     ),
 ]

@@ -19,7 +19,7 @@ COMMAND = Command("python", ("etl.py",), "/", 1)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A sound journal at rest: queue 1 has one item of each fate, queue 2 is settled."""
+    """A sound journal: queue 1 has one item of each fate and a second run, queue 2 is settled."""
     path = tmp_path / "sales.db"
     journal = open_journal(path)
     load = journal.begin_load("pipeline")
@@ -31,7 +31,9 @@ def path(tmp_path: Path) -> Path:
     journal.commit(
         Batch(puts=puts, done=ids[:1], dropped=ids[1:2], parked=ids[2:3], queues={1: row})
     )
+    journal.begin_run(load.load_id, COMMAND)
     ended = journal.begin_load("queue")
+    journal.begin_run(ended.load_id, COMMAND)
     row = journal.add_queue(ended.load_id, 0, "store")
     row.next_n, row.done, row.sealed_total = 2, 1, 1
     only = item_id_of(row.queue_id, 1)
@@ -86,6 +88,12 @@ def test_missing_journal_is_not_sound(tmp_path: Path) -> None:
         ("UPDATE load SET state = 'settled' WHERE load_id = 1", "settled, and 1 items are outst"),
         ("UPDATE load SET ended_at = NULL", "a state that contradicts their end"),
         ("UPDATE run SET ended_at = started_at", "an end without a result"),
+        ("UPDATE run SET uuid = 'FF' || substr(uuid, 3) WHERE run_id = 1", "1 runs have a uuid"),
+        ("UPDATE put_span SET run_id = 3 WHERE put_before = 4", "1 rows whose run and queue are"),
+        ("UPDATE put_span SET put_before = 5 WHERE put_before = 4", "1 rows that begin behind"),
+        ("UPDATE put_span SET run_id = 2 WHERE queue_id = 1", "1 rows whose runs are out of order"),
+        ("DELETE FROM put_span WHERE put_before = 0", "2 queues have items of which it is not rec"),
+        ("DELETE FROM put_span WHERE put_before = 4", "1 queues have a last span that is not of"),
         (
             """INSERT INTO failure (item_id, kind, type, message, traceback, pid, at)
             VALUES (77, 'crash', '', '', '', 0, '')""",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -33,6 +33,8 @@ def valued(kind: Any) -> st.SearchStrategy[Any]:
         return VALUES[kind]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return built(kind)
+    if isinstance(kind, type) and issubclass(kind, tuple):
+        return st.builds(kind, *map(valued, get_type_hints(kind).values()))
     if isinstance(kind, type) and issubclass(kind, int):
         return st.sampled_from(kind)  # type: ignore[call-overload, no-any-return]
     parts = [valued(part) for part in get_args(kind)]
