@@ -125,6 +125,8 @@ def _serve(
     with reported(Path(opening.path)):
         listening = _listen(lock, opening)
     try:
+        with reported(Path(opening.path)):
+            failpoints.point("broker.after_listen")
         return Broker(opening, journal, opened, listening.listener, fence).serve(first)
     finally:
         # On a disk that takes nothing any more the address stays, and counts for nothing.
@@ -160,7 +162,6 @@ def _listen(lock: RunLock, opening: Opening) -> Endpoint:
         lock.publish(_holder(opening, address))
         failpoints.point("broker.after_publish")
         if (listening := endpoint.listen(opening.path, address)) is not None:
-            failpoints.point("broker.after_listen")
             return listening
     raise JournalUnavailable(
         opening.path, "there is no place for a socket that only its user can reach"

@@ -23,7 +23,7 @@ DEADLINE_S: Final = 10.0
 
 ARRIVALS_MAX: Final = 256
 CROWDED_S: Final = 0.25
-"""When there are so many, who has said nothing for that long makes room."""
+"""When there are so many, who has come longer ago than that makes room."""
 
 PAUSE_S: Final = 0.1
 """How long nobody is let in after it was not possible."""
@@ -200,12 +200,12 @@ class Arrivals:
         return len(self._waiting) < ARRIVALS_MAX or self._make_room()
 
     def _make_room(self) -> bool:
-        """Drop who waits longest; False if there is nobody who could be suspected of idling."""
-        oldest = next(iter(self._waiting.values()), None)
-        if oldest is None or self._clock() < oldest.since + CROWDED_S:
-            return False
-        self._drop(oldest)
-        return True
+        """Drop all who let us wait; False if there is nobody who could be suspected of idling."""
+        since = self._clock() - CROWDED_S
+        idle = [arrival for arrival in self._waiting.values() if arrival.since <= since]
+        for arrival in idle:
+            self._drop(arrival)
+        return bool(idle)
 
     def _hear(self, arrival: _Arrival, mask: int) -> None:
         if arrival.link is None:

@@ -130,20 +130,19 @@ def _silence(holder: Holder, seconds: float) -> str:
 
 
 def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
+    patience = timeout + opening.fence_timeout
+    deadline = time.monotonic() + patience
     try:
         failpoints.point("client.before_start_broker")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            broker = _spawn(theirs)
+            broker = _spawn(opening, theirs, deadline)
     except OSError as error:
         raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
     anchor = Connection(ours, opening.name, opening.token)
     hello = Hello(os.getpid(), opening.family, Role.ANCHOR)
-    patience = timeout + opening.fence_timeout
-    deadline = time.monotonic() + patience
     try:
         failpoints.point("client.after_start_broker")
-        _hand_over(opening, broker, deadline)
         welcome = anchor.greet(opening.path, hello, patience, deadline)
         holder = _published(opening, anchor, timeout)
     except JournalBusy as busy:
@@ -208,7 +207,7 @@ def _handle(opening: Opening, holder: Holder, ack_interval: float, patience: flo
 _KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
-def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(opening: Opening, theirs: socket.socket, deadline: float) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
     # the standard library; persistq itself may come from a checkout, so its place goes last.
@@ -217,12 +216,19 @@ def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
         f"import sys; sys.path.append({home!r}); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and code
+    broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
         [sys.executable, "-P", "-c", code, str(descriptor)],
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
         env=_KEEPING_MEMORY | os.environ,
     )
+    try:
+        _hand_over(opening, broker, deadline)
+    except BaseException:
+        broker.kill()
+        broker.wait()
+        raise
+    return broker
 
 
 def _hand_over(opening: Opening, broker: subprocess.Popen[bytes], deadline: float) -> None:
@@ -239,7 +245,7 @@ def _hand_over(opening: Opening, broker: subprocess.Popen[bytes], deadline: floa
         text = memoryview(msgspec.json.encode(opening))
         while text:
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise TimeoutError
+                raise TimeoutError("it does not read what it is to open")
             text = text[os.write(stdin.fileno(), text) :]
 
 

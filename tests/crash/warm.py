@@ -106,7 +106,7 @@ class _ForkedBroker:
         os.kill(self.pid, 9)
 
 
-def _fork_broker(opening: Any, theirs: Any) -> _ForkedBroker:
+def _fork_broker(opening: Any, theirs: Any, _: float) -> _ForkedBroker:
     """Start a broker as `persistq.client.starting` does, without a fresh interpreter."""
     import msgspec
 
