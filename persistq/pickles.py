@@ -20,19 +20,19 @@ import copyreg
 import io
 import pickle
 import sys
-from functools import partial, reduce
+from collections.abc import Callable
+from functools import lru_cache, partial, reduce
 from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple, NoReturn
 
-from persistq.promises import promise
+from persistq.promises import is_plain, promised_by
 
 PICKLE_PROTOCOL: Final = 5
 """Fixed, so that equal values have equal bytes whichever Python put them."""
 
 MAIN: Final = "__main__"
 _SPAWNED_MAIN: Final = "__mp_main__"
-_ATOMS: Final = frozenset({int, str, bool, type(None), float, complex, bytes, bytearray})
 
 _target = MAIN
 
@@ -54,14 +54,6 @@ class OwnModules(NamedTuple):
     pipeline: str
     main: str
 
-    def role_of(self, module: object) -> Any:
-        """Return the function that stands for a module in pickles, None for a foreign module."""
-        if module == _SPAWNED_MAIN:
-            module = MAIN
-        if module == self.pipeline:
-            return of_pipeline
-        return of_main if module == self.main else None
-
     def get(self, role: str, name: str) -> Any:
         """Return what is called so in a module of the program.
 
@@ -78,6 +70,14 @@ class OwnModules(NamedTuple):
                 f"it is a {name} of the program that put it, and {where} has no {name}: put it "
                 "back, or let programs that share a queue import the class from one module"
             ) from None
+
+
+@lru_cache(maxsize=64)
+def _roles(own: OwnModules) -> dict[str, Callable[[str], NoReturn]]:
+    """Return what stands for a module in pickles, by its name; a foreign module is not in it."""
+    roles: dict[str, Callable[[str], NoReturn]]
+    roles = {own.main: of_main, own.pipeline: of_pipeline}
+    return roles | ({_SPAWNED_MAIN: roles[MAIN]} if MAIN in roles else {})
 
 
 def own_modules(pipeline: str | None = None) -> OwnModules:
@@ -112,10 +112,13 @@ def pickled(value: Any, own: OwnModules) -> tuple[bytes, bool]:
         Exception: Whatever the value's own code raises; `TypeError` if it is, or has in it, the
             promise of a value.
     """
-    if _is_plain(value):
+    kind = type(value)
+    # The keys of a dict may be anything; those that JSON takes are not seen here.
+    if kind is not dict and is_plain(value, kind):
         return pickle.dumps(value, PICKLE_PROTOCOL), False
     buffer = io.BytesIO()
-    pickler = _Pickler(buffer, own)
+    pickler = _Pickler(buffer, PICKLE_PROTOCOL)
+    pickler.own, pickler.roles = own, _roles(own)
     pickler.dump(value)
     return buffer.getvalue(), pickler.has_own_names
 
@@ -126,25 +129,22 @@ def unpickled(payload: bytes, own: OwnModules) -> Any:
     Raises:
         Exception: Whatever unpickling raises.
     """
-    return _Unpickler(io.BytesIO(payload), own).load()
+    unpickler = _Unpickler(io.BytesIO(payload))
+    unpickler.own = own
+    return unpickler.load()
 
 
-def _is_plain(value: Any) -> bool:
-    """Return whether no class can be in a value; that is quicker than to watch for one."""
-    kind = type(value)
-    return kind in _ATOMS or (kind is tuple and set(map(type, value)) <= _ATOMS)
-
-
+# One of these is made for each item, so they have no constructors of their own.
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, own: OwnModules) -> None:
-        super().__init__(file, PICKLE_PROTOCOL)
-        self._own = own
-        self.has_own_names = False
+    own: OwnModules
+    roles: dict[str, Callable[[str], NoReturn]]
+    has_own_names = False
 
     def reducer_override(self, obj: Any) -> Any:
-        if what := promise(obj):
+        kind: Any = type(obj)
+        if what := promised_by(kind):
             raise TypeError(f"{what} is the promise of a value: put the value")
-        role = self._own.role_of(getattr(obj, "__module__", None))
+        role = self.roles.get(getattr(obj, "__module__", ""))
         if role is None:
             return NotImplemented
         if isinstance(obj, type | FunctionType):
@@ -157,7 +157,7 @@ class _Pickler(pickle.Pickler):
     def _by_role(self, role: Any, obj: Any, name: str) -> Any:
         """Return how to store an object by its name; None if it is not what has this name."""
         try:
-            if self._own.get(role.__name__, name) is not obj:
+            if self.own.get(role.__name__, name) is not obj:
                 return None
         except AttributeError:
             return None
@@ -171,11 +171,9 @@ def _reduced(obj: Any) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, own: OwnModules) -> None:
-        super().__init__(file)
-        self._own = own
+    own: OwnModules
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name == __name__:
-            return partial(self._own.get, global_name)
+            return partial(self.own.get, global_name)
         return super().find_class(module_name, global_name)

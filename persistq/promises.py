@@ -14,6 +14,8 @@ from typing import Any, Final
 
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset})
 
+_ATOMS: Final = frozenset({int, str, bool, type(None), float, complex, bytes, bytearray})
+
 _PROTOCOLS: Final = (
     (("__await__",), "an awaitable"),
     (("__anext__", "__aiter__"), "an asynchronous iterator"),
@@ -45,6 +47,20 @@ def promise(value: Any) -> str:
         return "a coroutine"
     kind: Any = type(value)
     return promised_by(kind)
+
+
+def is_plain(value: Any, kind: type) -> bool:
+    """Return whether a value is of numbers and texts only: that is quicker than to look closer.
+
+    Args:
+        value: The value.
+        kind: Its type.
+    """
+    if kind is tuple or kind is list:
+        return _ATOMS.issuperset(map(type, value))
+    if kind is dict:
+        return _ATOMS.issuperset(map(type, value.values()))
+    return kind in _ATOMS
 
 
 def promise_within(value: Any) -> str:

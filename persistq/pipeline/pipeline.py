@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, TypeVar, overload
 
 from persistq import ending, failpoints
@@ -23,6 +24,7 @@ from persistq.errors import (
 )
 from persistq.halting import halt_rule
 from persistq.openings import opening, resume_command
+from persistq.origin import current_directory
 from persistq.pickles import own_modules
 from persistq.pipeline.callables import checked, module_of_caller, name_of
 from persistq.pipeline.context import Context
@@ -297,6 +299,12 @@ class Pipeline:
             params=None if params is None else dict(params),
             **overrides,
         )
+        if (
+            settings.workers != 0
+            and get_context(settings.start_method).get_start_method() != "fork"
+        ):
+            # Nothing but a fork starts in a directory that has been deleted.
+            current_directory()
         if self._source is None or not self.stages:
             raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
         arguments = self._source.arguments(settings.params, settings)

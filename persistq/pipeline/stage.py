@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from persistq.broker.wire import StageSpec
 from persistq.errors import NotAResult, UsageError
 from persistq.pipeline.callables import filled, parameters_of, require_result
-from persistq.promises import promise
+from persistq.promises import is_plain, promise
 
 OnError = Literal["park", "stop"]
 
@@ -194,6 +194,8 @@ def outputs_of(result: Any) -> Iterable[Any]:
     if result is None:
         return []
     kind: Any = type(result)
+    if is_plain(result, kind):
+        return [result]
     lazy = _is_lazy(kind) and not promise(result)
     outputs = list(result) if lazy else [result]
     verb = "yielded" if lazy else "returned"
