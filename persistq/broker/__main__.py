@@ -17,9 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import msgspec
-
 from persistq import failpoints
+from persistq.broker.framing import opening_from_bytes
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
@@ -43,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     fill_descriptors()
     first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
-    opening = msgspec.json.decode(sys.stdin.read(), type=Opening)
+    opening = opening_from_bytes(sys.stdin.buffer.read())
     try:
         return _run(opening, first)
     except PersistqError as error:

@@ -16,9 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from persistq import failpoints
+from persistq.broker.framing import opening_to_bytes
 from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
@@ -124,7 +123,9 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
         _discard(anchor, broker)
         raise _BetweenTwoRuns(busy) from busy
     except BrokerLost as lost:
-        reason = f"it ended at start with exit code {_discard(anchor, broker)}"
+        code = _discard(anchor, broker)
+        # Popen says 0 where something else has collected the exit status.
+        reason = f"it ended at start{f' with exit code {code}' if code else ''}"
         raise BrokerLost(opening.name, reason) from lost
     except OSError as error:
         _discard(anchor, broker)
@@ -178,9 +179,9 @@ def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
     # the standard library; persistq itself may come from a checkout, so its place goes last.
-    home = str(Path(__file__).resolve().parents[2])
+    home = os.fsencode(Path(__file__).resolve().parents[2])
     code = (
-        f"import sys; sys.path.append({home!r}); "
+        f"import os, sys; sys.path.append(os.fsdecode({home!r})); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
     broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -191,7 +192,7 @@ def _spawn(opening: Opening, theirs: socket.socket) -> subprocess.Popen[bytes]:
     )
     assert broker.stdin is not None
     with contextlib.suppress(BrokenPipeError), broker.stdin as stdin:
-        stdin.write(msgspec.json.encode(opening))
+        stdin.write(opening_to_bytes(opening))
     return broker
 
 
