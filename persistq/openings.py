@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
 from persistq.journal.naming import journal_path, real_path
+from persistq.ostext import portable
+from persistq.terminal import quoted
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
@@ -60,9 +61,9 @@ def opening(
         path=path,
         kind=kind,
         stages=stages,
-        executable=sys.executable,
+        executable=portable(sys.executable),
         argv=origin.argv(),
-        cwd=origin.cwd,
+        cwd=portable(origin.cwd),
         environment=origin.environment(),
         pid=os.getpid(),
         family=new_token(),
@@ -105,5 +106,5 @@ def resume_command(name: str, journal: str, *, failed: bool = False) -> str:
     # A symbolic link in the usual place leads to it as well.
     if str(real_path(journal_path(usual, name))) != journal:
         file = Path(journal)
-        what = f"{file.stem} --journal {shlex.quote(str(file.parent))}"
+        what = f"{file.stem} --journal {quoted(str(file.parent))}"
     return f"persistq resume {'--failed ' if failed else ''}{what}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from persistq.ostext import portable
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -51,14 +53,14 @@ def current_directory() -> Path:
 
 
 def argv() -> list[str]:
-    """Return the interpreter's arguments, without the interpreter."""
-    return sys.orig_argv[1:]
+    """Return the interpreter's arguments, without the interpreter, in their portable form."""
+    return [portable(word) for word in sys.orig_argv[1:]]
 
 
 def environment() -> dict[str, str]:
-    """Return the settings that this program was given by its environment."""
+    """Return the settings that its environment gave this program, in their portable form."""
     return {
-        name: value
+        portable(name): portable(value)
         for name, value in os.environ.items()
         if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NOT_REPEATED
     }

@@ -23,7 +23,7 @@ def has_ended(pid: int) -> bool:
     Where there is no ``/proc``, only a process that is gone is known to have ended.
     """
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except (OSError, IndexError):
         return not lives(pid)
-    return state in {"Z", "X"}
+    return state in {b"Z", b"X"}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -30,6 +30,7 @@ from pydantic_settings import (
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
 from persistq.suggestions import VERY_NEAR, nearest, suggestion
+from persistq.terminal import storable
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -268,15 +269,17 @@ class Settings(BaseSettings):
             raise ValueError("it should be numbers of users, separated by commas, such as 1000")
         return value
 
-    @field_validator("journal")
+    @field_validator("journal", mode="wrap")
     @classmethod
-    def _journal_is_a_directory(cls, value: str) -> str:
-        if "://" in value:
+    def _journal_is_a_directory(cls, value: Any, check: ValidatorFunctionWrapHandler) -> str:
+        # Lone surrogates, which pydantic refuses, are the bytes of a path that is no UTF-8.
+        checked: str = check(storable(value) if isinstance(value, str) else value)
+        if "://" in checked:
             raise ValueError(
                 "it is a database URL, and journals in PostgreSQL are not supported yet; "
                 "give a directory"
             )
-        return str(Path(value).expanduser())
+        return str(Path(value if isinstance(value, str) else checked).expanduser())
 
     @classmethod
     def settings_customise_sources(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 TEXT_MAX = 16_000
 """Most characters of a message or traceback that are kept, from its end."""
 
@@ -16,8 +18,12 @@ def text_of(error: BaseException) -> str:
 
 def storable(text: str) -> str:
     """Return a text that every encoding takes, and not too much of it."""
-    # File names from the system can hold lone surrogates.
-    return text.encode("utf-8", "backslashreplace").decode()[-TEXT_MAX:]
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Names from the system that are no UTF-8 hold lone surrogates.
+        text = "".join(_escaped(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text[-TEXT_MAX:]
 
 
 def printable(text: str) -> str:
@@ -27,5 +33,23 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
+def quoted(word: str) -> str:
+    """Return a word as one types it in a shell; bytes that have no key are written for bash."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_in_ansi_quotes, word)) + "'"
+
+
+def _in_ansi_quotes(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if char.isprintable():
+        return char
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
 def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        # So Python has a byte of a path or an argument that is no UTF-8.
+        return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")

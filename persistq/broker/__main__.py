@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from persistq import endpoint, failpoints
+from persistq.broker.framing import opening_from_bytes
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
@@ -47,10 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     fill_descriptors()
     first = socket.socket(fileno=int((argv or sys.argv[1:])[0]))
-    text = sys.stdin.read()
+    said = sys.stdin.buffer.read()
     try:
-        opening = msgspec.json.decode(text, type=Opening)
-    except msgspec.MsgspecError:
+        opening = opening_from_bytes(said)
+    except (ValueError, msgspec.MsgspecError):
         # The starter is of another release, and hears so from how this one greets.
         _greet(first, "")
         return JournalError.exit_code

@@ -7,13 +7,15 @@ message. Nothing here does I/O.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from persistq.broker.wire import BrokerMessage, ClientMessage, Done, Outputs, Put
+from persistq.broker.wire import BrokerMessage, ClientMessage, Done, Opening, Outputs, Put
+from persistq.ostext import native, portable
 from persistq.terminal import storable
 
 M = TypeVar("M")
@@ -64,9 +66,14 @@ def frame(message: ClientMessage | BrokerMessage) -> bytearray:
 
 def _encodable(message: Any) -> Any:
     """Return a message without the lone surrogates that texts of errors and file names may hold."""
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    texts = {name: storable(text) for name, text in fields.items() if isinstance(text, str)}
-    return msgspec.structs.replace(message, **texts)
+    fields = {name: _clean(getattr(message, name)) for name in message.__struct_fields__}
+    return msgspec.structs.replace(message, **fields)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class FrameReader(Generic[M]):
@@ -124,6 +131,25 @@ class FrameReader(Generic[M]):
         """Return the messages that these bytes would complete, without taking them in."""
         other = FrameReader(self._decode)
         return other.feed(bytes(self._buffer) + data)
+
+
+def opening_to_bytes(opening: Opening) -> bytes:
+    """Return what a broker is to open as it reads it from its standard input.
+
+    JSON of the standard library, because it also holds paths and arguments that are no UTF-8.
+    """
+    sent = msgspec.structs.replace(opening, path=portable(opening.path))
+    return json.dumps(msgspec.to_builtins(sent)).encode()
+
+
+def opening_from_bytes(data: bytes) -> Opening:
+    """Return what to open; its path is this process's own.
+
+    Raises:
+        ValueError: It is no opening.
+    """
+    sent = msgspec.convert(json.loads(data), Opening)
+    return msgspec.structs.replace(sent, path=native(sent.path))
 
 
 def from_client(body: memoryview) -> ClientMessage:

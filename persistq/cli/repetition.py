@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from persistq.errors import UsageError
+from persistq.ostext import native
+from persistq.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ class Repetition:
     gone: str | None
 
     def __str__(self) -> str:
-        return shlex.join([self.executable, *self.argv])
+        return " ".join(map(quoted, [self.executable, *self.argv]))
 
 
 class _Called(NamedTuple):
@@ -69,7 +70,7 @@ def repetition_of(view: JournalView, directory: Path) -> Repetition:
     """
     if view.run is None:
         raise _refused(view, "no run of it is recorded")
-    command = view.run.command
+    command = _here(view.run.command)
     called = _called(command.argv)
     reason = _obstacle(command, called)
     if reason:
@@ -81,6 +82,17 @@ def repetition_of(view: JournalView, directory: Path) -> Repetition:
         command.cwd,
         command.environment,
         None if exists else command.executable,
+    )
+
+
+def _here(command: Command) -> Command:
+    """Return a command in the form that this process hands to the system."""
+    return replace(
+        command,
+        executable=native(command.executable),
+        argv=tuple(map(native, command.argv)),
+        cwd=native(command.cwd),
+        environment={native(k): native(v) for k, v in command.environment.items()},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from functools import partial
@@ -35,10 +37,19 @@ def _parameter(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise click.BadParameter(f"{text!r} is not of the form key=value.")
+    return key, _value(value)
+
+
+def _value(text: str) -> Any:
     try:
-        return key, msgspec.json.decode(value)
+        return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return key, value
+        return text
+    except UnicodeEncodeError:
+        # A path that is no UTF-8, perhaps within JSON.
+        with contextlib.suppress(ValueError):
+            return json.loads(text)
+        return text
 
 
 @click.command("run", short_help="Run a pipeline or script, or carry it on.")

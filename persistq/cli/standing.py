@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.journal.base import LoadState
 from persistq.runlock import Holder, holder_of, is_held, lock_path
+from persistq.terminal import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from persistq.journal.base import Command, JournalView
@@ -74,15 +75,19 @@ def next_command(standing: Standing, journal: str | None) -> str | None:
     if not view.unfinished and not view.parked:
         return None
     words = ["persistq", "resume", *([] if view.unfinished else ["--failed"]), view.name]
-    return shlex.join([*words, *(["--journal", journal] if journal is not None else [])])
+    return _typed([*words, *(["--journal", journal] if journal is not None else [])])
 
 
 def brief(command: Command) -> str:
     """Return a command as one would type it, with the path of the interpreter left out."""
     words = list(command.argv)
     if words and Path(words[0]).name == "persistq":
-        return shlex.join(["persistq", *words[1:]])
-    return shlex.join([Path(command.executable).name, *words])
+        return _typed(["persistq", *words[1:]])
+    return _typed([Path(command.executable).name, *words])
+
+
+def _typed(words: Iterable[str]) -> str:
+    return " ".join(map(quoted, words))
 
 
 def moment(time: datetime | None) -> str:

@@ -17,9 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from persistq import failpoints
+from persistq.broker.framing import opening_to_bytes
 from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
@@ -152,7 +151,9 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
         _discard(anchor, broker)
         raise BrokerLost(opening.name, f"it has not come up within {patience:g} s") from silent
     except BrokerLost as lost:
-        reason = f"it ended at start with exit code {_discard(anchor, broker)}"
+        code = _discard(anchor, broker)
+        # Popen says 0 where something else has collected the exit status.
+        reason = f"it ended at start{f' with exit code {code}' if code else ''}"
         raise BrokerLost(opening.name, reason) from lost
     except OSError as error:
         _discard(anchor, broker)
@@ -211,9 +212,9 @@ def _spawn(opening: Opening, theirs: socket.socket, deadline: float) -> subproce
     descriptor = theirs.fileno()
     # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
     # the standard library; persistq itself may come from a checkout, so its place goes last.
-    home = str(Path(__file__).resolve().parents[2])
+    home = os.fsencode(Path(__file__).resolve().parents[2])
     code = (
-        f"import sys; sys.path.append({home!r}); "
+        f"import os, sys; sys.path.append(os.fsdecode({home!r})); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
     broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -242,7 +243,7 @@ def _hand_over(opening: Opening, broker: subprocess.Popen[bytes], deadline: floa
         os.set_blocking(stdin.fileno(), False)
         poller = select.poll()
         poller.register(stdin, select.POLLOUT)
-        text = memoryview(msgspec.json.encode(opening))
+        text = memoryview(opening_to_bytes(opening))
         while text:
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError("it does not read what it is to open")

@@ -327,7 +327,7 @@ def test_a_source_whose_error_no_encoding_takes_fails_once(program: MakeProgram)
     assert ended.code == 3, ended.err
     assert script.counts["source"] == 1
     [reason] = script.rows("SELECT reason FROM run")
-    assert reason == r"source 'names' raised ValueError: caf\udce9.csv"
+    assert reason == r"source 'names' raised ValueError: caf\xe9.csv"
 
 
 def test_a_source_that_yields_what_cannot_be_stored_fails(program: MakeProgram) -> None:

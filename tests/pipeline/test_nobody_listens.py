@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from persistq.errors import ItemsFailed
+
 from .conftest import MakeProgram
 from .program import COOKIE, DEADLINE_S, Program
+
+PARKED = str(ItemsFailed.exit_code)
 
 LOAD = """
     {before}
@@ -85,7 +89,7 @@ def test_closed_streams(program: MakeProgram, start_method: str, closed: str) ->
 @pytest.mark.parametrize(
     "line", ["{ $LOAD; echo $? >code; } 2>&1 | head -1", "{ $LOAD; echo $? >code; } 2>&1 | true"]
 )
-@pytest.mark.parametrize(("broken", "code"), [((), "0"), ((7,), "1")])
+@pytest.mark.parametrize(("broken", "code"), [((), "0"), ((7,), PARKED)])
 def test_the_reader_leaves(
     program: MakeProgram, line: str, broken: tuple[int, ...], code: str
 ) -> None:
@@ -100,7 +104,7 @@ def test_a_full_disk_under_the_messages(program: MakeProgram) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     script = program(load(broken=(7,)))
-    assert shell(script, "$LOAD 2>/dev/full; echo $? >code") == "1"
+    assert shell(script, "$LOAD 2>/dev/full; echo $? >code") == PARKED
     assert script.queues() == [(30, 29, 0, 1)]
 
 
