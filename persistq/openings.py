@@ -12,6 +12,7 @@ from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
 from persistq.journal.naming import journal_path, real_path
+from persistq.journal.places import home_directory, journals_of, upwards
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
@@ -75,7 +76,23 @@ def opening(
         window_max=settings.window_max,
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
+        elsewhere=[]
+        if "journal" in settings.model_fields_set
+        else _elsewhere(name, path, settings),
     )
+
+
+def _elsewhere(name: str, path: str, settings: Settings) -> list[str]:
+    """Return the journals of a name above the current directory, and beside or above the script.
+
+    A program that is started in another directory than usual would begin a new load, and leave
+    there what is unfinished.
+    """
+    script, home = origin.script_directory(), home_directory()
+    starts = [Path.cwd(), *([Path(script).resolve()] if script else [])]
+    above = dict.fromkeys(directory for start in starts for directory in upwards(start, home))
+    directories = [directory / settings.journal for directory in above]
+    return [found for found in map(str, journals_of(name, directories)) if found != path]
 
 
 def resume_command(name: str, journal: str, *, failed: bool = False) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from persistq import failpoints
+from persistq.broker.elsewhere import require_no_other
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
@@ -30,6 +31,7 @@ from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
+from persistq.journal.register import remember
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
 
@@ -69,11 +71,13 @@ def _run(opening: Opening, first: socket.socket) -> int:
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
     examine(path)
+    require_no_other(opening)
     with reported(path):
         make_directory(path.parent)
         lock = RunLock(lock_path(opening.path))
         if not lock.acquire():
             raise _busy(opening)
+        remember(path.parent)
         fence = Fence(fence_path(opening.path))
         failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)

@@ -63,7 +63,7 @@ def command(
     described and never loaded. Elsewhere than on a terminal: id, stage and item, with tabs between.
     JSON objects have the keys id, stage, item (null for a pickle), pickle and bytes.
     """
-    with reader_of(directory_of(journal), name) as reader:
+    with reader_of(directory_of(journal, name), name) as reader:
         view = reader.view()
         queues = _chosen(view, stage)
         total = sum(queue.outstanding for queue in queues)
