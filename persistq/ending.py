@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, TypeGuard
 
 from persistq.errors import PersistqError
+from persistq.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def tell(error: PersistqError) -> None:
         return
     with contextlib.suppress(OSError):
         for line in str(error).splitlines():
-            print(f"persistq: {line}", file=sys.stderr)  # noqa: T201 - the last word
+            print(f"persistq: {printable(line)}", file=sys.stderr)  # noqa: T201 - the last word
 
 
 def _interactive() -> bool:
