@@ -18,6 +18,7 @@ def main() -> None:
     place, play, options = json.loads(sys.argv[1])
     os.chdir(place)
     os.environ["PERSISTQ_JOURNAL"] = str(Path(place) / "journal")
+    os.environ["XDG_STATE_HOME"] = str(Path(place) / "state")
     module, _, function = play.partition(":")
     outcome = getattr(import_module(module), function)(**options)
     Path("outcome.json").write_text(json.dumps(_plain(outcome)), encoding="utf-8")

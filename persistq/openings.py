@@ -11,6 +11,7 @@ from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
 from persistq.journal.naming import journal_path, real_path
+from persistq.journal.places import home_directory, journals_of, upwards
 from persistq.ostext import portable
 from persistq.terminal import quoted
 
@@ -76,6 +77,9 @@ def opening(
         window_max=settings.window_max,
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
+        elsewhere=[]
+        if "journal" in settings.model_fields_set
+        else _elsewhere(name, path, settings),
     )
 
 
@@ -89,6 +93,19 @@ def directory_of(settings: Settings) -> Path:
     if not directory.is_absolute():
         directory = origin.current_directory() / directory
     return directory.resolve()
+
+
+def _elsewhere(name: str, path: str, settings: Settings) -> list[str]:
+    """Return the journals of a name above the current directory, and beside or above the script.
+
+    A program that is started in another directory than usual would begin a new load, and leave
+    there what is unfinished.
+    """
+    script, home = origin.script_directory(), home_directory()
+    starts = [origin.current_directory(), *([Path(script).resolve()] if script else [])]
+    above = dict.fromkeys(directory for start in starts for directory in upwards(start, home))
+    directories = [directory / settings.journal for directory in above]
+    return [found for found in map(str, journals_of(name, directories)) if found != path]
 
 
 def resume_command(name: str, journal: str, *, failed: bool = False) -> str:

@@ -52,6 +52,20 @@ def current_directory() -> Path:
         raise UsageError(reason) from None
 
 
+def script_directory() -> str | None:
+    """Return the directory of the program's script; None for a session, or the command's own."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if not file or os.path.basename(file) == "persistq" or _is_ours(main):  # noqa: PTH119 - as above
+        return None
+    return os.path.dirname(os.path.join(cwd, file))  # noqa: PTH118, PTH120 - as above
+
+
+def _is_ours(main: object) -> bool:
+    spec = getattr(main, "__spec__", None)
+    return spec is not None and spec.name.startswith("persistq.")
+
+
 def argv() -> list[str]:
     """Return the interpreter's arguments, without the interpreter, in their portable form."""
     return [portable(word) for word in sys.orig_argv[1:]]

@@ -68,7 +68,8 @@ class Settings(BaseSettings):
         ".persistq",
         min_length=1,
         description="Directory of the journals, one file per name; a relative one is relative to "
-        "the current directory, and it is made when first needed. It must be on a local disk, "
+        "the current directory, and it is made when first needed; commands look for it above, too. "
+        "It must be on a local disk, "
         "because SQLite's locks do not hold on network file systems.",
     )
     trust_owner: str | None = Field(

@@ -53,13 +53,17 @@ def heard_signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_temporary_directory() -> Iterator[None]:
-    """Give this process a directory for temporary files that no test beside it uses."""
+    """Give this process a directory for temporary files that no test beside it uses.
+
+    The register of journals is in there too: that of whoever runs the tests is none of theirs.
+    """
     # Short, and not within pytest's: a socket's whole path has about a hundred characters.
     directory = tempfile.mkdtemp(prefix="pq-")
     # After multiprocessing has removed its own, which is in there: a fixture's end is too early.
     Finalize(None, shutil.rmtree, (directory, True), exitpriority=-101)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", directory)
+        patch.setenv("XDG_STATE_HOME", f"{directory}/state")
         patch.setattr(tempfile, "tempdir", directory)
         yield
 
@@ -71,6 +75,13 @@ def servants(heard_signals: None, own_temporary_directory: None) -> set[int]:
     server = forkserver._forkserver
     server.ensure_running()
     return {resource_tracker._resource_tracker._pid, server._forkserver_pid}
+
+
+@pytest.fixture(autouse=True)
+def own_register(own_temporary_directory: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the register of journals apart from that of other tests."""
+    state = Path(tempfile.gettempdir(), f"state-{secrets.token_hex(4)}")
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
 
 
 @pytest.fixture(autouse=True)

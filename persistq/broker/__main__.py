@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from persistq import endpoint, failpoints
+from persistq.broker.elsewhere import require_no_other
 from persistq.broker.framing import opening_from_bytes
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
@@ -32,6 +33,7 @@ from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
+from persistq.journal.register import remember
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
 from persistq.streams import fill_descriptors, say
@@ -97,6 +99,7 @@ def _run(opening: Opening, first: socket.socket) -> int:
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
     examine(path)
+    require_no_other(opening)
     with reported(path):
         make_directory(path.parent)
         before = holder_of(lock_path(opening.path))
@@ -104,6 +107,7 @@ def _run(opening: Opening, first: socket.socket) -> int:
         if not lock.acquire():
             raise _busy(opening)
         _remove_leftovers(opening, before)
+        remember(path.parent)
         fence = Fence(fence_path(opening.path))
         failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)

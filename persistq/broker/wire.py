@@ -396,3 +396,4 @@ class Opening(msgspec.Struct, frozen=True):
     window_max: int = 512
     ready_bytes_max: int = 64 * 1024 * 1024
     fence_timeout: float = 60.0
+    elsewhere: list[str] = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from persistq.errors import JournalError, JournalMissing, UsageError
+from persistq.journal import register
 from persistq.journal.catalog import journal_path, journals
 from persistq.journal.outstanding import JournalReader
+from persistq.journal.places import home_directory, is_own, upwards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,26 +18,84 @@ if TYPE_CHECKING:
     from persistq.journal.base import JournalView
 
 
-def directory_of(journal: str | None) -> Path:
+_ELSEWHERE_SHOWN: Final = 5
+
+
+def directory_of(journal: str | None, name: str | None = None) -> Path:
     """Return the absolute directory of journals.
+
+    A relative setting is looked for in the current directory and above it, and a name also in the
+    register of all directories of journals of this user. What was typed is taken as it is.
 
     Args:
         journal: What was typed; None takes the setting.
+        name: The load that is wanted; None is any.
 
     Raises:
         UsageError: It cannot be one.
+        JournalMissing: There are journals of this name in several places, and none here.
     """
     from persistq import openings
     from persistq.settings import command_line, load_settings
 
     command_line(journal=journal)
-    directory = openings.directory_of(load_settings())
+    settings = load_settings()
+    setting = Path(settings.journal)
+    directory = openings.directory_of(settings)
     if directory.is_file():
         raise UsageError(
             f"{directory} is a file, and the setting journal is the directory of journals: "
             f"give {directory.parent}, and {directory.stem} as the name"
         )
-    return directory
+    if journal is not None or setting.is_absolute() or _holds(directory, name):
+        return directory
+    return _searched(setting, name) or directory
+
+
+def _searched(setting: Path, name: str | None) -> Path | None:
+    """Return where else the journal of a name is, or any journal at all."""
+    above = [directory for directory in _above(setting) if _holds(directory, name)]
+    if above or name is None:
+        return above[0] if above else None
+    known = [directory for directory in register.known() if _holds(directory, name)]
+    if len(known) > 1:
+        places = ", ".join(map(str, known))
+        raise JournalMissing(
+            str(journal_path(setting.absolute(), name)),
+            f"there is no journal here, but in several other places: {places}; say which, with "
+            "--journal",
+        )
+    return known[0] if known else None
+
+
+def _above(setting: Path) -> list[Path]:
+    from pathlib import Path
+
+    directories = (above / setting for above in upwards(Path.cwd(), home_directory()))
+    return [directory.resolve() for directory in directories if is_own(directory)]
+
+
+def _holds(directory: Path, name: str | None) -> bool:
+    if name is not None:
+        return journal_path(directory, name).is_file()
+    return bool(journals(directory))
+
+
+def elsewhere(directory: Path) -> str:
+    """Return which journals there are in other directories and how to reach them; empty for none.
+
+    Args:
+        directory: The directory that holds none of what was wanted.
+    """
+    others = [other for other in register.known() if other != directory and journals(other)]
+    named = [f"{other} ({_names(other)})" for other in others[:_ELSEWHERE_SHOWN]]
+    if len(others) > len(named):
+        named.append(f"and {len(others) - len(named)} more directories")
+    return f"there are journals in {', '.join(named)}: give a name, or --journal" if named else ""
+
+
+def _names(directory: Path) -> str:
+    return ", ".join(path.stem for path in journals(directory))
 
 
 def every_view(directory: Path) -> Iterator[JournalView | JournalError]:
@@ -76,6 +136,16 @@ def reader_of(directory: Path, name: str | None) -> JournalReader:
         ) from None
 
 
+def require_any(directory: Path) -> None:
+    """Refuse a directory without a journal.
+
+    Raises:
+        JournalMissing: There is none; the error says where there are others.
+    """
+    if not journals(directory):
+        raise JournalMissing(str(directory), _present(directory))
+
+
 def _latest(directory: Path) -> Path:
     from pathlib import Path
 
@@ -87,9 +157,10 @@ def _latest(directory: Path) -> Path:
 
 
 def _present(directory: Path) -> str:
-    if not directory.is_dir():
-        return (
-            "the directory does not exist: go to where the program was started, or give --journal"
-        )
-    names = ", ".join(path.stem for path in journals(directory))
-    return f"there are: {names}" if names else "the directory holds none"
+    if names := _names(directory):
+        return f"there are: {names}"
+    if others := elsewhere(directory):
+        return others
+    if directory.is_dir():
+        return "the directory holds none"
+    return "the directory does not exist: go to where the program was started, or give --journal"

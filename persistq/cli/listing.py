@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from persistq.cli.choosing import directory_of, every_view, last_activity
+from persistq.cli.choosing import (
+    directory_of,
+    elsewhere,
+    every_view,
+    last_activity,
+    require_any,
+)
 from persistq.cli.options import journal_option, json_option
 from persistq.cli.output import Column, note, on_terminal, write_fields, write_json, write_table
 from persistq.cli.standing import Standing, brief, moment, standing_of
@@ -37,8 +43,12 @@ def command(*, as_json: bool, journal: str | None) -> None:
     outstanding, done, parked, start of the last run, and command.
     """
     directory = directory_of(journal)
+    if journal is not None and not directory.is_dir():
+        require_any(directory)
     standings = _standings(directory)
     note(f"{_count(standings)} in {directory}")
+    if not standings and (others := elsewhere(directory)):
+        note(others)
     if as_json:
         write_json(map(_as_object, standings))
     elif not on_terminal():

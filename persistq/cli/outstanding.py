@@ -65,7 +65,7 @@ def command(
     JSON objects have the members id, key (which names the item everywhere), stage, item (null for a
     pickle), pickle and bytes.
     """
-    with reader_of(directory_of(journal), name) as reader:
+    with reader_of(directory_of(journal, name), name) as reader:
         view = reader.view()
         queues = _chosen(view, stage)
         total = sum(queue.outstanding for queue in queues)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persistq.cli.choosing import directory_of, every_view, last_activity, reader_of
+from persistq.cli.choosing import (
+    directory_of,
+    elsewhere,
+    every_view,
+    last_activity,
+    reader_of,
+    require_any,
+)
 from persistq.cli.options import journal_option, name_argument
 from persistq.cli.output import note, write_lines
 from persistq.cli.repetition import Repetition, repetition_of
@@ -44,7 +51,7 @@ def command(
     NAME is the load's name; without it, the unfinished load on which a run started last. The
     program takes the place of this process, so signals and exit code are its own.
     """
-    directory = directory_of(journal)
+    directory = directory_of(journal, name)
     view = _chosen(directory, name, failed=failed)
     if view is None:
         return None
@@ -65,6 +72,7 @@ def _chosen(directory: Path, name: str | None, *, failed: bool) -> JournalView |
     if name is None:
         view = _latest_retryable(directory) if failed else latest_unfinished(directory)
         if view is None:
+            require_any(directory)
             note(f"nothing to resume in {directory}{_hint(directory, failed=failed)}")
         return view
     with reader_of(directory, name) as reader:
@@ -87,11 +95,9 @@ def _latest_retryable(directory: Path) -> JournalView | None:
 
 
 def _hint(directory: Path, *, failed: bool) -> str:
-    if not directory.is_dir():
-        return ": the directory does not exist"
     if not failed and (view := _latest_retryable(directory)) is not None:
         return f"; {_settled(view)}"
-    return ""
+    return f"; elsewhere {others}" if (others := elsewhere(directory)) else ""
 
 
 def _settled(view: JournalView) -> str:

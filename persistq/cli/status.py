@@ -83,7 +83,7 @@ def command(*, name: str | None, as_json: bool, journal: str | None) -> None:
 
     NAME is the load's name; without it, the load on which a run started last.
     """
-    with reader_of(directory_of(journal), name) as reader:
+    with reader_of(directory_of(journal, name), name) as reader:
         report = _report(reader, journal)
     if as_json:
         note(f"journal {report.standing.view.path}")

@@ -181,9 +181,9 @@ def test_parked_items_are_mentioned_when_nothing_else_is_left(call: Call, record
 
 
 def test_nothing_to_resume_without_a_directory(call: Call) -> None:
-    """No journals at all is said, and that the directory is missing."""
+    """Most likely it was typed in the wrong place, and that is not success."""
     result = call("resume")
-    assert result.exit_code == 0
+    assert result.exit_code == 4
     assert "the directory does not exist" in result.stderr
 
 

@@ -206,6 +206,7 @@ class Round:
                 **{k: v for k, v in os.environ.items() if not k.startswith("PERSISTQ_")},
                 **self._plan.environment,
                 COOKIE: self._cookie,
+                "XDG_STATE_HOME": str(self._home / "state"),
             },
             stdout=self._errors,
             stderr=self._errors,

@@ -306,7 +306,7 @@ def _check(
     if point not in RAISED_BY_SOURCE:
         assert "Traceback" not in ended.error, ended.error
     if ended.code in {3, 4}:
-        assert ended.error.splitlines()[-1].startswith("soak: "), ended.error
+        assert ended.error.splitlines()[-1].startswith(("soak: ", "persistq: ")), ended.error
     theatre.finish(home, scenario)
     evidence = read_evidence(home)
     keys = {f"{stage}{n}" for stage in "ab" for n in range(ITEMS)}
