@@ -304,4 +304,11 @@ MUTANTS = [
         "    if False:\n",
         (f"{GROUND}test_ownership.py::{STRANGER}[load.db]",),
     ),
+    Mutant(
+        "starts the broker in an environment that its program ignores",
+        "persistq/client/starting.py",
+        "*interpreter.options()",
+        '"-P"',
+        (f"{QUEUE}test_interpreter_options.py",),
+    ),
 ]
