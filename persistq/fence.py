@@ -1,8 +1,9 @@
 """The fence between runs: no worker of a dead run works beside a new one.
 
 Every consumer holds a shared kernel lock on ``<name>.workers`` from before it asks for work until
-it dies. A new broker takes that lock exclusively, which means: the last old consumer is gone. Only
-then does it compute what is outstanding.
+it dies, and on the journal file itself, in case that the fence is deleted. A new broker takes these
+locks exclusively, which means: the last old consumer is gone. Only then does it compute what is
+outstanding.
 
 The file is also a row of slots, one for each consumer, in which it notes the item in its hand and
 when it began with it. The note is a store into shared memory, so it costs no system call, and it
@@ -25,6 +26,7 @@ from typing import NamedTuple
 from persistq.errors import JournalUnavailable
 from persistq.ownership import open_own
 from persistq.processes import lives
+from persistq.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
 _SLOT = struct.Struct("=qqq")
@@ -65,14 +67,21 @@ class Post:
 
     Args:
         path: The fence file.
+        journal: The journal file; None if there is none to stand at.
 
     Raises:
         OSError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Path | None = None) -> None:
         self._file = _open(path)
         fcntl.flock(self._file, fcntl.LOCK_SH)
+        self._journal: int | None = None
+        # Where the journal is gone, whoever writes it will notice, and say so better.
+        with contextlib.suppress(FileNotFoundError):
+            if journal is not None:
+                self._journal = open_own(journal, os.O_RDONLY)
+                try_lock(self._journal, Byte.CONSUMERS, exclusive=False)
         self._map = mmap.mmap(self._file, _FILE_BYTES)
         self._words = memoryview(self._map).cast("q")
         self._at = -1
@@ -105,6 +114,8 @@ class Post:
         self._words.release()
         self._map.close()
         os.close(self._file)
+        if self._journal is not None:
+            os.close(self._journal)
 
 
 class InHand(NamedTuple):
@@ -151,11 +162,15 @@ class Fence:
 
     Args:
         path: The fence file.
+        journal: The journal file, which may be missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Path | None = None) -> None:
         self._file = _open(path)
         self._path = path
+        self._journal: int | None = None
+        if journal is not None and journal.exists():
+            self._journal = descriptor_of(journal)
         self._free = list(range(SLOTS - 1, -1, -1))
 
     @property
@@ -175,6 +190,8 @@ class Fence:
                 return False
             time.sleep(_POLL_S)
         fcntl.flock(self._file, fcntl.LOCK_UN)
+        if self._journal is not None:
+            unlock(self._journal, Byte.CONSUMERS)
         return True
 
     def occupants(self) -> list[int]:
@@ -188,6 +205,8 @@ class Fence:
         These are the consumers that live, and processes that their handlers have forked.
         """
         keepers = set(_openers(os.fstat(self._file))) - {os.getpid()}
+        if not keepers and self._journal is not None:
+            keepers = set(_openers(os.fstat(self._journal))) - {os.getpid()}
         return sorted(keepers or {pid for pid in self.occupants() if lives(pid)})
 
     def held_items(self) -> list[int]:
@@ -232,7 +251,7 @@ class Fence:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        return True
+        return self._journal is None or try_lock(self._journal, Byte.CONSUMERS, exclusive=True)
 
 
 def _openers(file: os.stat_result) -> Iterator[int]:

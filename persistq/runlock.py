@@ -1,4 +1,4 @@
-"""One live broker for each journal: a kernel lock, and the address of who holds it.
+"""One live broker for each journal: kernel locks, and the address of who holds them.
 
 The lock is the kernel's and ends with its process, however that dies, so there is never a stale
 lock file to delete. The file's text only says whom to talk to, and counts while the lock is held.
@@ -9,12 +9,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from persistq.ownership import open_own
+from persistq.rangelock import Byte, descriptor_of, try_lock
+
+_POLL_S: Final = 0.02
 
 
 def lock_path(journal: str) -> Path:
@@ -67,6 +72,27 @@ class RunLock:
             return False
         os.ftruncate(file, 0)
         self._file = file
+        return True
+
+    def claim(self, journal: Path, timeout: float) -> bool:
+        """Take the journal file itself; False if another process writes it.
+
+        The lock file may have been deleted, or be another one where another path leads to the same
+        journal. The one before may have let go of the lock file a moment before this one; so it
+        waits. Call it before the journal is written, if it exists, and again when it is open.
+
+        Crash: the kernel releases the journal.
+
+        Args:
+            journal: The journal file.
+            timeout: Longest wait, in seconds.
+        """
+        file = descriptor_of(journal)
+        deadline = time.monotonic() + timeout
+        while not try_lock(file, Byte.BROKER, exclusive=True):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
         return True
 
     def publish(self, holder: Holder) -> None:

@@ -18,6 +18,7 @@ from persistq.items import QUEUE_SHIFT, item_id_of
 from persistq.journal.base import LoadState, QueueRow
 from persistq.journal.connection import canonical, open_to_read, size_of
 from persistq.journal.faults import reported
+from persistq.journal.mounts import require_not_mounted
 from persistq.journal.outstanding import queue_range
 from persistq.ownership import require_own
 
@@ -137,6 +138,7 @@ def inspect_journal(path: str | os.PathLike[str]) -> Inspection:
     """
     file = canonical(Path(path))
     require_own(file)
+    require_not_mounted(file)
     if not size_of(file):
         raise JournalMissing(str(file), "there is no journal here")
     with reported(file), closing(open_to_read(file)) as connection:

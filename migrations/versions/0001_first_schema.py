@@ -161,3 +161,12 @@ def _processes() -> None:
         sa.Column("ending", sa.Text()),
         sqlite_strict=True,
     )
+    op.create_table(
+        "writer",
+        sa.Column("writer_id", sa.Integer(), primary_key=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.CheckConstraint("writer_id = 1", name="writer_is_one"),
+        sqlite_strict=True,
+    )

@@ -33,6 +33,7 @@ from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
+from persistq.journal.outstanding import writer_of
 from persistq.journal.register import remember
 from persistq.journal.sqlite import open_journal
 from persistq.runlock import Holder, RunLock, holder_of, lock_path
@@ -40,6 +41,9 @@ from persistq.streams import fill_descriptors, say
 
 GREETING_S: Final = 5.0
 """How long a broker that cannot serve waits for its starter to hear why."""
+
+LAST_BROKER_S = 5.0
+"""Longest wait for a broker that has let go of its lock file and is about to be gone."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -98,7 +102,7 @@ def _run(opening: Opening, first: socket.socket) -> int:
         signal.signal(number, signal.SIG_IGN)
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
-    examine(path)
+    file, _ = examine(path)
     require_no_other(opening)
     with reported(path):
         make_directory(path.parent)
@@ -108,13 +112,16 @@ def _run(opening: Opening, first: socket.socket) -> int:
             raise _busy(opening)
         _remove_leftovers(opening, before)
         remember(path.parent)
-        fence = Fence(fence_path(opening.path))
+        if file.exists():
+            _claim(lock, file)
+        fence = Fence(fence_path(opening.path), file)
         failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)
         failpoints.point("broker.after_fence_clear")
     journal = open_journal(path, durability=opening.durability)
     code = 1
     try:
+        _claim(lock, file)
         code = _serve(journal, opening, lock, fence, first)
     finally:
         # A journal that has failed is likely to fail again, and that has been told.
@@ -138,6 +145,24 @@ def _serve(
         with contextlib.suppress(OSError):
             lock.withdraw()
         listening.close()
+
+
+def _claim(lock: RunLock, file: Path) -> None:
+    """Refuse to write beside another broker, by whatever way both came here.
+
+    Raises:
+        JournalUnavailable: There is one.
+    """
+    with reported(file):
+        failpoints.point("broker.before_claim")
+        if lock.claim(file, LAST_BROKER_S):
+            return
+    writer = writer_of(file)
+    raise JournalUnavailable(
+        str(file),
+        f"{writer} is working on it by another path, or without its lock file "
+        f"{lock.path.name}, which was deleted: wait for it or stop it",
+    )
 
 
 def _busy(opening: Opening) -> JournalBusy:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from persistq import failpoints
@@ -71,7 +72,7 @@ class Consumer:
     def __init__(self, handle: Handle) -> None:
         self._ack_interval = handle.ack_interval
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
-        self._post = Post(handle.fence)
+        self._post = Post(handle.fence, Path(handle.journal))
         try:
             self._connection, welcome = Connection.dial(handle, Role.CONSUMER)
             self._require_fence(handle, welcome)

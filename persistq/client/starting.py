@@ -20,6 +20,7 @@ from pathlib import Path
 from persistq import failpoints
 from persistq.broker.framing import opening_to_bytes
 from persistq.broker.wire import Hello, Opening, Role, Welcome
+from persistq.client import interpreter
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.endpoint import place_of
@@ -210,15 +211,12 @@ _KEEPING_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHO
 
 def _spawn(opening: Opening, theirs: socket.socket, deadline: float) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
-    # -P keeps the script's directory off the broker's path, where a user's queue.py would shadow
-    # the standard library; persistq itself may come from a checkout, so its place goes last.
-    home = os.fsencode(Path(__file__).resolve().parents[2])
     code = (
-        f"import os, sys; sys.path.append(os.fsdecode({home!r})); "
+        f"import os, sys; sys.path += map(os.fsdecode, {interpreter.places()!r}); "
         "from persistq.broker.__main__ import main; sys.exit(main())"
     )
     broker = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-        [sys.executable, "-P", "-c", code, str(descriptor)],
+        [sys.executable, *interpreter.options(), "-c", code, str(descriptor)],
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
         env=_KEEPING_MEMORY | os.environ,

@@ -7,7 +7,7 @@ from pathlib import Path
 from persistq.errors import JournalUnavailable
 from persistq.journal.connection import canonical, has_log, log_of, schema_version, size_of
 from persistq.journal.faults import reported
-from persistq.journal.mounts import require_local
+from persistq.journal.mounts import require_local, require_not_mounted
 from persistq.ownership import require_own
 
 
@@ -30,6 +30,7 @@ def examine(path: Path) -> tuple[Path, int | None]:
     file = canonical(path)
     require_local(file)
     require_own(file)
+    require_not_mounted(file)
     size = size_of(file)
     if size:
         return file, schema_version(file)

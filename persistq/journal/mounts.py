@@ -30,21 +30,38 @@ def require_local(path: Path) -> None:
     Raises:
         JournalUnavailable: The path is on one: SQLite's log needs memory shared by all who use it.
     """
-    try:
-        mountinfo = _MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return
-    kind = remote_filesystem(mountinfo, PurePosixPath(path))
+    kind = remote_filesystem(_mountinfo(), PurePosixPath(path))
     if kind is not None:
         reason = f"it is on a network file system ({kind}), which would damage it: use a local disk"
         raise JournalUnavailable(str(path), reason)
 
 
+def require_not_mounted(path: Path) -> None:
+    """Refuse a journal file that is mounted by itself, as ``docker run -v`` does with a file.
+
+    Raises:
+        JournalUnavailable: It is: what is committed may be in its log, which stays outside.
+    """
+    if PurePosixPath(path) in map(_point_of, _mountinfo().splitlines()):
+        reason = "the file is mounted by itself, without its log: mount its directory instead"
+        raise JournalUnavailable(str(path), reason)
+
+
+def _mountinfo() -> str:
+    try:
+        return _MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _point_of(line: str) -> PurePosixPath:
+    return PurePosixPath(_unescaped(line.split(" ")[4]))
+
+
 def _filesystem(mountinfo: str, path: PurePosixPath) -> str:
     deepest, kind = -1, ""
     for line in mountinfo.splitlines():
-        mount, _, filesystem = line.partition(" - ")
-        point = PurePosixPath(_unescaped(mount.split(" ")[4]))
+        point, (_, _, filesystem) = _point_of(line), line.partition(" - ")
         # A later mount on the same point hides an earlier one.
         if path.is_relative_to(point) and len(point.parts) >= deepest:
             deepest, kind = len(point.parts), filesystem.split(" ")[0]

@@ -6,12 +6,12 @@ What is here never writes: the writing journal shares the queries, the command l
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from persistq.errors import JournalMissing, JournalUnavailable
+from persistq.errors import JournalError, JournalMissing, JournalUnavailable
 from persistq.items import (
     ITEMS_PER_QUEUE_MAX,
     Failure,
@@ -25,6 +25,7 @@ from persistq.journal import marks, statements
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
+from persistq.journal.mounts import require_not_mounted
 from persistq.journal.records import failure_from, load_from, queue_from, run_from, spans_from
 from persistq.keys import ItemKeys
 from persistq.ownership import require_own
@@ -96,6 +97,14 @@ def _up_to(rows: sqlite3.Cursor, bytes_max: int) -> list[Item]:
     return page
 
 
+def writer_of(file: Path) -> str:
+    """Return in words which broker has opened a journal last."""
+    with suppress(JournalError, sqlite3.Error), JournalReader(file) as reader:
+        for pid, host in reader.writer():
+            return f"process {pid} on {host}"
+    return "another process"
+
+
 class JournalReader:
     """A read-only look at one journal; works while its broker writes.
 
@@ -122,6 +131,7 @@ class JournalReader:
         self._file = canonical(path)
         self.path = str(self._file)
         require_own(self._file)
+        require_not_mounted(self._file)
         if not size_of(self._file):
             raise JournalMissing(self.path, "there is no journal here")
         version = schema_version(self._file)
@@ -152,6 +162,10 @@ class JournalReader:
             run = self._latest_run(load.load_id) if load else None
             queues = self._queues(load.load_id) if load else []
         return JournalView(self.path, self._file.name.removesuffix(".db"), load, run, tuple(queues))
+
+    def writer(self) -> list[tuple[object, ...]]:
+        """Return process and host of the broker that has opened it last, if there was one."""
+        return self._rows(statements.WRITER)
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""

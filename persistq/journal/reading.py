@@ -32,6 +32,8 @@ PARKED_PAGE = Construct(
     .order_by(_parked.item_id)
     .limit(bindparam("most"))
 )
+EPOCH = Construct(select(schema.writer.c.epoch))
+WRITER = Construct(select(schema.writer.c.pid, schema.writer.c.host))
 LATEST_LOAD = Construct(
     select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
 )

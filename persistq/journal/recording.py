@@ -99,6 +99,18 @@ EXHAUST = Construct(
     upsert(schema.source).on_conflict_do_nothing(["queue_id"]), "queue_id", "exhausted_at"
 )
 
+_taking_over = upsert(schema.writer).values(writer_id=literal_column("1"), epoch=_number(1))
+TAKE_OVER = Construct(
+    _taking_over.on_conflict_do_update(
+        ["writer_id"],
+        set_={
+            "epoch": schema.writer.c.epoch + literal_column("1"),
+            "pid": _taking_over.excluded.pid,
+            "host": _taking_over.excluded.host,
+        },
+    ),
+    *("pid", "host"),
+)
 BEGIN_LOAD = Construct(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
 END_LOAD = Construct(
     update(_load).where(
@@ -123,7 +135,7 @@ END_RUN = Construct(
     *("seen_at", "ended_at", "result", "reason"),
 )
 SEE_RUN = Construct(
-    update(_run).where(_run.c.run_id == select(func.max(_run.c.run_id)).scalar_subquery()),
+    update(_run).where(_run.c.run_id == bindparam("of_run")),
     "seen_at",
 )
 ADD_WORKER = Construct(insert(schema.worker), "run_id", "queue_id", "pid", "started_at")

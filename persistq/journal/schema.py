@@ -177,6 +177,17 @@ worker = Table(
     sqlite_strict=True,
 )
 
+writer = Table(
+    "writer",
+    metadata,
+    Column("writer_id", Integer, primary_key=True, comment="Always 1: there is one writer."),
+    Column("epoch", Integer, nullable=False, comment="Rises with each opening; never falls."),
+    Column("pid", Integer, nullable=False, comment="The broker that opened it last, on its host."),
+    Column("host", Text, nullable=False, comment="Name of the host of that broker."),
+    CheckConstraint("writer_id = 1", name="writer_is_one"),
+    sqlite_strict=True,
+)
+
 # Alembic owns this table. It is spelt out here so that a new journal needs no Alembic, and kept out
 # of `metadata` so that autogenerate does not try to manage it.
 alembic_version = Table(

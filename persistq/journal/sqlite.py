@@ -64,6 +64,8 @@ def open_journal(path: Path, *, durability: Durability = "normal") -> SqliteJour
         JournalUnavailable: It cannot be read or written, is where no journal can be, or others may
             write it.
 
+    Whoever had it open before can record nothing more from now on, whatever let both in.
+
     Crash: a new journal exists whole or not at all; an older one is upgraded whole or not at all,
     and its backup is complete before the upgrade begins.
     """
@@ -274,7 +276,12 @@ class SqliteJournal(Journal):
             return
         with self._writer.transaction(synced=True):
             failpoints.point("journal.before_flush")
-            if self._writer.execute(statements.SEE_RUN, seen_at=now()).rowcount == 0:
+            if (
+                self._writer.execute(
+                    statements.SEE_RUN, of_run=self._run_id, seen_at=now()
+                ).rowcount
+                == 0
+            ):
                 # A transaction that changes nothing syncs nothing; this writes one page.
                 self._writer.rewrite_header()
 

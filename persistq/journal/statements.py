@@ -61,6 +61,17 @@ SCHEMA: Final = (
      STRICT
     """,
     """
+    CREATE TABLE writer (
+        writer_id INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        pid INTEGER NOT NULL,
+        host TEXT NOT NULL,
+        PRIMARY KEY (writer_id),
+        CONSTRAINT writer_is_one CHECK (writer_id = 1)
+    )
+     STRICT
+    """,
+    """
     CREATE TABLE queue (
         queue_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         load_id INTEGER NOT NULL,
@@ -191,6 +202,20 @@ PARKED_PAGE: Final = Statement(
     """,
     "after_id last_id most param_1",
     {"param_1": 0},
+)
+
+EPOCH: Final = Statement(
+    """
+    SELECT writer.epoch
+    FROM writer
+    """,
+)
+
+WRITER: Final = Statement(
+    """
+    SELECT writer.pid, writer.host
+    FROM writer
+    """,
 )
 
 LATEST_LOAD: Final = Statement(
@@ -332,6 +357,11 @@ EXHAUST: Final = Statement(
     "queue_id exhausted_at",
 )
 
+TAKE_OVER: Final = Statement(
+    "INSERT INTO writer (writer_id, epoch, pid, host) VALUES (1, 1, ?, ?) ON CONFLICT (writer_id) DO UPDATE SET epoch = (writer.epoch + 1), pid = excluded.pid, host = excluded.host",
+    "pid host",
+)
+
 BEGIN_LOAD: Final = Statement(
     "INSERT INTO load (kind, state, created_at) VALUES (?, ?, ?)",
     "kind state created_at",
@@ -380,11 +410,8 @@ END_RUN: Final = Statement(
 )
 
 SEE_RUN: Final = Statement(
-    """
-    UPDATE run SET seen_at=? WHERE run.run_id = (SELECT max(run.run_id) AS max_1
-    FROM run)
-    """,
-    "seen_at",
+    "UPDATE run SET seen_at=? WHERE run.run_id = ?",
+    "seen_at of_run",
 )
 
 ADD_WORKER: Final = Statement(

@@ -32,6 +32,8 @@ STRANGERS = "tests/strangers/"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 TWO_NAMES = "test_loads_of_two_names_store_all_their_rows_in_one_table"
 KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
+DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
+STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 MUTANTS = [
     Mutant(
@@ -416,5 +418,40 @@ MUTANTS = [
         "return owner in {os.geteuid(), 0}",
         "return True",
         (f"{JOURNAL}test_places.py::test_the_search_ends_at_somebody_elses_directory",),
+    ),
+    Mutant(
+        "goes on recording when another broker has opened the journal",
+        "persistq/journal/writer.py",
+        "        if self._recorded_epoch() != self._epoch:\n",
+        "        if False:\n",
+        (f"{JOURNAL}test_taking_over.py::test_who_was_overtaken_records_nothing_more[puts]",),
+    ),
+    Mutant(
+        "forgets to raise the epoch",
+        "persistq/journal/statements.py",
+        "SET epoch = (writer.epoch + 1)",
+        "SET epoch = (writer.epoch + 0)",
+        (f"{JOURNAL}test_taking_over.py::test_who_was_overtaken_records_nothing_more[puts]",),
+    ),
+    Mutant(
+        "takes the lock file for the whole lock",
+        "persistq/runlock.py",
+        "        while not try_lock(file, Byte.BROKER, exclusive=True):\n",
+        "        while False:\n",
+        (f"{GROUND}test_second_brokers.py::{DELETED}[2-lock]",),
+    ),
+    Mutant(
+        "believes the files of another user",
+        "persistq/ownership.py",
+        "    if found.st_uid not in trusted_owners():\n",
+        "    if False:\n",
+        (f"{GROUND}test_ownership.py::{STRANGER}[load.db]",),
+    ),
+    Mutant(
+        "starts the broker in an environment that its program ignores",
+        "persistq/client/starting.py",
+        "*interpreter.options()",
+        '"-P"',
+        (f"{QUEUE}test_interpreter_options.py",),
     ),
 ]

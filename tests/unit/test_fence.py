@@ -21,7 +21,8 @@ FORK = multiprocessing.get_context("fork")
 
 def stand(pipe: Connection, path: Path, slot: int, item_id: int) -> None:
     """Be a consumer that works on an item."""
-    post = Post(path)
+    journal = path.with_suffix(".db")
+    post = Post(path, journal if journal.exists() else None)
     post.occupy(slot)
     post.hold(item_id, since=1.5)
     pipe.send("standing")
@@ -168,3 +169,53 @@ def test_a_file_that_was_cut_short_is_told(path: Path) -> None:
             read()
     assert Fence(path).occupants() == lookout.items_in_hand() == []
     lookout.close()
+
+
+@pytest.fixture
+def journal(path: Path) -> Path:
+    """A file in the place of the journal."""
+    file = path.with_suffix(".db")
+    file.touch(mode=0o600)
+    return file
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_consumer_behind_a_deleted_fence_still_keeps_the_next_run_waiting(
+    path: Path, journal: Path, consumers: Consumers, replaced: bool
+) -> None:
+    """It stands at the journal itself, too, and is named."""
+    pid = consumers.add(0, 7)
+    path.unlink()
+    if replaced:
+        Fence(path)
+    fence = Fence(path, journal)
+    assert not fence.wait_clear(0)
+    assert fence.keepers() == [pid]
+    consumers.kill_all()
+    assert fence.wait_clear(30)
+
+
+def test_a_consumer_that_leaves_lets_go_of_the_journal(path: Path, journal: Path) -> None:
+    """Its process lives on, and may stand there again."""
+    for _ in range(2):
+        post = Post(path, journal)
+        post.close()
+        assert clear_to_others(path, journal)
+
+
+def clear_to_others(path: Path, journal: Path) -> bool:
+    """Return whether another process finds the fence clear."""
+    ours, theirs = FORK.Pipe()
+    process = FORK.Process(target=lambda: theirs.send(Fence(path, journal).wait_clear(0)))
+    process.start()
+    assert ours.poll(30)
+    clear: bool = ours.recv()
+    process.join()
+    return clear
+
+
+def test_a_journal_that_is_gone_keeps_nobody_from_the_fence(path: Path) -> None:
+    """Its writer will notice, and say so better."""
+    post = Post(path, path.with_suffix(".db"))
+    assert not Fence(path, path.with_suffix(".db")).wait_clear(0)
+    post.close()
