@@ -38,6 +38,7 @@ from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, 
 from persistq.fence import SLOTS, Fence
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
+from persistq.processes import peer_of
 
 IDLE_S = 60.0
 CONSUMER_MESSAGES = (wire.Take, wire.Done, wire.Failed, wire.Dropped, wire.GiveBack)
@@ -124,6 +125,7 @@ class Broker:
             with reported(Path(self._session.opening.path)):
                 while self._session.links:
                     self._turn(self._selector.select(self._patience()))
+                self._consuming.bury_all()
                 self._session.commit()
                 self._session.tell()
                 self._end_run()
@@ -141,6 +143,7 @@ class Broker:
         for key, mask in events:
             key.data(mask)
         self._sweep()
+        self._consuming.bury()
         if self._producing.sealing:
             self._drain()
             self._producing.seal()
@@ -164,6 +167,8 @@ class Broker:
             return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S]
+        if (look := self._consuming.look_at) is not None:
+            times.append(look)
         if (due := session.scheduler.due()) is not None:
             times.append(due)
         if session.ledger.unsynced:
@@ -250,7 +255,9 @@ class Broker:
                 self._selector.modify(link.sock, events, partial(self._attend, link))
 
     def _sweep(self) -> None:
-        for link in [link for link in self._session.links.values() if link.gone]:
+        # Programs first: what their children had in hand is not to blame for that.
+        gone = [link for link in self._session.links.values() if link.gone]
+        for link in sorted(gone, key=lambda link: link.role is not Role.ANCHOR):
             del self._session.links[link.number]
             self._selector.unregister(link.sock)
             link.sock.close()
@@ -285,7 +292,8 @@ class Broker:
         link.hello = hello
         if hello.role is Role.ANCHOR:
             something = any(session.opened.absorbers.values())
-            session.roster.add(hello.family, hello.pid, absorbs=something)
+            seen_as = peer_of(link.sock)
+            session.roster.add(hello.family, hello.pid, absorbs=something, seen_as=seen_as)
         if hello.role is Role.CONSUMER:
             self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
@@ -330,7 +338,7 @@ class Broker:
         if farewell.result:
             self._result = RunResult(farewell.result), farewell.reason
         if link.role is Role.ANCHOR:
-            others = [other for other in self._session.links.values() if other.pid != link.pid]
+            others = [other for other in self._session.links.values() if other.owner != link.owner]
             link.send(wire.Answer(0, len(others)))
 
     # --- the end ---
