@@ -18,6 +18,7 @@ import fcntl
 import mmap
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,24 @@ _SLOT = struct.Struct("=qqq")
 _WORDS = 3
 _FILE_BYTES = SLOTS * _SLOT.size
 _POLL_S = 0.02
+
+
+_OFD = sys.platform == "linux"
+"""Whether there are locks on parts of a file that what is forked inherits."""
+
+_FLOCK = struct.Struct("hhqqi4x")
+
+_inherited: list[int] = []
+
+
+def _lock_of(slot: int) -> bytes:
+    return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot * _SLOT.size, _SLOT.size, 0)
+
+
+def disinherit() -> None:
+    """Let go of what this process has inherited: it takes items itself, and is nobody's helper."""
+    while _inherited:
+        os.close(_inherited.pop())
 
 
 def fence_path(journal: str) -> Path:
@@ -76,12 +95,12 @@ class Post:
     def __init__(self, path: Path, journal: Path | None = None) -> None:
         self._file = _open(path)
         fcntl.flock(self._file, fcntl.LOCK_SH)
-        self._journal: int | None = None
+        self._files = [self._file]
         # Where the journal is gone, whoever writes it will notice, and say so better.
         with contextlib.suppress(FileNotFoundError):
             if journal is not None:
-                self._journal = open_own(journal, os.O_RDONLY)
-                try_lock(self._journal, Byte.CONSUMERS, exclusive=False)
+                self._files.append(open_own(journal, os.O_RDONLY))
+                try_lock(self._files[-1], Byte.CONSUMERS, exclusive=False)
         self._map = mmap.mmap(self._file, _FILE_BYTES)
         self._words = memoryview(self._map).cast("q")
         self._at = -1
@@ -92,7 +111,11 @@ class Post:
         return os.fstat(self._file).st_ino
 
     def occupy(self, slot: int) -> None:
-        """Note this process in the slot."""
+        """Note this process in the slot, and lock it for as long as this or what it forks lives."""
+        if _OFD:
+            # What a dead owner has forked may have it still, if there is no other slot.
+            with contextlib.suppress(BlockingIOError, PermissionError):
+                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock_of(slot))
         self._at = slot * _WORDS + 1
         self._words[self._at] = 0
         self._words[self._at - 1] = os.getpid()
@@ -111,11 +134,26 @@ class Post:
 
     def close(self) -> None:
         """Leave the fence; in a forked child this leaves the parent's lock alone."""
+        self._unmap()
+        for file in self._files:
+            os.close(file)
+
+    def inherit(self) -> None:
+        """In a forked child, keep the parent's locks if it had an item in hand.
+
+        The child may have been forked to work on it. `disinherit` ends that.
+        """
+        at_work = self._words[self._at] if self._at >= 0 else 0
+        self._unmap()
+        if at_work:
+            _inherited.extend(self._files)
+        else:
+            for file in self._files:
+                os.close(file)
+
+    def _unmap(self) -> None:
         self._words.release()
         self._map.close()
-        os.close(self._file)
-        if self._journal is not None:
-            os.close(self._journal)
 
 
 class InHand(NamedTuple):
@@ -241,10 +279,21 @@ class Fence:
         """
         return int(_SLOT.unpack(_read(self._file, self._path, _SLOT.size, slot * _SLOT.size))[1])
 
+    def kept(self, slot: int) -> bool:
+        """Return whether the process lives that occupied a slot, or one that it has forked.
+
+        Where the system has no such locks, nobody is known to.
+        """
+        if not _OFD:
+            return False
+        found = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, _lock_of(slot))
+        return int(_FLOCK.unpack(found)[0]) != fcntl.F_UNLCK
+
     def reclaim(self, slot: int) -> None:
         """Take a slot back, from a consumer that is gone."""
         os.pwrite(self._file, bytes(_SLOT.size), slot * _SLOT.size)
-        self._free.append(slot)
+        # One that is still locked is granted after all others.
+        self._free.insert(0 if self.kept(slot) else len(self._free), slot)
 
     def _try_exclusive(self) -> bool:
         try:

@@ -217,7 +217,8 @@ class Settings(BaseSettings):
         le=86_400,
         description="Longest wait, when a load is carried on, for workers of a broker that died: "
         "no item may run twice at the same time. If they are still at it then, the start is "
-        "refused.",
+        "refused. Within a run, longest wait for what a dead worker has forked before its item is "
+        "handed out again.",
     )
     progress: Literal["auto", "plain", "none"] = Field(
         "auto",

@@ -173,7 +173,7 @@ def _busy(opening: Opening) -> JournalBusy:
 
 def _await_old_consumers(fence: Fence, opening: Opening) -> None:
     if not fence.wait_clear(opening.fence_timeout):
-        pids = ", ".join(map(str, fence.keepers()))
+        pids = ", ".join(map(str, fence.keepers())) or "that cannot be seen from here"
         raise JournalUnavailable(
             opening.path,
             f"workers of an earlier run are still at work (processes {pids}); wait for them or "

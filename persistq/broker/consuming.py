@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from persistq import failpoints
@@ -9,11 +10,29 @@ from persistq.broker import wire
 from persistq.broker.lane import RECALL_ITEMS, Lane
 from persistq.broker.link import Link
 from persistq.broker.session import Session
+from persistq.broker.wire import Role
 from persistq.errors import JournalCorrupt
 from persistq.items import DONE, FAILED, Failure, FailureKind, Item, bytes_of, queue_of
 
 REFILL_ITEMS = 10_000
 REFILL_BYTES = 16 << 20
+LOOK_S = 0.05
+
+HIDDEN_S = 0.5
+"""If a program cannot be seen, its end may be heard of so much later than its children's deaths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unburied:
+    """A dead consumer whose items may be worked on by what it has forked.
+
+    Attributes:
+        link: Its connection, which is closed.
+        since: When that was noticed.
+    """
+
+    link: Link
+    since: float
 
 
 class Consuming:
@@ -26,8 +45,9 @@ class Consuming:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._scheduler = session.scheduler
-        self._overdue: dict[int, wire.Overdue] = {}
-        self._obituaries: dict[int, wire.Obituary] = {}
+        self._overdue: dict[tuple[str, int], wire.Overdue] = {}
+        self._obituaries: dict[tuple[str, int], wire.Obituary] = {}
+        self._unburied: list[Unburied] = []
 
     # --- messages ---
 
@@ -81,16 +101,17 @@ class Consuming:
         """Hand items to others that this consumer has not started."""
         self._scheduler.give_back(link.number, given.item_ids)
 
-    def on_overdue(self, _: Link, overdue: wire.Overdue) -> None:
+    def on_overdue(self, link: Link, overdue: wire.Overdue) -> None:
         """Remember why a worker is about to be killed."""
-        self._overdue[overdue.pid] = overdue
+        self._overdue[link.family, overdue.pid] = overdue
 
-    def on_obituary(self, _: Link, obituary: wire.Obituary) -> None:
+    def on_obituary(self, link: Link, obituary: wire.Obituary) -> None:
         """Record how a worker ended, with the failure that its death caused."""
-        links = map(self._session.links.__getitem__, self._scheduler.consumers)
-        if any(link.pid == obituary.pid for link in links):
+        owner = link.family, obituary.pid
+        links = [other for other in self._session.of_role(Role.CONSUMER) if other.owner == owner]
+        if links or any(dead.link.owner == owner for dead in self._unburied):
             # What it said last, and the end of its stream, are still to be read.
-            self._obituaries[obituary.pid] = obituary
+            self._obituaries[owner] = obituary
         else:
             self._note_death(obituary)
 
@@ -103,9 +124,56 @@ class Consuming:
         link.worker_id = self._session.journal.add_worker(hello.queue_id, hello.pid)
 
     def lose(self, link: Link) -> None:
-        """A consumer is gone: its items go to others, and the one it was running is blamed."""
+        """A consumer is gone: its items go to others, and the one it was running is blamed.
+
+        Not at once if what it has forked may be at work still.
+        """
         if link.number not in self._scheduler.consumers:
             return
+        dead = Unburied(link, self._session.clock())
+        if not link.farewell and self._stays(dead):
+            self._scheduler.cancel(link.number)
+            self._unburied.append(dead)
+            self._hand_on_unstarted(link)
+        else:
+            self._reclaim(link)
+
+    def _hand_on_unstarted(self, link: Link) -> None:
+        """Give others what a dead worker of a pipeline, which goes in order, had not come to."""
+        held = [*self._scheduler.consumers[link.number].held]
+        in_hand = self._session.fence.held_in(link.slot)
+        if self._session.opening.kind == "pipeline" and in_hand in held:
+            self._scheduler.give_back(link.number, held[held.index(in_hand) + 1 :])
+
+    @property
+    def look_at(self) -> float | None:
+        """When to look again whether somebody can be buried."""
+        return self._session.clock() + LOOK_S if self._unburied else None
+
+    def bury(self) -> None:
+        """Hand on what the dead held, where nobody is at work on it any more."""
+        if self._unburied:
+            unburied = [(dead, self._stays(dead)) for dead in self._unburied]
+            self._unburied = [dead for dead, stays in unburied if stays]
+            for dead in [dead for dead, stays in unburied if not stays]:
+                self._reclaim(dead.link)
+
+    def bury_all(self) -> None:
+        """Blame what the dead held: nobody is left to hand it on to."""
+        unburied, self._unburied = self._unburied, []
+        for dead in unburied:
+            self._reclaim(dead.link)
+
+    def _stays(self, dead: Unburied) -> bool:
+        """Return whether what a dead consumer held stays with it for now."""
+        session, age = self._session, self._session.clock() - dead.since
+        if self._scheduler.over or not session.fence.held_in(dead.link.slot):
+            return False
+        if session.roster.hidden(dead.link.family) and age < HIDDEN_S:
+            return True
+        return age < session.opening.fence_timeout and session.fence.kept(dead.link.slot)
+
+    def _reclaim(self, link: Link) -> None:
         failpoints.point("broker.before_reclaim")
         fence = self._session.fence
         in_hand = fence.held_in(link.slot)
@@ -113,8 +181,9 @@ class Consuming:
         self._session.journal.end_worker(link.worker_id, "left" if link.farewell else "died")
         held = [item.item_id for item in self._scheduler.leave(link.number)]
         if in_hand in held and not link.farewell and not self._dismissed(link):
-            self._convict(in_hand, link.pid)
-        if (obituary := self._obituaries.pop(link.pid, None)) is not None:
+            self._convict(in_hand, link)
+        self._overdue.pop(link.owner, None)
+        if (obituary := self._obituaries.pop(link.owner, None)) is not None:
             self._note_death(obituary)
 
     # --- the turn ---
@@ -191,10 +260,10 @@ class Consuming:
         )
         self._session.after_commit(note)
 
-    def _convict(self, item_id: int, pid: int) -> None:
+    def _convict(self, item_id: int, link: Link) -> None:
         """Blame the item that a worker was running when it died."""
         failpoints.point("broker.before_blame")
-        overdue = self._overdue.pop(pid, None)
+        pid, overdue = link.pid, self._overdue.get(link.owner)
         if overdue is None:
             kind, name = FailureKind.CRASH, "WorkerDied"
             message = f"its worker, process {pid}, died before it had finished this item"

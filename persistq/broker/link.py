@@ -7,6 +7,7 @@ import fcntl
 import socket
 import termios
 from collections import deque
+from itertools import count
 
 from persistq.broker.framing import FRAME_BYTES_MAX, FrameReader, frame, from_client, roomy
 from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
@@ -17,6 +18,9 @@ GREETING_BYTES_MAX = 1 << 16
 READS_PER_TURN = 8
 MESSAGES_PER_TURN = 16
 """Bound what one busy peer adds to a transaction, so that nobody waits long for his commit."""
+
+_numbers = count(1)
+"""Descriptors are used again while somebody may still be known by the old one."""
 
 # One for all, as one thread reads: memory that is fetched for each read costs as much as the read.
 _arrived = memoryview(bytearray(READ_BYTES))
@@ -45,7 +49,7 @@ class Link:
         sock.setblocking(False)
         roomy(sock)
         self.sock = sock
-        self.number = sock.fileno()
+        self.number = next(_numbers)
         self.hello: Hello | None = None
         self.slot = -1
         self.worker_id = 0
@@ -79,6 +83,11 @@ class Link:
     def pid(self) -> int:
         """The client's process, 0 while unknown."""
         return 0 if self.hello is None else self.hello.pid
+
+    @property
+    def owner(self) -> tuple[str, int]:
+        """The client's process: numbers alone may be the same in two containers."""
+        return self.family, self.pid
 
     @property
     def behind(self) -> bool:

@@ -17,6 +17,7 @@ from persistq.processes import has_ended
 @dataclass(slots=True)
 class _Family:
     pid: int
+    seen_as: int
     absorbs: bool
     gone: bool = False
     died: bool = False
@@ -29,16 +30,17 @@ class Roster:
     def __init__(self) -> None:
         self._families: dict[str, _Family] = {}
 
-    def add(self, family: str, pid: int, *, absorbs: bool) -> None:
+    def add(self, family: str, pid: int, *, absorbs: bool, seen_as: int = 0) -> None:
         """A program opens the load.
 
         Args:
             family: A name that its child processes will carry as well.
-            pid: The program.
+            pid: The program, by the number that it has for itself.
+            seen_as: The number it has for this process, 0 if it cannot be seen from here.
             absorbs: Whether some earlier puts may be its own. It is settled now: what a program
                 puts that was here all along is new, even if it equals what another one left behind.
         """
-        self._families[family] = _Family(pid, absorbs)
+        self._families[family] = _Family(pid, seen_as, absorbs)
 
     def first(self) -> tuple[int, bool] | None:
         """Return the process that opened the load first, and whether it is gone."""
@@ -64,7 +66,13 @@ class Roster:
         member = self._families.get(family)
         if member is None:
             return False
-        return member.died or (not member.gone and has_ended(member.pid))
+        looked_at = not member.gone and member.seen_as > 0
+        return member.died or (looked_at and has_ended(member.seen_as))
+
+    def hidden(self, family: str) -> bool:
+        """Return whether only its connection tells when a family's program dies."""
+        member = self._families.get(family)
+        return member is not None and not member.gone and not member.seen_as
 
     def dead(self, family: str) -> int | None:
         """Return the process id of a family's dead program, or None if it lives or took leave."""

@@ -36,6 +36,7 @@ from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, 
 from persistq.fence import SLOTS, Fence
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
+from persistq.processes import peer_of
 
 IDLE_S = 60.0
 LINGER_S = 1.0
@@ -122,6 +123,7 @@ class Broker:
             with reported(Path(self._session.opening.path)):
                 while self._session.links or self._is_expecting():
                     self._turn(self._selector.select(self._patience()))
+                self._consuming.bury_all()
                 self._session.commit()
                 self._session.tell()
                 self._end_run()
@@ -139,6 +141,7 @@ class Broker:
         for key, mask in events:
             key.data(mask)
         self._sweep()
+        self._consuming.bury()
         if self._producing.sealing:
             self._drain()
             self._producing.seal()
@@ -164,6 +167,8 @@ class Broker:
         times = [now + IDLE_S, *self._arrivals.due()]
         if not session.links:
             times.append(self._ends_at)
+        if (look := self._consuming.look_at) is not None:
+            times.append(look)
         if (due := session.scheduler.due()) is not None:
             times.append(due)
         if session.ledger.unsynced:
@@ -234,7 +239,9 @@ class Broker:
 
     def _sweep(self) -> None:
         self._arrivals.sweep()
-        for link in [link for link in self._session.links.values() if link.gone]:
+        # Programs first: what their children had in hand is not to blame for that.
+        gone = [link for link in self._session.links.values() if link.gone]
+        for link in sorted(gone, key=lambda link: link.role is not Role.ANCHOR):
             del self._session.links[link.number]
             self._selector.unregister(link.sock)
             link.sock.close()
@@ -269,7 +276,8 @@ class Broker:
         self._arrivals.leave(link)
         if hello.role is Role.ANCHOR:
             something = any(session.opened.absorbers.values())
-            session.roster.add(hello.family, hello.pid, absorbs=something)
+            seen_as = peer_of(link.sock)
+            session.roster.add(hello.family, hello.pid, absorbs=something, seen_as=seen_as)
         if hello.role is Role.CONSUMER:
             self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
@@ -315,7 +323,7 @@ class Broker:
         if farewell.result:
             self._result = RunResult(farewell.result), farewell.reason
         if link.role is Role.ANCHOR:
-            others = [other for other in self._session.links.values() if other.pid != link.pid]
+            others = [other for other in self._session.links.values() if other.owner != link.owner]
             link.send(wire.Answer(0, len(others)))
 
     # --- the end ---

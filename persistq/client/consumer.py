@@ -37,7 +37,7 @@ from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
 from persistq.errors import JournalUnavailable, PersistqError
-from persistq.fence import Post
+from persistq.fence import Post, disinherit
 from persistq.keys import ItemKeys
 
 _NEVER = -1
@@ -71,6 +71,7 @@ class Consumer:
 
     def __init__(self, handle: Handle) -> None:
         self._ack_interval = handle.ack_interval
+        disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = Post(handle.fence, Path(handle.journal))
         try:
@@ -271,6 +272,13 @@ class Consumer:
             self._housekeeper.dismiss()
         self._connection.close()
         self._post.close()
+
+    def disown(self) -> None:
+        """Disconnect in a forked child; what the parent has in hand may be this child's work."""
+        if self._housekeeper is not None:
+            self._housekeeper.dismiss()
+        self._connection.close()
+        self._post.inherit()
 
     # --- inside ---
 

@@ -182,7 +182,7 @@ class Presence:
     def forget(self) -> None:
         """Start anew in a forked child: what was inherited belongs to the parent."""
         if self._consumer is not None:
-            self._consumer.drop()
+            self._consumer.disown()
         if self._run is not None and self._run.broker is not None:
             # Not this process's child: nothing to wait for, nothing to warn about.
             self._run.broker.returncode = 0

@@ -203,6 +203,10 @@ class Crew:
             if post.process is not None and post.process.pid is not None:
                 _signal_group(post.process.pid, number)
 
+    def employs(self, pid: int) -> bool:
+        """Return whether a process is one of the children."""
+        return any(post.process is not None and post.process.pid == pid for post in self.posts)
+
     def signal_one(self, pid: int, number: int) -> bool:
         """Send a signal to one child's process group; False if there is no such child."""
         for post in self.posts:

@@ -245,7 +245,7 @@ class Supervisor:
             self._crew.signal_one(pid, signal.SIGKILL)
 
     def _condemn(self, overrun: Overrun, now: float) -> None:
-        if overrun.pid in self._condemned:
+        if overrun.pid in self._condemned or not self._crew.employs(overrun.pid):
             return
         # The broker has to know why before it sees the worker's stream end.
         self._run.anchor.send(Overdue(overrun.pid, overrun.item_id, overrun.limit))

@@ -93,6 +93,7 @@ class Scenario:
 PLAIN = Scenario("plain")
 CARRIED_ON = Scenario("carried on", carried_on=True)
 BEREAVED = Scenario("a worker dies", armed="worker.before_handler@5:kill")
+RETRIED = Scenario("an attempt fails", armed="worker.before_handler@5:error")
 INTERRUPTED = Scenario("interrupted", interrupted=True)
 IMPATIENT = Scenario("flushed often", impatient=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
@@ -100,6 +101,7 @@ SCENARIOS = {
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,
+    "broker.before_recall": RETRIED,
     "supervisor.before_obituary": BEREAVED,
     "supervisor.before_halt": INTERRUPTED,
     "journal.before_flush": IMPATIENT,

@@ -31,6 +31,8 @@ GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 TWO_NAMES = "test_loads_of_two_names_store_all_their_rows_in_one_table"
+COLLECTOR = "test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it"
+PROGRESS = "test_items_that_are_blamed_one_after_the_other_are_progress"
 KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
@@ -168,7 +170,7 @@ MUTANTS = [
     Mutant(
         "forgets how a worker ended if it hears of it before its last words",
         "persistq/broker/consuming.py",
-        "        if any(link.pid == obituary.pid for link in links):\n",
+        "        if links or any(dead.link.owner == owner for dead in self._unburied):\n",
         "        if not links:\n",
         (f"{UNIT}test_broker_turns.py::test_news_of_a_death_may_overtake_the_end_of_the_stream",),
     ),
@@ -337,6 +339,51 @@ MUTANTS = [
             f"{UNIT}test_scheduler_machine.py",
             f"{UNIT}test_scheduler.py::test_blamed_item_is_tried_alone_and_then_parked",
         ),
+    ),
+    Mutant(
+        "keeps a suspect from consumers that collect, though nobody else can come for it",
+        "persistq/broker/lane.py",
+        "(idle or (not self.ready and self.deadlocked))",
+        "idle",
+        (
+            f"{UNIT}test_lane.py::{COLLECTOR}",
+            f"{UNIT}test_scheduler_machine.py",
+        ),
+    ),
+    Mutant(
+        "reads all retries that are due into memory",
+        "persistq/broker/lane.py",
+        "        if self.recalled_ready:\n            return spans\n",
+        "",
+        (f"{UNIT}test_lane.py::test_waiting_retries_keep_no_payload_and_are_read_in_runs",),
+    ),
+    Mutant(
+        "wakes for a retry that is not handed out any more",
+        "persistq/broker/scheduler.py",
+        "        if self.over:\n            return None\n",
+        "",
+        (f"{UNIT}test_scheduler.py::test_halted_run_wakes_for_no_retry",),
+    ),
+    Mutant(
+        "looks for a program by the number that it has for itself",
+        "persistq/broker/roster.py",
+        "has_ended(member.seen_as)",
+        "has_ended(member.pid)",
+        (f"{UNIT}test_roster.py::test_program_is_looked_for_where_it_can_be_seen",),
+    ),
+    Mutant(
+        "hands an item on while what its dead worker has forked is at work on it",
+        "persistq/fence.py",
+        "        return int(_FLOCK.unpack(found)[0]) != fcntl.F_UNLCK\n",
+        "        return False\n",
+        (f"{PIPELINE}test_forking.py::test_an_item_waits_for_what_its_dead_worker_has_forked",),
+    ),
+    Mutant(
+        "takes items that are parked one after the other for no progress",
+        "persistq/pool/supervisor.py",
+        "queue.done + queue.dropped + queue.parked + queue.blamed",
+        "queue.done + queue.dropped",
+        (f"{PIPELINE}test_deaths.py::{PROGRESS}[2-6]",),
     ),
     Mutant(
         "does not forgive the failures of what is tried again",

@@ -113,11 +113,38 @@ def test_a_grandchild_that_keeps_pipes_open_hides_no_death(program: MakeProgram)
     """It has inherited what its worker had open, and the worker's death is seen all the same."""
     script = program(LINGERS.format(then="noted('pid') or os.abort()"))
     process = script.start()
+    until(lambda: "was killed by SIGABRT; starting another one" in script.said(process))
+    script.touch("go")
     ended = script.wait(process)
     assert ended.code == 0, ended.err
-    assert "was killed by SIGABRT; starting another one" in ended.err
     assert script.queues() == [(5, 5, 0, 0)]
     assert script.rows("SELECT kind, signal FROM failure") == [("crash", 6)]
+
+
+def test_an_item_waits_for_what_its_dead_worker_has_forked(program: MakeProgram) -> None:
+    """The others are done meanwhile, and nobody is at work on it twice at the same time."""
+    script = program(LINGERS.format(then="noted('pid') or os.abort()"))
+    process = script.start()
+    lingering = script.pid("pid")
+    for number in (3, 4):
+        script.await_note(str(number))
+    assert script.counts["2"] == 1
+    assert lingering in script.processes()
+    script.touch("go")
+    ended = script.wait(process)
+    assert ended.code == 0, ended.err
+    assert script.counts["2"] == 2
+
+
+def test_what_a_dead_worker_has_forked_is_not_waited_for_without_limit(
+    program: MakeProgram,
+) -> None:
+    """After `fence_timeout` the item is handed out all the same."""
+    script = program(LINGERS.format(then="noted('pid') or os.abort()"))
+    ended = script.run(PERSISTQ_FENCE_TIMEOUT="0.3")
+    assert ended.code == 0, ended.err
+    assert script.counts["2"] == 2
+    assert script.pid("pid") in script.processes()
     script.touch("go")
 
 

@@ -82,36 +82,6 @@ def test_a_broker_with_a_waiting_retry_sleeps(program: MakeProgram) -> None:
     assert script.wait(process).code == 143
 
 
-def test_a_watcher_that_does_not_read_keeps_no_broker_busy(program: MakeProgram) -> None:
-    """A supervisor that is stopped is told when it goes on."""
-    script = program(
-        """
-        pipeline = Pipeline("demo", workers=1)
-        pipeline.source(lambda: range(100_000))
-
-        @pipeline.stage(retries=0)
-        def work(number):
-            note(number)
-            if number == 2_000:
-                await_file("go")
-            raise ValueError("x" * 2_000)
-
-        pipeline.run()
-        """
-    )
-    settings = {"PERSISTQ_PROGRESS_INTERVAL": "0.05", "PERSISTQ_PROGRESS": "plain"}
-    process = script.start(env=settings)
-    script.await_note("10")
-    broker = script.broker()
-    kill(process.pid, signal.SIGSTOP)
-    script.await_note("2000")
-    assert busy(broker) < BUSY_MAX
-    kill(process.pid, signal.SIGCONT)
-    kill(process.pid, signal.SIGTERM)
-    script.touch("go")
-    assert script.wait(process).code == 143
-
-
 def test_waiting_retries_take_no_memory_for_their_payloads(program: MakeProgram) -> None:
     """They are left on disk until they are due, and then read a few at a time."""
     script = program(

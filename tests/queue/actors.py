@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import Pipe as Pipe_
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import BaseContext
 from typing import Any
@@ -184,3 +186,32 @@ def relay(queue: Any, target: Any) -> Any:
     queue.task_done()
     queue.flush()
     return item
+
+
+def fork_helper(queue: Any, file: str) -> int:
+    """Fork a process that is at work until there is a file, and return it."""
+    pid = os.fork()
+    if not pid:
+        while not os.path.exists(file):  # noqa: PTH110
+            time.sleep(0.002)
+        os._exit(0)
+    return pid
+
+
+def fork_consumer(queue: Any) -> Any:
+    """Fork a process that gets an item for itself and keeps it until this one ends."""
+    ours, theirs = Pipe_()
+    if not os.fork():
+        ours.close()
+        theirs.send(queue.get())
+        # The end of this process's parent; a reader sees it when nobody can write any more.
+        with suppress(EOFError):
+            theirs.recv()
+        os._exit(0)
+    theirs.close()
+    answer = ours.recv()
+    _kept.append(ours)
+    return answer
+
+
+_kept: list[Any] = []

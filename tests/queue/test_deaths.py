@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import queue as stdlib
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.context import BaseContext
 from typing import Any
 
 import pytest
-from actors import iterate, put_range, relay
+from actors import fork_consumer, fork_helper, iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
 from persistq.errors import JournalUnavailable
 from persistq.fence import fence_path
 from persistq.items import FailureKind
 from persistq.journal.outstanding import JournalReader
+from persistq.processes import has_ended
 
 Any_ = Callable[..., Any]
 
@@ -290,6 +292,46 @@ def test_source_of_a_lost_result_is_not_done(
     assert relay(source, again) == "item"
     assert [*source.outstanding()] == []
     assert [*again.outstanding()] == ["earlier", "item"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing tells of it elsewhere")
+def test_item_waits_for_the_forked_helper_of_a_killed_consumer(
+    open_queue: Any_, actor: Any_, tmp_path: Any
+) -> None:
+    """Else it would be worked on twice at the same time; items nobody works on do not wait."""
+    queue = open_queue()
+    queue.put_many(["slow", "quick"])
+    queue.close()
+    victim, heir = actor(queue), actor(queue)
+    assert victim.ask("get") == "slow"
+    helper = victim.ask(fork_helper, str(tmp_path / "go"))
+    victim.kill()
+    assert heir.ask("get") == "quick"
+    heir.ask("task_done")
+    heir.wait_in_get()
+    queue.flush()
+    sizes = queue._sizes()
+    assert (sizes.waiting, sizes.in_flight) == (0, 1)
+    assert not has_ended(helper)
+    (tmp_path / "go").touch()
+    assert heir.hear() == "slow"
+    assert has_ended(helper)
+    heir.ask("task_done")
+    assert heir.ask("get") is DONE
+
+
+def test_forked_consumer_is_no_helper_of_its_parent(open_queue: Any_, actor: Any_) -> None:
+    """A child that takes items for itself must not wait for what its dead parent had in hand."""
+    queue = open_queue()
+    queue.put_many(["first", "second"])
+    queue.close()
+    parent = actor(queue)
+    assert parent.ask("get") == "first"
+    child_says = parent.ask(fork_consumer)
+    assert child_says == "second"
+    parent.kill()
+    heir = actor(queue)
+    assert sorted(heir.ask(iterate)) == ["first", "second"]
 
 
 def test_consumer_that_finds_another_fence_is_refused(open_queue: Any_, actor: Any_) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from persistq.broker.framing import FrameReader, frame, from_broker
+from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
 from persistq.broker.wire import (
@@ -27,6 +28,7 @@ from persistq.broker.wire import (
     Role,
     StageSpec,
     Take,
+    Watch,
 )
 from persistq.fence import Fence, Post, fence_path
 from persistq.handshake import GREETING_BYTES, ClientSide
@@ -41,7 +43,6 @@ class Stage:
 
     Attributes:
         path: The journal.
-        post: A consumer's place at the fence.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +65,6 @@ class Stage:
         [self.queue_id] = opened.scheduler.lanes
         listener = socket.create_server(("127.0.0.1", 0))
         self.broker = Broker(opening, self._journal, opened, listener, self._fence)
-        self.post = Post(fence_path(str(path)))
 
     def connect(self, role: Role, pid: int) -> socket.socket:
         """Return a client's end, introduced and welcomed."""
@@ -93,7 +93,6 @@ class Stage:
     def close(self) -> None:
         """Let everything go."""
         self.broker._close()
-        self.post.close()
         self._journal.close()
 
 
@@ -125,8 +124,9 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
     stage.turn()
     [window] = hear(worker)
     assert isinstance(window, Items)
-    stage.post.occupy(0)
-    stage.post.hold(window.item_ids[0])
+    with closing(Post(fence_path(str(stage.path)))) as post:
+        post.occupy(0)
+        post.hold(window.item_ids[0])
 
     tell(worker, GiveBack([]))
     worker.close()
@@ -138,3 +138,19 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
     assert stage.rows("SELECT ending FROM worker") == [("exit code 7",)]
     anchor.close()
     producer.close()
+
+
+def test_a_watcher_that_does_not_read_keeps_nobody_busy(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop sleeps until it has read what was sent to it."""
+    anchor = stage.connect(Role.ANCHOR, os.getpid())
+    tell(anchor, Watch(0.0))
+    stage.turn()
+    monkeypatch.setattr(Link, "behind", True)
+    tell(anchor, Put(stage.queue_id, b"\0", [b"1"]))
+    stage.turn()
+    stage.broker._session.watchers[0].stale = True
+    stage.broker._session.ledger.unsynced = False
+    assert stage.broker._patience() > 1
+    anchor.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from persistq.broker.lane import Span
 from persistq.broker.roster import Roster
 from persistq.items import item_id_of
@@ -93,3 +95,15 @@ def test_family_that_put_nothing_leaves_nothing() -> None:
     roster = Roster()
     roster.add("a", 1, absorbs=False)
     assert roster.bury("a") == []
+
+
+def test_program_is_looked_for_where_it_can_be_seen() -> None:
+    """Its own number for itself may be somebody else's here, or nobody's."""
+    roster = Roster()
+    nobody, myself = 1 << 30, os.getpid()
+    roster.add("seen", nobody, absorbs=False, seen_as=myself)
+    roster.add("unseen", nobody, absorbs=False)
+    assert (roster.dying("seen"), roster.hidden("seen")) == (False, False)
+    assert (roster.dying("unseen"), roster.hidden("unseen")) == (False, True)
+    roster.add("ended", myself, absorbs=False, seen_as=nobody)
+    assert roster.dying("ended")

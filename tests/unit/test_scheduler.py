@@ -198,6 +198,34 @@ def test_halted_run_hands_nothing_out() -> None:
     assert scheduler.finish(2, ids(2), 1.0) == ids(2)
 
 
+@pytest.mark.parametrize("ending", ["halted", "failed"])
+def test_halted_run_wakes_for_no_retry(ending: str) -> None:
+    """What is due is not handed out, so the loop has no reason to wake."""
+    scheduler = new_scheduler(new_lane(1), retries=1)
+    ask(scheduler, 1)
+    served(scheduler)
+    scheduler.fail(1, ids(1)[0], 0.0, 5.0)
+    assert scheduler.due() == 5.0
+    setattr(scheduler, ending, "for a reason")
+    assert scheduler.due() is None
+    assert not scheduler.famished
+
+
+def test_more_readers_than_are_read_at_a_time_are_served() -> None:
+    """Whoever waits while retries are still to be read has the loop go on at once."""
+    lane = new_lane(2)
+    scheduler = new_scheduler(lane, retries=1)
+    ask(scheduler, 1, 2)
+    served(scheduler)
+    for consumer in (1, 2):
+        scheduler.fail(consumer, ids(consumer)[0], 0.0, 0.0)
+    ask(scheduler, 1, 2)
+    assert [*scheduler.assign(1.0)] == []
+    assert scheduler.famished
+    assert served(scheduler, 1.0) == {1: [1], 2: [2]}
+    assert not scheduler.famished
+
+
 def test_done_is_told_when_all_is_settled() -> None:
     """Each waiting consumer once, the one that only asked early not at all."""
     lane = new_lane(1)
