@@ -193,14 +193,14 @@ class JournalError(PersistqError):
         return f"journal {self.path}: {self.reason}"
 
 
-def as_exit(error: JournalError) -> JournalError:
+def as_exit(error: PersistqError) -> PersistqError:
     """Return an equal error that is also a `SystemExit`, for one whose text the user has seen.
 
     Uncaught, it ends a script with the error's exit code and without a traceback.
     """
     kind = type(error)
     members = {"code": error.exit_code, "__reduce__": lambda _: (kind, error.args)}
-    ending: JournalError = type(kind.__name__, (kind, SystemExit), members)(*error.args)
+    ending: PersistqError = type(kind.__name__, (kind, SystemExit), members)(*error.args)
     return ending
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 _NOT_REPEATED = frozenset(
-    {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT", "FAILPOINT_HITS"}
+    {"JOURNAL", "LOAD", "RESUME", "FRESH", "RETRY_FAILED", "FAILPOINT", "FAILPOINT_HITS"}
 )
 """Settings that belong to one start, or that ``persistq resume`` decides."""
 

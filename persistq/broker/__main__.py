@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from persistq import failpoints
+from persistq.broker.choice import require_beginning
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
@@ -68,7 +69,9 @@ def _run(opening: Opening, first: socket.socket) -> int:
         signal.signal(number, signal.SIG_IGN)
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
-    examine(path)
+    _, version = examine(path)
+    if version is None:
+        require_beginning(opening)
     with reported(path):
         make_directory(path.parent)
         lock = RunLock(lock_path(opening.path))

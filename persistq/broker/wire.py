@@ -268,10 +268,35 @@ class QueueSizes(_Message, frozen=True):
     resumed: int
 
 
+class Parameter(msgspec.Struct, frozen=True):
+    """A parameter of the source.
+
+    ``codec`` is -1 where it has no value that can be stored. ``given`` says that this start named
+    it, ``required`` that the source has no default for it.
+    """
+
+    name: str
+    codec: int = -1
+    payload: bytes = b""
+    shown: str = ""
+    given: bool = False
+    required: bool = False
+
+
+class LeftOver(_Message, frozen=True):
+    """What another load of the journal still has."""
+
+    load_id: int
+    parked: int
+    outstanding: int
+
+
 class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
-    ``fence`` tells the fence file from one that has taken its place.
+    ``fence`` tells the fence file from one that has taken its place. Who opens the load also learns
+    its parameters, what other loads have left, and whether it is ``reopened``: only who names it
+    works on it.
     """
 
     load_id: int
@@ -282,6 +307,9 @@ class Welcome(_Message, frozen=True, tag=64):
     fence: int = 0
     broker_pid: int = 0
     closed: list[int] = []
+    params: list[Parameter] = []
+    left: list[LeftOver] = []
+    reopened: bool = False
 
 
 class Refused(_Message, frozen=True, tag=65):
@@ -357,7 +385,10 @@ BrokerMessage = (
 
 
 class StageSpec(msgspec.Struct, frozen=True):
-    """A stage as the broker needs it: its name and its failure policy (times in seconds)."""
+    """A stage as the broker needs it: its name and its failure policy (times in seconds).
+
+    ``was`` is the name it had before, or empty.
+    """
 
     name: str
     retries: int = 0
@@ -366,10 +397,15 @@ class StageSpec(msgspec.Struct, frozen=True):
     max_crashes: int = 2
     on_error: str = "park"
     halt: str = "never"
+    was: str = ""
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """What a fresh broker is told on its standard input, as JSON."""
+    """What a fresh broker is told on its standard input, as JSON.
+
+    ``load`` is the load to work on, None for the one that is carried on by itself, or a new one.
+    ``yields`` says that the load's parameters win over those given here.
+    """
 
     token: str
     name: str
@@ -385,6 +421,11 @@ class Opening(msgspec.Struct, frozen=True):
     fresh: bool = False
     hold: bool = False
     retry_failed: bool = False
+    load: int | None = None
+    source: str = ""
+    parameters: list[Parameter] = []
+    takes_any: bool = True
+    yields: bool = False
     durability: Literal["normal", "full"] = "normal"
     flush_interval: float = 1.0
     window_time: float = 0.004

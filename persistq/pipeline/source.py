@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
@@ -16,39 +15,16 @@ from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
-from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded, UsageError
+from persistq.errors import BrokerLost, JournalError, PersistqError, RunEnded
 from persistq.pool.child import Word, become_child, told_in_one_sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The user's function and the arguments it is called with."""
+    """The user's function that yields the items."""
 
     name: str
     function: Callable[..., Iterable[Any]]
-
-    def arguments(self, params: Mapping[str, Any], settings: Any) -> dict[str, Any]:
-        """Return the keyword arguments for this run.
-
-        Raises:
-            UsageError: A parameter is missing, or one was given that the function does not take.
-        """
-        parameters = inspect.signature(self.function).parameters
-        given = dict(params)
-        if "settings" in parameters:
-            given["settings"] = settings
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        for name in given:
-            if name not in parameters and not takes_any:
-                raise UsageError(f"source {self.name!r} takes no parameter {name!r}")
-        for name, parameter in parameters.items():
-            if parameter.default is parameter.empty and name not in given and _is_named(parameter):
-                raise UsageError(f"source {self.name!r} needs --param {name}=...")
-        return given
-
-
-def _is_named(parameter: inspect.Parameter) -> bool:
-    return parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
 
 
 @dataclass(frozen=True, slots=True)
