@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from persistq.errors import UsageError
+from persistq.masking import masked_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +41,8 @@ class Repetition:
     gone: str | None
 
     def __str__(self) -> str:
-        return shlex.join([self.executable, *self.argv])
+        """Return the command for people, with secrets masked."""
+        return shlex.join([self.executable, *masked_words(self.argv)])
 
 
 class _Called(NamedTuple):
