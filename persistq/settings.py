@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
+from persistq.masking import MASK, is_secret
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -445,7 +446,8 @@ def _suggestion(name: str) -> str:
 def _sentence_on_json(error: SettingsError) -> str:
     # Only `params` is written as JSON, and only a variable can hold it.
     where, value = _whence("params", list(_origins({})))
-    return f"{where}: {value!r} is refused: it should be a JSON object ({error.__cause__})"
+    shown = MASK if is_secret(str(value)) else repr(value)
+    return f"{where}: {shown} is refused: it should be a JSON object ({error.__cause__})"
 
 
 def available_cpus() -> int:

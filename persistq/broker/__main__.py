@@ -95,7 +95,9 @@ def _run(opening: Opening, first: socket.socket) -> int:
 def _serve(
     journal: Journal, opening: Opening, lock: RunLock, fence: Fence, first: socket.socket
 ) -> int:
-    opened = open_load(journal, opening)
+    with reported(Path(opening.path)):
+        opened = open_load(journal, opening)
+        failpoints.point("broker.after_begin")
     listener, address = _listen()
     broker = Broker(opening, journal, opened, listener, fence)
     with reported(Path(opening.path)):

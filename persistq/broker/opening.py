@@ -53,7 +53,6 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
         rows = _rows(journal, load, opening, choice)
         run_id = journal.begin_run(load.load_id, _command(opening))
         failpoints.point("broker.before_begin")
-    failpoints.point("broker.after_begin")
     scheduler = Scheduler(
         window_time=opening.window_time,
         window_max=opening.window_max,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FAILURES_SHOWN: Final = 5
 RUNS_SHOWN: Final = 10
 """Runs in the table for people; JSON has them all."""
+OTHERS_SHOWN: Final = 10
+"""Other loads in the table for people; JSON has them all."""
 
 _ITEM_WIDTH: Final = 40
 _ERROR_WIDTH: Final = 300
@@ -120,7 +122,10 @@ def _write(report: Report, *, latest: bool) -> None:
     if earlier > 0:
         write_lines([f"and {earlier:,} runs before these"])
     _write_section(_FAILURES, [_failure_row(attempt, report) for attempt in report.failures])
-    _write_section(_OTHERS, [_other_row(left) for left in report.standing.view.left])
+    others = report.standing.view.left
+    _write_section(_OTHERS, [_other_row(left) for left in others[-OTHERS_SHOWN:]])
+    if len(others) > OTHERS_SHOWN:
+        write_lines([f"and {len(others) - OTHERS_SHOWN:,} loads before these"])
 
 
 def _write_section(columns: tuple[Column, ...], rows: list[tuple[str, ...]]) -> None:

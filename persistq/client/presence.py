@@ -152,9 +152,14 @@ class Presence:
             noun = "item" if left == 1 else "items"
             print(  # noqa: T201 - the promise: every exit that leaves work says how to carry on
                 f"{self.handle.name}: {left:,} {noun} outstanding in {self.handle.journal}; "
-                f"carry on with: {resume_command(self.handle.name, self.handle.journal)}",
+                f"carry on with: {self._resume_command()}",
                 file=sys.stderr,
             )
+
+    def _resume_command(self) -> str:
+        welcome = self._run.welcome if self._run is not None else None
+        load = welcome.load_id if welcome is not None and welcome.reopened else None
+        return resume_command(self.handle.name, self.handle.journal, load=load)
 
     def _disconnect(self) -> None:
         for connection in (self._producer, self._control):

@@ -437,16 +437,16 @@ def _with_parameters(settings: Settings, run: OpenedRun, values: Mapping[str, An
 
 def _beginning(run: OpenedRun) -> Iterator[str]:
     welcome = run.welcome
-    with_what = ", ".join(f"{p.name}={p.shown}" for p in welcome.params)
-    which = f"load {welcome.load_id}{f' ({with_what})' if with_what else ''}"
+    params = ", ".join(f"{param.name}={param.shown}" for param in welcome.params)
+    place = f"journal {run.handle.journal}{f'; parameters {params}' if params else ''}"
     if welcome.carried_on:
         done = sum(queue.done + queue.dropped for queue in welcome.queues)
         yield (
-            f"carrying on {which}: {_outstanding(welcome.queues):,} outstanding, "
-            f"{done:,} done before; journal {run.handle.journal}"
+            f"carrying on load {welcome.load_id}: {_outstanding(welcome.queues):,} outstanding, "
+            f"{done:,} done before; {place}"
         )
         return
-    yield f"{which} begins; journal {run.handle.journal}"
+    yield f"load {welcome.load_id} begins; {place}"
     if welcome.left:
         yield left_sentence(run.handle.name, run.handle.journal, welcome.left)
 

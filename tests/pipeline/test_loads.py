@@ -280,7 +280,7 @@ def test_a_changed_default_does_not_change_a_load(stopped: Program) -> None:
     stopped.write(PIPELINE.replace("count=20", "count=7"))
     ended = stopped.run()
     assert ended.code == 0, ended.err
-    assert 'load 1 (count=20, day="mon")' in ended.err
+    assert 'parameters count=20, day="mon"\n' in ended.err
     assert stopped.queues() == [(20, 20, 0, 0), (20, 20, 0, 0)]
     assert stopped.run().code == 0
     assert stopped.queues() == [(7, 7, 0, 0), (7, 7, 0, 0)]
@@ -410,7 +410,7 @@ def test_a_new_load_says_what_older_ones_have_left(program: MakeProgram) -> None
     script = settled_with_one_parked(program)
     ended = script.run()
     assert ended.code == 0
-    assert "load 2 " in ended.err
+    assert "load 2 begins" in ended.err
     (line,) = [line for line in ended.err.splitlines() if "persistq resume" in line]
     assert "other loads have left 1 parked (load 1): persistq resume --failed --load 1 " in line
     assert ended.err.splitlines()[-1].endswith("; other loads have left 1 parked (load 1)")
@@ -426,11 +426,11 @@ def test_a_load_that_is_retried_does_not_capture_the_next_start(program: MakePro
     assert script.rows("SELECT state FROM load") == ["reopened", "settled"]
     ended = script.run()
     assert ended.code == 0
-    assert "load 3 " in ended.err
+    assert "load 3 begins" in ended.err
     assert "1 outstanding (load 1)" in ended.err
     ended = script.run(PERSISTQ_LOAD="demo:1")
     assert ended.code == 0, ended.err
-    assert "carrying on load 1 " in ended.err
+    assert "carrying on load 1:" in ended.err
     assert script.rows("SELECT state FROM load") == ["settled"] * 3
     assert script.counts["first 3"] == 3
     assert script.rows("SELECT DISTINCT count(*) FROM done_log") == [2 * 3 * 20]
