@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING
 from persistq import origin
 from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
-from persistq.journal.naming import journal_path, real_path
+from persistq.errors import UsageError
+from persistq.journal.naming import fits, journal_path, name_of, real_path
 from persistq.journal.places import home_directory, journals_of, upwards
+from persistq.leftovers import left_over
 from persistq.ostext import portable
+from persistq.streams import say
 from persistq.terminal import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from persistq.broker.wire import Parameter
+    from persistq.client.starting import OpenedRun
+    from persistq.leftovers import Leftover
     from persistq.settings import Settings
 
 opened: dict[str, str] = {}
@@ -40,7 +48,15 @@ def queue_opening(
 
 
 def opening(
-    name: str, kind: str, stages: list[StageSpec], settings: Settings, *, hold: bool = False
+    name: str,
+    kind: str,
+    stages: list[StageSpec],
+    settings: Settings,
+    *,
+    hold: bool = False,
+    source: str = "",
+    parameters: list[Parameter] | None = None,
+    takes_any: bool = True,
 ) -> Opening:
     """Return what to ask a broker for.
 
@@ -50,11 +66,15 @@ def opening(
         stages: Its stages in order.
         settings: The validated settings.
         hold: Whether outstanding items wait for a release.
+        source: Name of the source, for messages.
+        parameters: What the source takes, with the values that are given or its defaults.
+        takes_any: Whether the source takes parameters of any name.
 
     Raises:
-        UsageError: The name is not one.
+        UsageError: The name is not one, or a fresh load is asked for and one is named.
     """
     path = str(real_path(journal_path(directory_of(settings), name)))
+    load = _load_named(settings, path)
     opened[path] = kind
     return Opening(
         token=new_token(),
@@ -71,6 +91,11 @@ def opening(
         fresh=settings.fresh and not settings.resume,
         hold=hold,
         retry_failed=settings.retry_failed,
+        load=load,
+        source=source,
+        parameters=parameters or [],
+        takes_any=takes_any,
+        yields=settings.resume,
         durability=settings.durability,
         flush_interval=settings.flush_interval,
         window_time=settings.window_time,
@@ -108,13 +133,65 @@ def _elsewhere(name: str, path: str, settings: Settings) -> list[str]:
     return [found for found in map(str, journals_of(name, directories)) if found != path]
 
 
-def resume_command(name: str, journal: str, *, failed: bool = False) -> str:
+def named_by_resume(template: str, settings: Settings) -> str | None:
+    """Return the name that the setting ``load`` gives a load whose name has parameters in it.
+
+    Args:
+        template: Such a name.
+        settings: The validated settings.
+    """
+    name, colon, _ = (settings.load or "").rpartition(":")
+    return name if colon and fits(template, name) else None
+
+
+def _load_named(settings: Settings, path: str) -> int | None:
+    """Return which load of this journal is asked for.
+
+    Raises:
+        UsageError: A fresh one is asked for as well.
+    """
+    name, colon, number = (settings.load or "").rpartition(":")
+    if not number or (colon and name != name_of(path)):
+        return None
+    if settings.fresh and not settings.resume:
+        raise UsageError(
+            f"fresh begins a new load, and load={settings.load} works on an old one: give one of "
+            "the two"
+        )
+    return int(number)
+
+
+def left_sentence(name: str, journal: str, left: Sequence[Leftover]) -> str:
+    """Return in words what other loads have left, and what to type for the latest of them.
+
+    Args:
+        name: The load that begins.
+        journal: Path of its journal.
+        left: The others that have parked or outstanding items, oldest first; at least one.
+    """
+    last = left[-1]
+    command = resume_command(name, journal, failed=last.parked > 0, load=last.load_id)
+    return f"other loads have left {left_over(left)}: {command}"
+
+
+def tell_what_is_left(run: OpenedRun) -> None:
+    """Say on standard error what other loads have left, if this run begins a new one."""
+    if run.broker is not None and not run.welcome.carried_on and run.welcome.left:
+        handle = run.handle
+        sentence = left_sentence(handle.name, handle.journal, run.welcome.left)
+        say(f"{handle.name}: {sentence}")
+
+
+def resume_command(
+    name: str, journal: str, *, failed: bool = False, load: int | None = None
+) -> str:
     """Return what to type, here and now, to carry a load on.
 
     Args:
         name: The load.
         journal: Path of its journal.
         failed: Whether to retry its parked items as well.
+        load: Its number, where another load of this name would be taken.
     """
     from persistq.settings import load_settings
 
@@ -124,4 +201,5 @@ def resume_command(name: str, journal: str, *, failed: bool = False) -> str:
     if str(real_path(journal_path(usual, name))) != journal:
         file = Path(journal)
         what = f"{file.stem} --journal {quoted(str(file.parent))}"
-    return f"persistq resume {'--failed ' if failed else ''}{what}"
+    number = "" if load is None else f"--load {load} "
+    return f"persistq resume {'--failed ' if failed else ''}{number}{what}"

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOT_REPEATED = frozenset(
-    {"JOURNAL", "RESUME", "FRESH", "RETRY_FAILED", "TRUST_OWNER", "FAILPOINT", "FAILPOINT_HITS"}
+    {
+        *("JOURNAL", "LOAD", "RESUME", "FRESH", "RETRY_FAILED", "TRUST_OWNER"),
+        *("FAILPOINT", "FAILPOINT_HITS"),
+    }
 )
 """Settings that belong to one start, or that ``persistq resume`` decides."""
 

@@ -21,7 +21,7 @@ from persistq.client.starting import open_run
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, ItemsFailed, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
-from persistq.openings import queue_opening
+from persistq.openings import queue_opening, tell_what_is_left
 from persistq.suggestions import options_by_name
 from persistq.terminal import storable, text_of
 
@@ -98,6 +98,7 @@ class PersistentQueue(Generic[T]):
         )
         self._maxsize = max(0, maxsize)
         run = open_run(opening, ack_interval=settings.ack_interval, timeout=settings.broker_timeout)
+        tell_what_is_left(run)
         self._load_id = run.welcome.load_id
         self._carried_on = run.welcome.carried_on
         self._begin(Presence(run.handle, run))

@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
+from persistq.masking import MASK, is_secret
 from persistq.suggestions import VERY_NEAR, nearest, suggestion
 from persistq.terminal import storable
 
@@ -245,18 +246,33 @@ class Settings(BaseSettings):
     )
     retry_failed: bool = Field(
         default=False,
-        description="Put the items parked by earlier runs back to work when a load is carried on.",
+        description="Put the items parked by earlier runs back to work when a load is carried on; "
+        "where none is unfinished, the latest load is reopened if it has such items. Meant for one "
+        "run.",
+    )
+    load: str | None = Field(
+        None,
+        pattern=r"^(.+:)?[1-9]\d{0,17}$",
+        description="The load to work on, by its number, as `persistq status` shows it: also one "
+        "that was abandoned, or, with `retry_failed`, one that is settled. With a name in front, "
+        "as in `sales:3`, it is for that journal only. `persistq resume` sets it.",
     )
     resume: bool = Field(
         default=False,
-        description="Carry on the unfinished load even if the script asks for a fresh one; "
-        "`persistq resume` sets it.",
+        description="Carry on the unfinished load even if the script asks for a fresh one or names "
+        "other parameters; `persistq resume` sets it.",
     )
     params: dict[str, Any] = Field(
         {},
         description="Arguments given to the source by name, in the environment as a JSON object "
-        'such as `{"year": 2013}`. Several places are merged name by name.',
+        'such as `{"year": 2013}`. Several places are merged name by name. They belong to the '
+        "load: a start that carries it on takes them from there, and may not name other values.",
     )
+
+    @field_validator("load", mode="before")
+    @classmethod
+    def _load_may_be_a_number(cls, value: object) -> object:
+        return str(value) if type(value) is int else value
 
     @field_validator("halt")
     @classmethod
@@ -481,7 +497,8 @@ def _sentences(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str
 def _sentence_on_json(error: SettingsError) -> str:
     # Only `params` is written as JSON, and only a variable can hold it.
     where, value = _whence("params", list(_origins({})))
-    return f"{where}: {value!r} is refused: it should be a JSON object ({error.__cause__})"
+    shown = MASK if is_secret(str(value)) else repr(value)
+    return f"{where}: {shown} is refused: it should be a JSON object ({error.__cause__})"
 
 
 def available_cpus() -> int:

@@ -33,6 +33,9 @@ _STRAYS: Final = {
         SELECT count(*) FROM parked JOIN done_log USING (item_id)""",
     "done_log has {} rows with an outcome that does not exist": """
         SELECT count(*) FROM done_log WHERE outcome NOT IN (0, 1)""",
+    "param has {} rows of loads that do not exist": """
+        SELECT count(*) FROM param AS p
+        WHERE NOT EXISTS (SELECT 1 FROM load AS l WHERE l.load_id = p.load_id)""",
     "put_log has {} rows of queues that do not exist": f"""
         SELECT count(*) FROM put_log AS p
         WHERE NOT EXISTS (
@@ -68,7 +71,7 @@ _STRAYS: Final = {
         ) USING (queue_id)
         WHERE last <> (SELECT max(run_id) FROM run AS r WHERE r.load_id = q.load_id)""",
     "{} loads have a state that contradicts their end": """
-        SELECT count(*) FROM load WHERE (ended_at IS NULL) <> (state = 'open')""",
+        SELECT count(*) FROM load WHERE (ended_at IS NULL) <> (state IN ('open', 'reopened'))""",
 }
 
 _QUEUES: Final = """

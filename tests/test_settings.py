@@ -245,6 +245,14 @@ def test_params_that_are_no_json_object_are_refused(
     assert reason in message
 
 
+def test_broken_params_are_not_shown_if_a_secret_is_in_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message ends up in a log."""
+    monkeypatch.setenv("PERSISTQ_PARAMS", '{"password": "hush"')
+    assert "hush" not in refusal()
+
+
 @pytest.mark.parametrize("text", ["[tool", "[tool]\npersistq = 3", "tool = 3"])
 def test_broken_project_file_is_refused_by_path(bare_directory: Path, text: str) -> None:
     """A project file that cannot be understood is named."""

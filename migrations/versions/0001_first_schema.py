@@ -37,6 +37,18 @@ def _loads() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "param",
+        sa.Column("load_id", sa.Integer(), sa.ForeignKey("load.load_id"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("codec", sa.Integer(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False),
+        sa.Column("given", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("load_id", "name"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "run",
         sa.Column("run_id", sa.Integer(), primary_key=True),
         sa.Column("load_id", sa.Integer(), sa.ForeignKey("load.load_id"), nullable=False),

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from persistq import endpoint, failpoints
+from persistq.broker.choice import require_beginning
 from persistq.broker.elsewhere import require_no_other
 from persistq.broker.framing import opening_from_bytes
 from persistq.broker.link import Link
@@ -102,7 +103,9 @@ def _run(opening: Opening, first: socket.socket) -> int:
         signal.signal(number, signal.SIG_IGN)
     path = Path(opening.path)
     # Nothing is made beside a file that is not ours, or on ground that cannot carry a journal.
-    file, _ = examine(path)
+    file, version = examine(path)
+    if version is None:
+        require_beginning(opening)
     require_no_other(opening)
     with reported(path):
         make_directory(path.parent)
@@ -133,7 +136,9 @@ def _run(opening: Opening, first: socket.socket) -> int:
 def _serve(
     journal: Journal, opening: Opening, lock: RunLock, fence: Fence, first: socket.socket
 ) -> int:
-    opened = open_load(journal, opening)
+    with reported(Path(opening.path)):
+        opened = open_load(journal, opening)
+        failpoints.point("broker.after_begin")
     with reported(Path(opening.path)):
         listening = _listen(lock, opening)
     try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from persistq import failpoints
 from persistq.broker.absorb import Absorber
+from persistq.broker.choice import Choice, choose
 from persistq.broker.lane import Lane, Span
 from persistq.broker.scheduler import Scheduler
 from persistq.broker.wire import Opening
-from persistq.errors import UsageError
 from persistq.items import item_id_of
-from persistq.journal.base import Command, Journal, Load, LoadState, QueueRow
+from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow
 from persistq.keys import PutSpan
 
 
@@ -26,6 +27,8 @@ class OpenLoad:
         scheduler: Knows every outstanding item, or where on disk to find it.
         absorbers: What the producers of the first queue may repeat.
         put_spans: By queue, which run has put the items that this one may hand out.
+        params: Its parameters.
+        left: Other loads that have parked or outstanding items, oldest first.
     """
 
     load: Load
@@ -34,26 +37,25 @@ class OpenLoad:
     scheduler: Scheduler
     absorbers: dict[int, Absorber]
     put_spans: dict[int, list[PutSpan]]
+    params: list[Param] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
 
 
 def open_load(journal: Journal, opening: Opening) -> OpenLoad:
-    """Carry on the unfinished load of this journal, or begin a new one.
+    """Carry on a load of this journal, or begin a new one; see `persistq.broker.choice`.
 
-    Crash: a load that was begun and got nothing is carried on by the next run, which costs nothing.
+    Crash: the beginning, or the carrying on, is one transaction: it is recorded with all its queues
+    and its run, or nothing is. A load that was begun and got nothing is carried on by the next run.
 
     Raises:
-        UsageError: The unfinished load is of the other kind, or has other stages.
+        UsageError: The start does not fit the load; nothing was changed.
     """
-    load, carried_on = _choose(journal, opening)
-    rows = _rows(journal, load, opening)
-    command = Command(
-        executable=opening.executable,
-        argv=tuple(opening.argv),
-        cwd=opening.cwd,
-        pid=opening.pid,
-        environment=opening.environment,
-    )
-    run_id = journal.begin_run(load.load_id, command)
+    choice = choose(journal, opening)
+    with journal.together():
+        load = _load(journal, opening, choice)
+        rows = _rows(journal, load, opening, choice)
+        run_id = journal.begin_run(load.load_id, _command(opening))
+        failpoints.point("broker.before_begin")
     scheduler = Scheduler(
         window_time=opening.window_time,
         window_max=opening.window_max,
@@ -61,43 +63,53 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     )
     for row, policy in zip(rows, opening.stages, strict=True):
         scheduler.add_lane(_lane(row, opening), policy)
-    for attempts in journal.failed_attempts(load.load_id) if carried_on else ():
+    for attempts in journal.failed_attempts(load.load_id) if choice.load is not None else ():
         scheduler.remember_attempts(attempts.item_id, attempts.kind, attempts.count)
     absorbers = {rows[0].queue_id: absorber_of(journal, rows[0])}
     put_spans = {row.queue_id: _spans(journal, row) for row in rows}
-    return OpenLoad(load, run_id, carried_on, scheduler, absorbers, put_spans)
+    return OpenLoad(
+        load,
+        run_id,
+        choice.load is not None,
+        scheduler,
+        absorbers,
+        put_spans,
+        list(journal.params(load.load_id).values()),
+        journal.left_by_others(load.load_id),
+    )
 
 
-def _choose(journal: Journal, opening: Opening) -> tuple[Load, bool]:
-    load = journal.latest_load()
-    if load is not None and opening.retry_failed and journal.unpark(load.load_id):
-        load = journal.latest_load()
-    if load is None or load.state is not LoadState.OPEN:
-        return journal.begin_load(opening.kind), False
-    if opening.fresh:
-        journal.abandon_load(load.load_id)
-        return journal.begin_load(opening.kind), False
-    if load.kind != opening.kind:
-        raise UsageError(
-            f"{opening.path} holds an unfinished {load.kind}, which cannot be carried on as a "
-            f"{opening.kind}: choose another name, or start anew with fresh=True"
-        )
-    return load, True
+def _load(journal: Journal, opening: Opening, choice: Choice) -> Load:
+    if choice.abandoned is not None:
+        journal.abandon_load(choice.abandoned.load_id)
+    if choice.load is None:
+        return journal.begin_load(opening.kind, choice.params)
+    load_id = choice.load.load_id
+    if choice.load.ended_at is not None:
+        journal.reopen_load(load_id)
+    if opening.retry_failed:
+        journal.unpark(load_id)
+    load = journal.load(load_id)
+    assert load is not None, "it was there a moment ago, and this is its only writer"
+    return load
 
 
-def _rows(journal: Journal, load: Load, opening: Opening) -> list[QueueRow]:
+def _rows(journal: Journal, load: Load, opening: Opening, choice: Choice) -> list[QueueRow]:
+    journal.rename_queues(choice.renames)
     rows = journal.queues(load.load_id)
-    names = [stage.name for stage in opening.stages]
-    if [row.name for row in rows] != names[: len(rows)]:
-        raise UsageError(
-            f"the unfinished load in {opening.path} has the stages "
-            f"{', '.join(row.name for row in rows)}; this program has {', '.join(names)}: "
-            "restore the stages, or start anew with fresh=True"
-        )
-    # A crash may have come between two of these; the stages that exist are a prefix then.
-    for position in range(len(rows), len(names)):
-        rows.append(journal.add_queue(load.load_id, position, names[position]))
+    for position in range(len(rows), len(opening.stages)):
+        rows.append(journal.add_queue(load.load_id, position, opening.stages[position].name))
     return rows
+
+
+def _command(opening: Opening) -> Command:
+    return Command(
+        executable=opening.executable,
+        argv=tuple(opening.argv),
+        cwd=opening.cwd,
+        pid=opening.pid,
+        environment=opening.environment,
+    )
 
 
 def _lane(row: QueueRow, opening: Opening) -> Lane:

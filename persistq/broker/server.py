@@ -34,7 +34,7 @@ from persistq.broker.session import Session
 from persistq.broker.wire import Role
 from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
 from persistq.fence import SLOTS, Fence
-from persistq.journal.base import Journal, RunResult
+from persistq.journal.base import Journal, LoadState, RunResult
 from persistq.journal.faults import reported
 from persistq.processes import peer_of
 
@@ -312,7 +312,20 @@ class Broker:
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
             put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
+            **(self._told_to_openers() if link.role is Role.ANCHOR else {}),
         )
+
+    def _told_to_openers(self) -> dict[str, Any]:
+        opened = self._session.opened
+        return {
+            "params": [
+                wire.Parameter(p.name, p.codec, p.payload, p.shown, p.given) for p in opened.params
+            ],
+            "left": [
+                wire.LeftOver(left.load_id, left.parked, left.outstanding) for left in opened.left
+            ],
+            "reopened": opened.load.state is LoadState.REOPENED,
+        }
 
     def _on_cancel(self, link: Link, cancel: wire.Cancel) -> None:
         part = self._consuming if link.role is Role.CONSUMER else self._producing

@@ -271,11 +271,35 @@ class QueueSizes(_Message, frozen=True):
     blamed: int = 0
 
 
+class Parameter(msgspec.Struct, frozen=True):
+    """A parameter of the source.
+
+    ``codec`` is -1 where it has no value that can be stored. ``given`` says that this start named
+    it, ``required`` that the source has no default for it.
+    """
+
+    name: str
+    codec: int = -1
+    payload: bytes = b""
+    shown: str = ""
+    given: bool = False
+    required: bool = False
+
+
+class LeftOver(_Message, frozen=True):
+    """What another load of the journal still has."""
+
+    load_id: int
+    parked: int
+    outstanding: int
+
+
 class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
-    which run put the items that it may get.
+    which run put the items that it may get. Who opens the load also learns its parameters, what
+    other loads have left, and whether it is ``reopened``: only who names it works on it.
     """
 
     load_id: int
@@ -287,6 +311,9 @@ class Welcome(_Message, frozen=True, tag=64):
     broker_pid: int = 0
     closed: list[int] = []
     put_spans: list[PutSpan] = []
+    params: list[Parameter] = []
+    left: list[LeftOver] = []
+    reopened: bool = False
 
 
 class Refused(_Message, frozen=True, tag=65):
@@ -362,7 +389,10 @@ BrokerMessage = (
 
 
 class StageSpec(msgspec.Struct, frozen=True):
-    """A stage as the broker needs it: its name and its failure policy (times in seconds)."""
+    """A stage as the broker needs it: its name and its failure policy (times in seconds).
+
+    ``was`` is the name it had before, or empty.
+    """
 
     name: str
     retries: int = 0
@@ -371,10 +401,15 @@ class StageSpec(msgspec.Struct, frozen=True):
     max_crashes: int = 2
     on_error: str = "park"
     halt: str = "never"
+    was: str = ""
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """What a fresh broker is told on its standard input, as JSON."""
+    """What a fresh broker is told on its standard input, as JSON.
+
+    ``load`` is the load to work on, None for the one that is carried on by itself, or a new one.
+    ``yields`` says that the load's parameters win over those given here.
+    """
 
     token: str
     name: str
@@ -390,6 +425,11 @@ class Opening(msgspec.Struct, frozen=True):
     fresh: bool = False
     hold: bool = False
     retry_failed: bool = False
+    load: int | None = None
+    source: str = ""
+    parameters: list[Parameter] = []
+    takes_any: bool = True
+    yields: bool = False
     durability: Literal["normal", "full"] = "normal"
     flush_interval: float = 1.0
     window_time: float = 0.004

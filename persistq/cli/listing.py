@@ -17,6 +17,7 @@ from persistq.cli.options import journal_option, json_option
 from persistq.cli.output import Column, note, on_terminal, write_fields, write_json, write_table
 from persistq.cli.standing import Standing, brief, moment, standing_of
 from persistq.errors import JournalError
+from persistq.masking import masked_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,6 @@ def _as_object(standing: Standing) -> dict[str, Any]:
         "parked": view.parked,
         "last_run": run.started_at.isoformat() if run is not None else None,
         "executable": run.command.executable if run is not None else None,
-        "argv": list(run.command.argv) if run is not None else None,
+        "argv": masked_words(run.command.argv) if run is not None else None,
         "cwd": run.command.cwd if run is not None else None,
     }

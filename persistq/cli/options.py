@@ -28,6 +28,13 @@ journal_option = click.option(
 
 name_argument = click.argument("name", required=False, shell_complete=_names)
 
+load_option = click.option(
+    "--load",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Another load than the unfinished or last one, by its number.",
+)
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Write JSON, one object on each line."
 )

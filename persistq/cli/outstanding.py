@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from persistq.cli.choosing import directory_of, reader_of
-from persistq.cli.options import journal_option, json_option, name_argument
+from persistq.cli.options import journal_option, json_option, load_option, name_argument
 from persistq.cli.output import (
     Column,
     note,
@@ -22,6 +22,7 @@ from persistq.cli.output import (
 from persistq.codec import Codec, ItemCodec, readable
 from persistq.errors import ItemNotReadable, UsageError
 from persistq.items import item_id_of
+from persistq.leftovers import left_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,7 @@ _UNTRUSTING: Final = ItemCodec(allow_pickle=False)
 @json_option
 @click.option("--exit-code", is_flag=True, help="Exit with 3 if there are any, with 0 if none.")
 @click.option("--stage", metavar="STAGE", help="Only the items of one stage.")
+@load_option
 @journal_option
 def command(
     *,
@@ -56,17 +58,19 @@ def command(
     as_json: bool,
     exit_code: bool,
     stage: str | None,
+    load: int | None,
     journal: str | None,
 ) -> int:
     """Show the outstanding items of a load: put, and neither done, dropped nor parked.
 
-    NAME is the load's name; without it, the load on which a run started last. Pickled items are
+    NAME is the load's name; without it, the load on which a run started last. What other loads of
+    this name have left is told on standard error; --load shows it. Pickled items are
     described and never loaded. Elsewhere than on a terminal: id, stage and item, with tabs between.
     JSON objects have the members id, key (which names the item everywhere), stage, item (null for a
     pickle), pickle and bytes.
     """
     with reader_of(directory_of(journal, name), name) as reader:
-        view = reader.view()
+        view = reader.view(load)
         queues = _chosen(view, stage)
         total = sum(queue.outstanding for queue in queues)
         _introduce(view, latest=name is None)
@@ -89,6 +93,8 @@ def _introduce(view: JournalView, *, latest: bool) -> None:
     load = "no load" if view.load is None else f"load {view.load.load_id}"
     which = " (the one that ran last)" if latest else ""
     note(f"{view.name}, {load}{which}; journal {view.path}")
+    if view.left:
+        note(f"other loads have left {left_over(view.left)}: --load N shows one")
 
 
 def _write(

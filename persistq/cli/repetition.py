@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from persistq.errors import UsageError
+from persistq.masking import masked_words
 from persistq.ostext import native
 from persistq.terminal import quoted
 
@@ -41,7 +42,8 @@ class Repetition:
     gone: str | None
 
     def __str__(self) -> str:
-        return " ".join(map(quoted, [self.executable, *self.argv]))
+        """Return the command for people, with secrets masked."""
+        return " ".join(map(quoted, [self.executable, *masked_words(self.argv)]))
 
 
 class _Called(NamedTuple):

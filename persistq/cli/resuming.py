@@ -17,13 +17,14 @@ from persistq.cli.choosing import (
     reader_of,
     require_any,
 )
-from persistq.cli.options import journal_option, name_argument
+from persistq.cli.options import journal_option, load_option, name_argument
 from persistq.cli.output import note, write_lines
 from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
 from persistq.journal.base import LoadState
 from persistq.journal.catalog import latest_unfinished
+from persistq.leftovers import left_over
 from persistq.terminal import printable
 
 if TYPE_CHECKING:
@@ -42,17 +43,20 @@ if TYPE_CHECKING:
     help="Put items that are parked as failed back to work too.  [env: PERSISTQ_RETRY_FAILED]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@load_option
 @journal_option
 def command(
-    *, name: str | None, failed: bool, dry_run: bool, journal: str | None
+    *, name: str | None, failed: bool, dry_run: bool, load: int | None, journal: str | None
 ) -> Callable[[], int] | None:
     """Carry on an unfinished load: repeat the command that ran it, in its directory.
 
-    NAME is the load's name; without it, the unfinished load on which a run started last. The
-    program takes the place of this process, so signals and exit code are its own.
+    NAME is the load's name; without it, the unfinished load on which a run started last. With
+    --load an older load of this name is worked on: one that was abandoned, or with --failed one
+    that is settled. The program takes the place of this process, so signals and exit code are its
+    own.
     """
     directory = directory_of(journal, name)
-    view = _chosen(directory, name, failed=failed)
+    view = _chosen(directory, name, load, failed=failed)
     if view is None:
         return None
     standing = standing_of(view)
@@ -64,23 +68,41 @@ def command(
     if dry_run:
         write_lines(map(printable, _plan(view, repetition, failed=failed)))
         return None
-    return partial(_repeat, view, repetition, _environment(directory, failed=failed))
+    return partial(_repeat, view, repetition, _environment(directory, view, failed=failed))
 
 
-def _chosen(directory: Path, name: str | None, *, failed: bool) -> JournalView | None:
+def _chosen(
+    directory: Path, name: str | None, load: int | None, *, failed: bool
+) -> JournalView | None:
     """Return the load to carry on; if there is none, say so."""
-    if name is None:
+    if name is None and load is None:
         view = _latest_retryable(directory) if failed else latest_unfinished(directory)
         if view is None:
             require_any(directory)
             note(f"nothing to resume in {directory}{_hint(directory, failed=failed)}")
         return view
     with reader_of(directory, name) as reader:
-        view = reader.view()
-    if view.unfinished or (failed and _retryable(view)):
+        view = reader.view(load)
+    if view.unfinished or (failed and _retryable(view)) or (load and _abandoned(view)):
         return view
-    note(f"nothing to resume: {_settled(view)}; journal {view.path}")
+    note(f"nothing to resume: {_settled(view)}{_others(view)}; journal {view.path}")
     return None
+
+
+def _abandoned(view: JournalView) -> bool:
+    return view.load is not None and view.load.state is LoadState.ABANDONED
+
+
+def _others(view: JournalView) -> str:
+    """Return what other loads of a journal have left, and what to type for the latest of them."""
+    if not view.left:
+        return ""
+    last = view.left[-1]
+    failed = "--failed " if last.state is LoadState.SETTLED else ""
+    return (
+        f"; other loads have left {left_over(view.left)}: "
+        f"persistq resume {failed}--load {last.load_id} {view.name}"
+    )
 
 
 def _retryable(view: JournalView) -> bool:
@@ -97,7 +119,10 @@ def _latest_retryable(directory: Path) -> JournalView | None:
 def _hint(directory: Path, *, failed: bool) -> str:
     if not failed and (view := _latest_retryable(directory)) is not None:
         return f"; {_settled(view)}"
-    return f"; elsewhere {others}" if (others := elsewhere(directory)) else ""
+    views = (view for view in every_view(directory) if not isinstance(view, JournalError))
+    left = "".join(f"; of {view.name}{_others(view)[1:]}" for view in views if view.left)
+    others = elsewhere(directory)
+    return f"{left}; elsewhere {others}" if others else left
 
 
 def _settled(view: JournalView) -> str:
@@ -139,6 +164,8 @@ def _plan(view: JournalView, repetition: Repetition, *, failed: bool) -> Iterato
     stages = ", ".join(f"{row.name} {row.outstanding:,}" for row in view.queues)
     yield f"name:         {view.name}"
     yield f"load:         {view.load.load_id}"
+    if view.params:
+        yield f"parameters:   {', '.join(f'{p.name}={p.shown}' for p in view.params)}"
     yield f"journal:      {view.path}"
     yield f"outstanding:  {view.outstanding:,} ({stages})"
     fate = "back to work" if failed else "left alone; --failed puts them back to work"
@@ -147,8 +174,13 @@ def _plan(view: JournalView, repetition: Repetition, *, failed: bool) -> Iterato
     yield f"command:      {repetition}"
 
 
-def _environment(directory: Path, *, failed: bool) -> dict[str, str]:
-    own = {"PERSISTQ_JOURNAL": str(directory), "PERSISTQ_RESUME": "1"}
+def _environment(directory: Path, view: JournalView, *, failed: bool) -> dict[str, str]:
+    assert view.load is not None, "what can be resumed is a load"
+    own = {
+        "PERSISTQ_JOURNAL": str(directory),
+        "PERSISTQ_RESUME": "1",
+        "PERSISTQ_LOAD": f"{view.name}:{view.load.load_id}",
+    }
     return own | ({"PERSISTQ_RETRY_FAILED": "1"} if failed else {})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.journal.base import LoadState
+from persistq.masking import masked_words
 from persistq.runlock import Holder, holder_of, is_held, lock_path
 from persistq.terminal import quoted
 
@@ -20,16 +21,17 @@ _STATES = {
     LoadState.OPEN: "unfinished",
     LoadState.SETTLED: "settled",
     LoadState.ABANDONED: "abandoned",
+    LoadState.REOPENED: "reopened",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A journal at one moment, and whether a live run holds it.
+    """A load at one moment, and whether a live run works on it.
 
     Attributes:
-        view: The latest load, its last run and its queues.
-        running: Whether a run holds the journal.
+        view: The load, its last run and its queues.
+        running: Whether a run holds the journal, and works on this load.
         holder: That run's broker; None if there is none, or it is just starting or ending.
     """
 
@@ -39,7 +41,7 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """``running``, ``unfinished``, ``settled``, ``abandoned``, or ``empty`` without a load."""
+        """``running``, ``unfinished``, ``settled``, ``abandoned``, ``reopened``, or ``empty``."""
         if self.running:
             return "running"
         return _STATES[self.view.load.state] if self.view.load is not None else "empty"
@@ -58,29 +60,41 @@ class Standing:
 def standing_of(view: JournalView) -> Standing:
     """Ask the kernel whether a run holds a journal."""
     lock = lock_path(view.path)
-    running = is_held(lock)
+    running = view.ran_last and is_held(lock)
     return Standing(view, running, holder_of(lock) if running else None)
 
 
-def next_command(standing: Standing, journal: str | None) -> str | None:
+def next_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:
     """Return what to type to bring a load forward, or None if nothing is left or it is running.
 
     Args:
         standing: The load.
         journal: The directory as it was typed, to be repeated.
+        named: Whether the load was asked for by its number, to be repeated.
     """
     view = standing.view
-    if standing.running or view.load is None or view.load.state is LoadState.ABANDONED:
+    if standing.running or view.load is None or not has_work(view):
         return None
-    if not view.unfinished and not view.parked:
-        return None
-    words = ["persistq", "resume", *([] if view.unfinished else ["--failed"]), view.name]
+    settled = view.load.state is LoadState.SETTLED
+    words = ["persistq", "resume", *(["--failed"] if settled else [])]
+    if named or view.load.state is LoadState.ABANDONED:
+        words += ["--load", str(view.load.load_id)]
+    words.append(view.name)
     return _typed([*words, *(["--journal", journal] if journal is not None else [])])
 
 
+def has_work(view: JournalView) -> bool:
+    """Return whether a load can be worked on, if only with ``--failed``."""
+    if view.load is None:
+        return False
+    if view.load.state is LoadState.SETTLED:
+        return view.parked > 0
+    return view.unfinished or view.outstanding > 0
+
+
 def brief(command: Command) -> str:
-    """Return a command as one would type it, with the path of the interpreter left out."""
-    words = list(command.argv)
+    """Return a command for people: secrets masked, the path of the interpreter left out."""
+    words = masked_words(command.argv)
     if words and Path(words[0]).name == "persistq":
         return _typed(["persistq", *words[1:]])
     return _typed([Path(command.executable).name, *words])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from persistq.cli.choosing import directory_of, reader_of
-from persistq.cli.options import journal_option, json_option, name_argument
+from persistq.cli.options import journal_option, json_option, load_option, name_argument
 from persistq.cli.output import Column, note, write_json, write_lines, write_table
 from persistq.cli.standing import (
     Standing,
@@ -21,17 +21,20 @@ from persistq.cli.standing import (
 )
 from persistq.codec import readable
 from persistq.items import queue_of
+from persistq.masking import masked_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persistq.journal.base import QueueRow, Run
+    from persistq.journal.base import Left, QueueRow, Run
     from persistq.journal.outstanding import FailedAttempt, JournalReader
     from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5
 RUNS_SHOWN: Final = 10
 """Runs in the table for people; JSON has them all."""
+OTHERS_SHOWN: Final = 10
+"""Other loads in the table for people; JSON has them all."""
 
 _ITEM_WIDTH: Final = 40
 _ERROR_WIDTH: Final = 300
@@ -61,6 +64,12 @@ _FAILURES = (
     Column("item"),
     Column("error", wrap=True),
 )
+_OTHERS = (
+    Column("other load", right=True),
+    Column("state"),
+    Column("parked", right=True),
+    Column("outstanding", right=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +85,17 @@ class Report:
 
 @click.command("status", short_help="Show one load in detail, and what to type next.")
 @name_argument
+@load_option
 @json_option
 @journal_option
-def command(*, name: str | None, as_json: bool, journal: str | None) -> None:
+def command(*, name: str | None, load: int | None, as_json: bool, journal: str | None) -> None:
     """Show one load: its stages, its runs, its last failures, and what to type next.
 
-    NAME is the load's name; without it, the load on which a run started last.
+    NAME is the load's name; without it, the load on which a run started last. Other loads of this
+    name that have parked or outstanding items are listed; --load shows one of them.
     """
     with reader_of(directory_of(journal, name), name) as reader:
-        report = _report(reader, journal)
+        report = _report(reader, journal, load)
     if as_json:
         note(f"journal {report.standing.view.path}")
         write_json([_as_object(report)])
@@ -92,13 +103,14 @@ def command(*, name: str | None, as_json: bool, journal: str | None) -> None:
         _write(report, latest=name is None)
 
 
-def _report(reader: JournalReader, journal: str | None) -> Report:
-    view = reader.view()
+def _report(reader: JournalReader, journal: str | None, load: int | None) -> Report:
+    view = reader.view(load)
     standing = standing_of(view)
     runs = reader.runs(view.load.load_id) if view.load is not None else []
-    failures = reader.latest_failures(FAILURES_SHOWN)
+    failures = reader.latest_failures(view.queues, FAILURES_SHOWN)
     keys = {row.queue_id: reader.keys(row.queue_id) for row in view.queues}
-    return Report(standing, runs, failures, keys, next_command(standing, journal))
+    following = next_command(standing, journal, named=load is not None)
+    return Report(standing, runs, failures, keys, following)
 
 
 # --- for people -----------------------------------------------------------------------------------
@@ -113,6 +125,10 @@ def _write(report: Report, *, latest: bool) -> None:
     if earlier > 0:
         write_lines([f"and {earlier:,} runs before these"])
     _write_section(_FAILURES, [_failure_row(attempt, report) for attempt in report.failures])
+    others = report.standing.view.left
+    _write_section(_OTHERS, [_other_row(left) for left in others[-OTHERS_SHOWN:]])
+    if len(others) > OTHERS_SHOWN:
+        write_lines([f"and {len(others) - OTHERS_SHOWN:,} loads before these"])
 
 
 def _write_section(columns: tuple[Column, ...], rows: list[tuple[str, ...]]) -> None:
@@ -126,6 +142,8 @@ def _facts(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:
     yield "name", f"{view.name}{' (the one that ran last)' if latest else ''}"
     if view.load is not None:
         yield "load", f"{view.load.load_id}, a {view.load.kind}"
+    if view.params:
+        yield "parameters", ", ".join(f"{param.name}={param.shown}" for param in view.params)
     yield "state", _state(report)
     yield (
         "items",
@@ -147,6 +165,10 @@ def _state(report: Report) -> str:
         return standing.state
     broker = f", broker {standing.holder.pid}" if standing.holder is not None else ""
     return f"running: process {run.command.pid} on {run.host}{broker}"
+
+
+def _other_row(left: Left) -> tuple[str, ...]:
+    return str(left.load_id), left.state.value, f"{left.parked:,}", f"{left.outstanding:,}"
 
 
 def _stage_row(row: QueueRow) -> tuple[str, ...]:
@@ -206,9 +228,19 @@ def _as_object(report: Report) -> dict[str, Any]:
         "done": standing.done,
         "dropped": standing.dropped,
         "parked": view.parked,
+        "parameters": {param.name: param.shown for param in view.params},
         "stages": [_stage_object(row) for row in view.queues],
         "runs": [_run_object(run, report) for run in report.runs],
         "failures": [_failure_object(attempt, report) for attempt in report.failures],
+        "others": [
+            {
+                "load": left.load_id,
+                "state": left.state.value,
+                "parked": left.parked,
+                "outstanding": left.outstanding,
+            }
+            for left in view.left
+        ],
         "next": report.next,
     }
 
@@ -237,7 +269,7 @@ def _run_object(run: Run, report: Report) -> dict[str, Any]:
         "pid": run.command.pid,
         "host": run.host,
         "executable": run.command.executable,
-        "argv": list(run.command.argv),
+        "argv": masked_words(run.command.argv),
         "cwd": run.command.cwd,
     }
 

@@ -157,7 +157,13 @@ class Presence:
         parked = sum(s.parked for s in sizes)
         if outstanding or parked:
             # The promise: every exit that leaves something says what to type.
-            say(f"{self.handle.name}: {_what_is_left(self.handle, outstanding, parked)}")
+            left = _what_is_left(self.handle, self._load_to_name(), outstanding, parked)
+            say(f"{self.handle.name}: {left}")
+
+    def _load_to_name(self) -> int | None:
+        """Return the number of a reopened load, on which only who names it works."""
+        welcome = self._run.welcome if self._run is not None else None
+        return welcome.load_id if welcome is not None and welcome.reopened else None
 
     def _disconnect(self) -> None:
         for connection in (self._producer, self._control):
@@ -192,12 +198,12 @@ class Presence:
             action()
 
 
-def _what_is_left(handle: Handle, outstanding: int, parked: int) -> str:
-    retrying = resume_command(handle.name, handle.journal, failed=True)
+def _what_is_left(handle: Handle, load: int | None, outstanding: int, parked: int) -> str:
+    retrying = resume_command(handle.name, handle.journal, failed=True, load=load)
     if not outstanding:
         return f"{_items(parked)} parked as failed in {handle.journal}; retry with: {retrying}"
     text = f"{_items(outstanding)} outstanding"
-    carrying_on = f"carry on with: {resume_command(handle.name, handle.journal)}"
+    carrying_on = f"carry on with: {resume_command(handle.name, handle.journal, load=load)}"
     if not parked:
         return f"{text} in {handle.journal}; {carrying_on}"
     return (

@@ -118,6 +118,11 @@ def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun 
         return None
     except RunEnded as ended:
         raise _BetweenTwoRuns(ended) from ended
+    meant = welcome.load_id if opening.load is None and not welcome.reopened else opening.load
+    if meant != welcome.load_id:
+        # Only who names a load that was reopened works on it.
+        anchor.close()
+        raise JournalBusy(opening.path, holder.pid, holder.host)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,11 +17,21 @@ from persistq.keys import PutSpan
 
 
 class LoadState(enum.StrEnum):
-    """Where a load stands; the texts are stored in the journal."""
+    """Where a load stands; the texts are stored in the journal.
+
+    An open load is carried on by the next start. One that had ended and is worked on again is
+    reopened: only a start that names it works on it.
+    """
 
     OPEN = "open"
     SETTLED = "settled"
     ABANDONED = "abandoned"
+    REOPENED = "reopened"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the load can be carried on as it is."""
+        return self in {LoadState.OPEN, LoadState.REOPENED}
 
 
 class RunResult(enum.StrEnum):
@@ -59,6 +70,42 @@ class Load:
     state: LoadState
     created_at: datetime
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a load, as it is stored.
+
+    Attributes:
+        name: Its name.
+        codec: How the value is encoded, as for items.
+        payload: The encoded value.
+        shown: The value for people; masked if it is named like a secret.
+        given: Whether the start that began the load named it; if not, it is the source's default.
+    """
+
+    name: str
+    codec: int
+    payload: bytes
+    shown: str
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a load that no plain start works on still has.
+
+    Attributes:
+        load_id: The load.
+        state: Where it stands.
+        parked: Its items parked as failed.
+        outstanding: Its outstanding items.
+    """
+
+    load_id: int
+    state: LoadState
+    parked: int
+    outstanding: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +224,40 @@ class Journal(ABC):
     # --- loads and runs ---
 
     @abstractmethod
+    def together(self) -> AbstractContextManager[None]:
+        """Record what the ``with`` block records in one transaction, or nothing of it. Synced."""
+
+    @abstractmethod
     def latest_load(self) -> Load | None:
         """Return the load that was begun last, or None in a new journal."""
 
     @abstractmethod
-    def begin_load(self, kind: str) -> Load:
+    def open_load(self) -> Load | None:
+        """Return the load that is carried on by a start that names none, or None."""
+
+    @abstractmethod
+    def load(self, load_id: int) -> Load | None:
+        """Return the load with this number, or None."""
+
+    @abstractmethod
+    def left_by_others(self, load_id: int) -> list[Left]:
+        """Return the loads, but this one, that have parked or outstanding items, oldest first."""
+
+    @abstractmethod
+    def begin_load(self, kind: str, params: Iterable[Param] = ()) -> Load:
         """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced."""
+
+    @abstractmethod
+    def params(self, load_id: int) -> dict[str, Param]:
+        """Return the parameters of a load by name."""
 
     @abstractmethod
     def abandon_load(self, load_id: int) -> None:
         """Mark a load as abandoned: it stays, and is never carried on by itself. Synced."""
+
+    @abstractmethod
+    def reopen_load(self, load_id: int) -> None:
+        """Mark a load that had ended as reopened. Synced."""
 
     @abstractmethod
     def begin_run(self, load_id: int, command: Command) -> int:
@@ -215,6 +286,10 @@ class Journal(ABC):
     @abstractmethod
     def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
         """Record a new queue of a load and return it. Synced."""
+
+    @abstractmethod
+    def rename_queues(self, names: Mapping[int, str]) -> None:
+        """Give queues new names, by number, all at once. Synced."""
 
     @abstractmethod
     def add_worker(self, queue_id: int, pid: int) -> int:
@@ -279,7 +354,7 @@ class Journal(ABC):
         """Make all parked items of a load outstanding again, and return how many.
 
         Their failures are forgiven: kept for reading, no longer counted. The queue counters are
-        corrected and a settled load is opened again, in the same transaction. Synced.
+        corrected and a settled load is reopened, in the same transaction. Synced.
         """
 
     # --- absorption: the multiset of earlier puts that a re-run has not repeated yet ---
@@ -303,25 +378,39 @@ class Journal(ABC):
 
 @dataclass(frozen=True, slots=True)
 class JournalView:
-    """What a reader sees of one journal at one moment, without payloads."""
+    """What a reader sees of one load of a journal at one moment, without payloads.
+
+    Attributes:
+        path: The journal file.
+        name: Its name.
+        load: The load; None in a journal without any.
+        run: The last run that worked on it.
+        queues: Its queues.
+        ran_last: Whether the last run of the journal worked on this load.
+        params: Its parameters.
+        left: Other loads that have parked or outstanding items, oldest first.
+    """
 
     path: str
     name: str
     load: Load | None
     run: Run | None
     queues: tuple[QueueRow, ...]
+    ran_last: bool = True
+    params: tuple[Param, ...] = ()
+    left: tuple[Left, ...] = ()
 
     @property
     def outstanding(self) -> int:
-        """Outstanding items of all queues of the latest load."""
+        """Outstanding items of all queues of the load."""
         return sum(queue.outstanding for queue in self.queues)
 
     @property
     def parked(self) -> int:
-        """Parked items of all queues of the latest load."""
+        """Parked items of all queues of the load."""
         return sum(queue.parked for queue in self.queues)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the latest load can be carried on."""
-        return self.load is not None and self.load.state is LoadState.OPEN
+        """Whether the load can be carried on as it is."""
+        return self.load is not None and self.load.state.unfinished

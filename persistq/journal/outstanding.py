@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from persistq.errors import JournalError, JournalMissing, JournalUnavailable
+from persistq.errors import JournalError, JournalMissing, JournalUnavailable, UsageError
 from persistq.items import (
     ITEMS_PER_QUEUE_MAX,
     Failure,
@@ -26,18 +26,30 @@ from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
-from persistq.journal.records import failure_from, load_from, queue_from, run_from, spans_from
+from persistq.journal.naming import name_of
+from persistq.journal.records import (
+    failure_from,
+    left_from,
+    load_from,
+    param_from,
+    queue_from,
+    run_from,
+    spans_from,
+)
 from persistq.keys import ItemKeys
 from persistq.ownership import require_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from persistq.journal.statement import Statement
 
 _PAGE_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 1024
+
+LOADS_NAMED: Final = 5
+"""Loads that are named when somebody asks for one that is not there."""
 
 
 class FailedAttempt(NamedTuple):
@@ -155,13 +167,33 @@ class JournalReader:
         """Close the journal. Safe to call twice."""
         self._connection.close()
 
-    def view(self) -> JournalView:
-        """Return the latest load, its latest run and its queues, as of one moment."""
+    def view(self, load_id: int | None = None) -> JournalView:
+        """Return one load, its latest run and its queues, as of one moment.
+
+        Args:
+            load_id: The load; None for the one that the next start carries on, and where there is
+                none, that on which a run started last.
+
+        Raises:
+            UsageError: There is no such load.
+        """
+        name = name_of(self._file)
         with self._snapshot():
-            load = self._latest_load()
-            run = self._latest_run(load.load_id) if load else None
-            queues = self._queues(load.load_id) if load else []
-        return JournalView(self.path, self._file.name.removesuffix(".db"), load, run, tuple(queues))
+            last = self._last_run()
+            load = self._current_load(last) if load_id is None else self._load(name, load_id)
+            if load is None:
+                return JournalView(self.path, name, None, None, ())
+            number = load.load_id
+            return JournalView(
+                self.path,
+                name,
+                load,
+                self._latest_run(number),
+                tuple(self._queues(number)),
+                ran_last=last is None or last.load_id == number,
+                params=tuple(map(param_from, self._rows(statements.PARAMS, of_load=number))),
+                left=tuple(map(left_from, self._rows(statements.LEFT, but_load=number))),
+            )
 
     def writer(self) -> list[tuple[object, ...]]:
         """Return process and host of the broker that has opened it last, if there was one."""
@@ -187,25 +219,27 @@ class JournalReader:
         """Return the failed attempts at an item, oldest first, forgiven ones too."""
         return [failure_from(row) for row in self._rows(statements.FAILURES, of_item=item_id)]
 
-    def latest_failures(self, most: int) -> list[FailedAttempt]:
-        """Return the failed attempts of the latest load that came last, newest first.
+    def latest_failures(self, queues: Iterable[QueueRow], most: int) -> list[FailedAttempt]:
+        """Return the failed attempts that came last, newest first.
 
         Args:
+            queues: The queues to look at.
             most: Most attempts to return.
         """
-        ranges = self._ranges(None)
-        if not ranges:
-            return []
-        # A load's queues are numbered one after the other, so the ends enclose them all.
-        bounds = {"after_id": ranges[0][0], "last_id": ranges[-1][1]}
-        rows = self._rows(statements.LATEST_FAILURES, most=most, **bounds)
-        return [_attempt_from(row) for row in rows]
+        attempts = [
+            _attempt_from(row)
+            for after_id, last_id in (queue_range(queue.queue_id) for queue in queues)
+            for row in self._rows(
+                statements.LATEST_FAILURES, most=most, after_id=after_id, last_id=last_id
+            )
+        ]
+        return sorted(attempts, key=lambda attempt: attempt.at, reverse=True)[:most]
 
     def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
         """Iterate over outstanding items in the order they were put.
 
         Args:
-            queue_id: A queue; all queues of the latest load when None.
+            queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
         """
         return self._paged(statements.OUTSTANDING_PAGE, queue_id, page)
@@ -216,7 +250,7 @@ class JournalReader:
         """Iterate over parked items with their last failure, in the order they were put.
 
         Args:
-            queue_id: A queue; all queues of the latest load when None.
+            queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
         """
         for item in self._paged(statements.PARKED_PAGE, queue_id, page):
@@ -237,12 +271,31 @@ class JournalReader:
     def _ranges(self, queue_id: int | None) -> list[tuple[int, int]]:
         if queue_id is not None:
             return [queue_range(queue_id)]
-        load = self._latest_load()
+        load = self._current_load(self._last_run())
         return [queue_range(row.queue_id) for row in self._queues(load.load_id)] if load else []
 
-    def _latest_load(self) -> Load | None:
-        rows = self._rows(statements.LATEST_LOAD, most=1)
+    def _current_load(self, last: Run | None) -> Load | None:
+        return (
+            self._one_load(statements.OPEN_LOAD, most=1)
+            or (self._one_load(statements.LOAD, of_load=last.load_id) if last else None)
+            or self._one_load(statements.LATEST_LOAD, most=1)
+        )
+
+    def _load(self, name: str, load_id: int) -> Load:
+        load = self._one_load(statements.LOAD, of_load=load_id)
+        if load is None:
+            numbers = ", ".join(str(load.load_id) for load in self.loads()[-LOADS_NAMED:])
+            there = f"its latest ones are: {numbers}" if numbers else "it has none"
+            raise UsageError(f"{name!r} has no load {load_id}; {there}")
+        return load
+
+    def _one_load(self, statement: Statement, **values: int) -> Load | None:
+        rows = self._rows(statement, **values)
         return load_from(rows[0]) if rows else None
+
+    def _last_run(self) -> Run | None:
+        rows = self._rows(statements.LAST_RUN, most=1)
+        return run_from(rows[0]) if rows else None
 
     def _latest_run(self, load_id: int) -> Run | None:
         rows = self._rows(statements.LATEST_RUN, of_load=load_id)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal_column, select
 
 from persistq.journal import schema
+from persistq.journal.base import LoadState
 from persistq.journal.construct import Construct
 
 _put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
 _failure = schema.failure.c
+_queue, _param = schema.queue.c, schema.param.c
+_NONE: ColumnElement[int] = literal_column("0")
+_parked_in_load = func.sum(_queue.parked)
+_outstanding_in_load = func.sum(
+    _queue.next_n - literal_column("1") - _queue.done - _queue.dropped - _queue.parked
+)
 
 
 def _page(*filters: object) -> Select[tuple[int, int, bytes]]:
@@ -37,7 +44,30 @@ WRITER = Construct(select(schema.writer.c.pid, schema.writer.c.host))
 LATEST_LOAD = Construct(
     select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
 )
+OPEN_LOAD = Construct(
+    select(schema.load)
+    .where(schema.load.c.state == LoadState.OPEN.value)
+    .order_by(schema.load.c.load_id.desc())
+    .limit(bindparam("most"))
+)
 LOADS = Construct(select(schema.load).order_by(schema.load.c.load_id))
+LOAD = Construct(select(schema.load).where(schema.load.c.load_id == bindparam("of_load")))
+LEFT = Construct(
+    select(schema.load.c.load_id, schema.load.c.state, _parked_in_load, _outstanding_in_load)
+    .join_from(schema.load, schema.queue)
+    .where(schema.load.c.load_id != bindparam("but_load"))
+    .group_by(schema.load.c.load_id)
+    .having((_parked_in_load > _NONE) | (_outstanding_in_load > _NONE))
+    .order_by(schema.load.c.load_id)
+)
+PARAMS = Construct(
+    select(_param.name, _param.codec, _param.payload, _param.shown, _param.given)
+    .where(_param.load_id == bindparam("of_load"))
+    .order_by(_param.name)
+)
+LAST_RUN = Construct(
+    select(schema.run).order_by(schema.run.c.run_id.desc()).limit(bindparam("most"))
+)
 RUNS = Construct(
     select(schema.run)
     .where(schema.run.c.load_id == bindparam("of_load"))

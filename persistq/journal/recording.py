@@ -113,16 +113,15 @@ TAKE_OVER = Construct(
 )
 BEGIN_LOAD = Construct(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
 END_LOAD = Construct(
-    update(_load).where(
-        _load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.OPEN.value
-    ),
+    update(_load).where(_load.c.load_id == bindparam("of_load"), _load.c.ended_at.is_(None)),
     *("state", "ended_at"),
 )
 REOPEN_LOAD = Construct(
     update(_load)
-    .where(_load.c.load_id == bindparam("of_load"), _load.c.state == LoadState.SETTLED.value)
-    .values(state=LoadState.OPEN.value, ended_at=None)
+    .where(_load.c.load_id == bindparam("of_load"), _load.c.ended_at.is_not(None))
+    .values(state=LoadState.REOPENED.value, ended_at=None)
 )
+ADD_PARAM = Construct(insert(schema.param), "load_id", "name", "codec", "payload", "shown", "given")
 BEGIN_RUN = Construct(
     insert(_run).values(reason=""),
     *("load_id", "executable", "argv", "cwd", "environment", "pid", "host"),
@@ -146,6 +145,7 @@ END_WORKER = Construct(
 ADD_QUEUE = Construct(
     insert(_queue).values(next_n=1, done=0, dropped=0, parked=0), "load_id", "position", "name"
 )
+RENAME_QUEUE = Construct(update(_queue).where(_queue.c.queue_id == bindparam("of_queue")), "name")
 
 ATTEMPTS = Construct(
     select(_failure.c.item_id, _failure.c.kind, func.count())

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from persistq.items import Failure, FailureKind, item_id_of
-from persistq.journal.base import Command, Load, LoadState, QueueRow, Run, RunResult
+from persistq.journal.base import (
+    Command,
+    Left,
+    Load,
+    LoadState,
+    Param,
+    QueueRow,
+    Run,
+    RunResult,
+)
 from persistq.keys import PutSpan
 
 Row = tuple[Any, ...]
@@ -29,6 +38,24 @@ def load_from(row: Row) -> Load:
     """Make a `Load` of its columns in order."""
     load_id, kind, state, created_at, ended_at = row
     return Load(load_id, kind, LoadState(state), _time(created_at), _time_or_none(ended_at))
+
+
+def param_from(row: Row) -> Param:
+    """Make a `Param` of its columns from ``name`` on."""
+    name, codec, payload, shown, given = row
+    return Param(name, codec, payload, shown, bool(given))
+
+
+def param_row(load_id: int, param: Param) -> Row:
+    """Return the columns of a parameter."""
+    given = int(param.given)
+    return load_id, param.name, param.codec, param.payload, storable(param.shown), given
+
+
+def left_from(row: Row) -> Left:
+    """Make a `Left` of a load's number, its state and its counts."""
+    load_id, state, parked, outstanding = row
+    return Left(load_id, LoadState(state), parked, outstanding)
 
 
 def run_from(row: Row) -> Run:

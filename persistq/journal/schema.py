@@ -28,11 +28,25 @@ load = Table(
     metadata,
     Column("load_id", Integer, primary_key=True, comment="Rises with each load; never reused."),
     Column("kind", Text, nullable=False, comment="'queue' or 'pipeline'; never changes."),
-    Column("state", Text, nullable=False, comment="A `LoadState`: 'open' until it has ended."),
+    Column("state", Text, nullable=False, comment="A `LoadState`; it begins as 'open'."),
     Column("created_at", Text, nullable=False, comment="When the load was begun."),
-    Column("ended_at", Text, comment="When it was settled or abandoned; NULL while it is open."),
+    Column("ended_at", Text, comment="When it was settled or abandoned; NULL in other states."),
     sqlite_autoincrement=True,
     sqlite_strict=True,
+)
+
+param = Table(
+    "param",
+    metadata,
+    Column("load_id", Integer, ForeignKey("load.load_id"), nullable=False, comment="Its load."),
+    Column("name", Text, nullable=False, comment="A parameter of the load's source."),
+    Column("codec", Integer, nullable=False, comment="How the value is encoded, as for items."),
+    Column("payload", LargeBinary, nullable=False, comment="The encoded value; never changes."),
+    Column("shown", Text, nullable=False, comment="The value for people; *** for a secret."),
+    Column("given", Integer, nullable=False, comment="1 if it was named, 0 for a default."),
+    PrimaryKeyConstraint("load_id", "name"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 run = Table(

@@ -19,8 +19,10 @@ from persistq.journal.base import (
     Batch,
     Command,
     Journal,
+    Left,
     Load,
     LoadState,
+    Param,
     QueueRow,
     RunResult,
 )
@@ -30,8 +32,11 @@ from persistq.journal.outstanding import queue_range
 from persistq.journal.records import (
     command_values,
     failure_row,
+    left_from,
     load_from,
     now,
+    param_from,
+    param_row,
     queue_from,
     spans_from,
     storable,
@@ -39,7 +44,8 @@ from persistq.journal.records import (
 from persistq.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from persistq.journal.statement import Statement
@@ -93,21 +99,46 @@ class SqliteJournal(Journal):
 
     # --- loads and runs ---
 
+    def together(self) -> AbstractContextManager[None]:
+        """Record what the ``with`` block records in one transaction, or nothing of it. Synced.
+
+        Crash: everything in the block is recorded, or nothing; the same if the block raises.
+        """
+        return self._writer.together()
+
     def latest_load(self) -> Load | None:
         """Return the load that was begun last, or None in a new journal."""
-        rows = self._writer.read(statements.LATEST_LOAD, most=1)
-        return load_from(rows[0]) if rows else None
+        return self._one_load(statements.LATEST_LOAD, most=1)
 
-    def begin_load(self, kind: str) -> Load:
+    def open_load(self) -> Load | None:
+        """Return the load that is carried on by a start that names none, or None."""
+        return self._one_load(statements.OPEN_LOAD, most=1)
+
+    def load(self, load_id: int) -> Load | None:
+        """Return the load with this number, or None."""
+        return self._one_load(statements.LOAD, of_load=load_id)
+
+    def left_by_others(self, load_id: int) -> list[Left]:
+        """Return the loads, but this one, that have parked or outstanding items, oldest first."""
+        return [left_from(row) for row in self._writer.read(statements.LEFT, but_load=load_id)]
+
+    def begin_load(self, kind: str, params: Iterable[Param] = ()) -> Load:
         """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced.
 
-        Crash: the load is recorded whole or not at all.
+        Crash: the load is recorded whole, with its parameters, or not at all.
         """
         with self._writer.transaction(synced=True):
             self._writer.execute(statements.BEGIN_LOAD, kind=kind, created_at=now())
-        load = self.latest_load()
-        assert load is not None
+            load = self.latest_load()
+            assert load is not None
+            rows = [param_row(load.load_id, param) for param in params]
+            self._writer.many(statements.ADD_PARAM, rows)
         return load
+
+    def params(self, load_id: int) -> dict[str, Param]:
+        """Return the parameters of a load by name."""
+        params = map(param_from, self._writer.read(statements.PARAMS, of_load=load_id))
+        return {param.name: param for param in params}
 
     def abandon_load(self, load_id: int) -> None:
         """Mark an open load as abandoned; it stays, and is never carried on by itself. Synced.
@@ -116,6 +147,14 @@ class SqliteJournal(Journal):
         """
         with self._writer.transaction(synced=True):
             self._end_load(load_id, LoadState.ABANDONED)
+
+    def reopen_load(self, load_id: int) -> None:
+        """Mark a load that had ended as reopened. Synced.
+
+        Crash: it is reopened, or ended as before.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(statements.REOPEN_LOAD, of_load=load_id)
 
     def begin_run(self, load_id: int, command: Command) -> int:
         """Record that a process starts to work on a load; return the run's id. Synced.
@@ -178,6 +217,20 @@ class SqliteJournal(Journal):
             if self._run_id is not None:
                 self._writer.execute(statements.BEGIN_SPAN, of_run=self._run_id, of_queue=queue_id)
         return QueueRow(queue_id, load_id, position, name)
+
+    def rename_queues(self, names: Mapping[int, str]) -> None:
+        """Give queues new names, by number, all at once. Synced.
+
+        Crash: all have their new names, or none.
+        """
+        with self._writer.transaction(synced=True):
+            # Two may take each other's names, and at no time may two have the same.
+            for queue_id in names:
+                self._writer.execute(
+                    statements.RENAME_QUEUE, of_queue=queue_id, name=f"\0{queue_id}"
+                )
+            for queue_id, name in names.items():
+                self._writer.execute(statements.RENAME_QUEUE, of_queue=queue_id, name=name)
 
     def add_worker(self, queue_id: int, pid: int) -> int:
         """Record that a process of this run begins to take items; return the record's id.
@@ -317,7 +370,7 @@ class SqliteJournal(Journal):
         """Make all parked items of a load outstanding again, and return how many.
 
         Their failures are forgiven: kept for reading, no longer counted. The queue counters are
-        corrected and a settled load is opened again; rows of `queues` read before are out of date.
+        corrected and a settled load is reopened; rows of `queues` read before are out of date.
         Synced.
 
         Crash: all of this is recorded, or nothing.
@@ -411,6 +464,10 @@ class SqliteJournal(Journal):
         )
         if cursor.rowcount != 1:
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")
+
+    def _one_load(self, statement: Statement, **values: int) -> Load | None:
+        rows = self._writer.read(statement, **values)
+        return load_from(rows[0]) if rows else None
 
     def _end_load(self, load_id: int, state: LoadState) -> None:
         self._writer.execute(

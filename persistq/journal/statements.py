@@ -72,6 +72,20 @@ SCHEMA: Final = (
      STRICT
     """,
     """
+    CREATE TABLE param (
+        load_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        codec INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        shown TEXT NOT NULL,
+        given INTEGER NOT NULL,
+        PRIMARY KEY (load_id, name),
+        FOREIGN KEY(load_id) REFERENCES load (load_id)
+    )
+     WITHOUT ROWID,
+     STRICT
+    """,
+    """
     CREATE TABLE queue (
         queue_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         load_id INTEGER NOT NULL,
@@ -228,11 +242,60 @@ LATEST_LOAD: Final = Statement(
     {"param_1": 0},
 )
 
+OPEN_LOAD: Final = Statement(
+    """
+    SELECT load.load_id, load.kind, load.state, load.created_at, load.ended_at
+    FROM load
+    WHERE load.state = ? ORDER BY load.load_id DESC
+     LIMIT ? OFFSET ?
+    """,
+    "state_1 most param_1",
+    {"state_1": "open", "param_1": 0},
+)
+
 LOADS: Final = Statement(
     """
     SELECT load.load_id, load.kind, load.state, load.created_at, load.ended_at
     FROM load ORDER BY load.load_id
     """,
+)
+
+LOAD: Final = Statement(
+    """
+    SELECT load.load_id, load.kind, load.state, load.created_at, load.ended_at
+    FROM load
+    WHERE load.load_id = ?
+    """,
+    "of_load",
+)
+
+LEFT: Final = Statement(
+    """
+    SELECT load.load_id, load.state, sum(queue.parked) AS sum_1, sum((((queue.next_n - 1) - queue.done) - queue.dropped) - queue.parked) AS sum_2
+    FROM load JOIN queue ON load.load_id = queue.load_id
+    WHERE load.load_id != ? GROUP BY load.load_id
+    HAVING sum(queue.parked) > 0 OR sum((((queue.next_n - 1) - queue.done) - queue.dropped) - queue.parked) > 0 ORDER BY load.load_id
+    """,
+    "but_load",
+)
+
+PARAMS: Final = Statement(
+    """
+    SELECT param.name, param.codec, param.payload, param.shown, param.given
+    FROM param
+    WHERE param.load_id = ? ORDER BY param.name
+    """,
+    "of_load",
+)
+
+LAST_RUN: Final = Statement(
+    """
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
+    FROM run ORDER BY run.run_id DESC
+     LIMIT ? OFFSET ?
+    """,
+    "most param_1",
+    {"param_1": 0},
 )
 
 RUNS: Final = Statement(
@@ -369,15 +432,19 @@ BEGIN_LOAD: Final = Statement(
 )
 
 END_LOAD: Final = Statement(
-    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.state = ?",
-    "state ended_at of_load state_1",
-    {"state_1": "open"},
+    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.ended_at IS NULL",
+    "state ended_at of_load",
 )
 
 REOPEN_LOAD: Final = Statement(
-    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.state = ?",
-    "state ended_at of_load state_1",
-    {"state": "open", "ended_at": None, "state_1": "settled"},
+    "UPDATE load SET state=?, ended_at=? WHERE load.load_id = ? AND load.ended_at IS NOT NULL",
+    "state ended_at of_load",
+    {"state": "reopened", "ended_at": None},
+)
+
+ADD_PARAM: Final = Statement(
+    "INSERT INTO param (load_id, name, codec, payload, shown, given) VALUES (?, ?, ?, ?, ?, ?)",
+    "load_id name codec payload shown given",
 )
 
 BEGIN_RUN: Final = Statement(
@@ -428,6 +495,11 @@ ADD_QUEUE: Final = Statement(
     "INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked) VALUES (?, ?, ?, ?, ?, ?, ?)",
     "load_id position name next_n done dropped parked",
     {"next_n": 1, "done": 0, "dropped": 0, "parked": 0},
+)
+
+RENAME_QUEUE: Final = Statement(
+    "UPDATE queue SET name=? WHERE queue.queue_id = ?",
+    "name of_queue",
 )
 
 ATTEMPTS: Final = Statement(

@@ -48,6 +48,7 @@ class Writer:
         self._full: bool | None = None
         self._bulky: bool | None = None
         self._given_up: str | None = None
+        self._together = False
         with reported(file):
             self._connection = connect(file, "rw")
             try:
@@ -62,6 +63,8 @@ class Writer:
     def transaction(self, *, synced: bool, bulky: bool = False) -> Iterator[None]:
         """Commit what the ``with`` block does, or roll it back whole.
 
+        Within `together`, the commit comes at the end of that.
+
         Args:
             synced: Whether the commit must be on disk before the block ends.
             bulky: Whether it writes so many bytes that they are what takes time.
@@ -74,6 +77,9 @@ class Writer:
         Crash: everything in the block is recorded, or nothing.
         """
         self.require_usable()
+        if self._together:
+            yield
+            return
         full = synced or self._always_full
         with reported(self._file):
             try:
@@ -91,6 +97,19 @@ class Writer:
                 # Looked at last: what was replaced a moment before the commit is noticed as well.
                 self.require_same_file()
             failpoints.point("journal.after_commit")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one synced transaction of all those within the ``with`` block.
+
+        Crash: everything in the block is recorded, or nothing.
+        """
+        with self.transaction(synced=True):
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
 
     def execute(self, statement: Statement, **values: Any) -> sqlite3.Cursor:
         """Execute a statement within a transaction."""

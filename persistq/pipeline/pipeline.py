@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, TypeVar, overload
@@ -23,12 +23,20 @@ from persistq.errors import (
     UsageError,
 )
 from persistq.halting import halt_rule
-from persistq.openings import opening, resume_command
+from persistq.journal.naming import filled
+from persistq.leftovers import left_over
+from persistq.openings import (
+    left_sentence,
+    named_by_resume,
+    opening,
+    resume_command,
+)
 from persistq.origin import current_directory
 from persistq.pickles import own_modules
 from persistq.pipeline.callables import checked, module_of_caller, name_of
 from persistq.pipeline.context import Context
 from persistq.pipeline.inline import InlineRun
+from persistq.pipeline.parameters import Parameters, parameters_of, wants_settings
 from persistq.pipeline.source import Source, SourceAssignment, run_source
 from persistq.pipeline.stage import (
     Drop,
@@ -98,7 +106,8 @@ class Pipeline:
         Pipeline('sales', source='paths', stages=['load'])
 
     Args:
-        name: Name of the load and of its journal file.
+        name: Name of the load and of its journal file. ``sales-{day}`` keeps a journal for each
+            value of the source's parameter ``day``.
         workers: Processes of each stage that does not say otherwise; None takes the setting, whose
             default is the number of CPUs. 0 runs everything inline in the calling process.
         codec: How items are stored; see `persistq.codec`.
@@ -155,6 +164,7 @@ class Pipeline:
         self,
         *,
         name: str | None = None,
+        was: str | None = None,
         workers: int | None = None,
         retries: int | None = None,
         backoff: float | None = None,
@@ -171,6 +181,7 @@ class Pipeline:
         function: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
+        was: str | None = None,
         workers: int | None = None,
         retries: int | None = None,
         backoff: float | None = None,
@@ -191,6 +202,8 @@ class Pipeline:
         Args:
             function: The handler, when used without parentheses.
             name: Name of the stage; by default the handler's, or its class's if it is an object.
+            was: The name it had before. An unfinished load that knows it by that name is carried
+                on, and knows it by the new one from then on; leave it there as long as you like.
             workers: Processes; by default the pipeline's.
             retries: Further attempts at an item after the first one raised.
             backoff: Seconds before the first retry; they double with each.
@@ -215,6 +228,7 @@ class Pipeline:
             called = name_of(checked(handler, "the handler"))
             stage = Stage(
                 name=name or called,
+                was=was or "",
                 handler=handler,
                 workers=workers,
                 retries=retries,
@@ -251,6 +265,8 @@ class Pipeline:
     def _append(self, stage: Stage) -> None:
         if any(other.name == stage.name for other in self.stages):
             raise UsageError(f"pipeline {self.name!r} has a stage {stage.name!r} already")
+        if stage.was and any(other.was == stage.was for other in self.stages):
+            raise UsageError(f"pipeline {self.name!r} has a stage that was {stage.was!r} already")
         self.stages.append(stage)
 
     # --- running ---
@@ -274,7 +290,8 @@ class Pipeline:
             workers: Processes of each stage, over what the pipeline says.
             fresh: Whether to begin anew although a load is unfinished; that one is marked
                 abandoned.
-            params: Arguments of the source, by name.
+            params: Arguments of the source, by name. They belong to the load: a start that carries
+                it on takes what it does not name from there, and may not name other values.
             check: Whether to raise unless everything is done.
             overrides: Further settings by name; see the README.
 
@@ -282,7 +299,8 @@ class Pipeline:
             What was done and what is left.
 
         Raises:
-            UsageError: The pipeline or a setting is wrong.
+            UsageError: The pipeline or a setting is wrong, or the unfinished load has other stages
+                or other parameters. The journal is as it was.
             JournalError: The journal cannot be used, or this pipeline is running already.
             LoadUnfinished: It failed or was interrupted, and ``check`` is set.
             ItemsFailed: It is settled with failed items, and ``check`` is set.
@@ -307,26 +325,50 @@ class Pipeline:
             current_directory()
         if self._source is None or not self.stages:
             raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
-        arguments = self._source.arguments(settings.params, settings)
-        self.stages = [stage.validated() for stage in self.stages]
-        specs = [stage.spec(settings) for stage in self.stages]
-        wanted = opening(self.name, "pipeline", specs, settings)
+        codec = self._item_codec(settings)
+        parameters = parameters_of(
+            self._source.name, self._source.function, settings.params, _for_parameters(codec)
+        )
+        run = self._open(settings, parameters)
+        name = run.handle.name
         try:
-            run = open_run(
-                wanted, ack_interval=settings.ack_interval, timeout=settings.broker_timeout
-            )
-        except BrokerLost as lost:
-            # To the program it makes no difference when its broker died.
-            raise LoadUnfinished(self.name, str(lost)) from lost
-        console = console_for(self.name, settings.progress, settings.progress_plain_interval)
+            arguments = parameters.of_load(run.welcome.params)
+        except UsageError:
+            run.anchor.close()
+            raise
+        settings = _with_parameters(settings, run, arguments)
+        if wants_settings(self._source.function):
+            arguments["settings"] = settings
+        console = console_for(name, settings.progress, settings.progress_plain_interval)
         try:
-            console.say(_beginning(run))
+            for line in _beginning(run):
+                console.say(line)
             outcome = self._work(run, settings, arguments, console)
         finally:
             console.close()
         summary = _summary(run, outcome)
         _take_leave(run, outcome)
-        return _concluded(summary, check=check)
+        return _concluded(summary, run, check=check)
+
+    def _open(self, settings: Settings, parameters: Parameters) -> OpenedRun:
+        """Open the load."""
+        self.stages = [stage.validated() for stage in self.stages]
+        wanted = opening(
+            named_by_resume(self.name, settings) or filled(self.name, parameters.values),
+            "pipeline",
+            [stage.spec(settings) for stage in self.stages],
+            settings,
+            source=parameters.source,
+            parameters=parameters.encoded(),
+            takes_any=parameters.takes_any,
+        )
+        try:
+            return open_run(
+                wanted, ack_interval=settings.ack_interval, timeout=settings.broker_timeout
+            )
+        except BrokerLost as lost:
+            # To the program it makes no difference when its broker died.
+            raise LoadUnfinished(wanted.name, str(lost)) from lost
 
     def _work(
         self, run: OpenedRun, settings: Settings, arguments: dict[str, Any], console: Console
@@ -418,15 +460,32 @@ class Pipeline:
         return posts
 
 
-def _beginning(run: OpenedRun) -> str:
+def _for_parameters(codec: ItemCodec) -> ItemCodec:
+    """Return a codec for values of any type: a pipeline may be narrow in what its items are."""
+    return ItemCodec(allow_pickle=codec.allow_pickle, item_bytes_max=codec.item_bytes_max)
+
+
+def _with_parameters(settings: Settings, run: OpenedRun, values: Mapping[str, Any]) -> Settings:
+    """Return the settings with those parameters that the load was given."""
+    given = {param.name for param in run.welcome.params if param.given}
+    params = settings.params | {name: values[name] for name in given}
+    return settings.model_copy(update={"params": params})
+
+
+def _beginning(run: OpenedRun) -> Iterator[str]:
     welcome = run.welcome
-    if not welcome.carried_on:
-        return f"load {welcome.load_id} begins; journal {run.handle.journal}"
-    done = sum(queue.done + queue.dropped for queue in welcome.queues)
-    return (
-        f"carrying on load {welcome.load_id}: {_outstanding(welcome.queues):,} outstanding, "
-        f"{done:,} done before; journal {run.handle.journal}"
-    )
+    params = ", ".join(f"{param.name}={param.shown}" for param in welcome.params)
+    place = f"journal {run.handle.journal}{f'; parameters {params}' if params else ''}"
+    if welcome.carried_on:
+        done = sum(queue.done + queue.dropped for queue in welcome.queues)
+        yield (
+            f"carrying on load {welcome.load_id}: {_outstanding(welcome.queues):,} outstanding, "
+            f"{done:,} done before; {place}"
+        )
+        return
+    yield f"load {welcome.load_id} begins; {place}"
+    if welcome.left:
+        yield left_sentence(run.handle.name, run.handle.journal, welcome.left)
 
 
 def _outstanding(queues: Iterable[QueueSizes]) -> int:
@@ -468,14 +527,16 @@ def _take_leave(run: OpenedRun, outcome: RunOutcome) -> None:
     see_off(run.broker, serves_others=False)
 
 
-def _concluded(summary: Summary, *, check: bool) -> Summary:
+def _concluded(summary: Summary, run: OpenedRun, *, check: bool) -> Summary:
     """Say how it ended and how to carry on; raise if something is left and that is wanted."""
+    left = left_over(run.welcome.left)
+    others = f"; other loads have left {left}" if left else ""
     if summary.outcome == "DONE" and not summary.parked:
-        _say(summary, f"done: {summary.done:,} items")
+        _say(summary, f"done: {summary.done:,} items{others}")
         return summary
     if summary.outcome == "DONE":
         failed = ItemsFailed(summary.name, summary.parked)
-        _say(summary, f"{failed}; retry them with: {_resume(summary, failed=True)}")
+        _say(summary, f"{failed}{others}; retry them with: {_resume(summary, run, failed=True)}")
         error: PersistqError = failed
     else:
         left = (
@@ -483,7 +544,7 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
         )
         _say(
             summary,
-            f"{summary.reason}; {left}; carry on with: {_resume(summary)}",
+            f"{summary.reason}; {left}; carry on with: {_resume(summary, run)}",
         )
         error = LoadUnfinished(summary.name, summary.reason, summary.exit_code)
     error.told = True
@@ -492,8 +553,9 @@ def _concluded(summary: Summary, *, check: bool) -> Summary:
     return summary
 
 
-def _resume(summary: Summary, *, failed: bool = False) -> str:
-    return resume_command(summary.name, summary.journal, failed=failed)
+def _resume(summary: Summary, run: OpenedRun, *, failed: bool = False) -> str:
+    load = summary.load_id if run.welcome.reopened else None
+    return resume_command(summary.name, summary.journal, failed=failed, load=load)
 
 
 def _say(summary: Summary, text: str) -> None:

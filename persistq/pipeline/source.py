@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from inspect import Parameter
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -18,52 +17,18 @@ from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.ending import has_sentence
-from persistq.errors import (
-    BrokerLost,
-    JournalError,
-    NotAResult,
-    PersistqError,
-    RunEnded,
-    UsageError,
-)
-from persistq.pipeline.callables import parameters_of, require_result
+from persistq.errors import BrokerLost, JournalError, NotAResult, PersistqError, RunEnded
+from persistq.pipeline.callables import require_result
 from persistq.pool.child import Word, become_child, told_in_one_sentence
 from persistq.streams import say
-from persistq.suggestions import suggestion
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The user's function and the arguments it is called with."""
+    """The user's function that yields the items."""
 
     name: str
     function: Callable[..., Iterable[Any]]
-
-    def arguments(self, params: Mapping[str, Any], settings: Any) -> dict[str, Any]:
-        """Return the keyword arguments for this run.
-
-        Raises:
-            UsageError: A parameter is missing, or one was given that the function does not take.
-        """
-        parameters = parameters_of(self.function)
-        given = dict(params)
-        if parameters is None:
-            return given
-        if "settings" in parameters:
-            given["settings"] = settings
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        for name in given:
-            if name not in parameters and not takes_any:
-                near = suggestion(name, parameters)
-                raise UsageError(f"source {self.name!r} takes no parameter {name!r}{near}")
-        for name, parameter in parameters.items():
-            if parameter.default is parameter.empty and name not in given and _is_named(parameter):
-                raise UsageError(f"source {self.name!r} needs --param {name}=...")
-        return given
-
-
-def _is_named(parameter: Parameter) -> bool:
-    return parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Stage:
 
     Attributes:
         name: Unique in its pipeline; by default the handler's name.
+        was: The name it had before, or empty.
         handler: Called with an item; returns the value for the next stage, or yields several.
         workers: Number of processes; None means the pipeline's.
         retries: Further attempts after the first that raised.
@@ -127,6 +128,7 @@ class Stage:
     timeout: float | None
     halt: str | None
     extras: frozenset[str]
+    was: str = ""
 
     def validated(self) -> Stage:
         """Return this stage with options that the broker and the supervisor can rely on.
@@ -158,6 +160,7 @@ class Stage:
             chosen(self.max_crashes, "max_crashes"),
             chosen(self.on_error, "on_error"),
             chosen(self.halt, "halt"),
+            self.was,
         )
 
     def limit(self, defaults: Any) -> float | None:

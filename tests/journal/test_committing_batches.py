@@ -210,7 +210,7 @@ def test_unpark_makes_items_outstanding_and_forgives(feed: Feed) -> None:
     assert feed.outstanding() == [2]
     load = feed.journal.latest_load()
     assert load is not None
-    assert (load.state, load.ended_at) == (LoadState.OPEN, None)
+    assert (load.state, load.ended_at) == (LoadState.REOPENED, None)
     assert feed.journal.queues(feed.load.load_id)[0].outstanding == 1
     assert feed.journal.failed_attempts(feed.load.load_id) == []
     with JournalReader(Path(feed.journal.path)) as reader:

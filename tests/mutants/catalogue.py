@@ -27,6 +27,7 @@ QUEUE = "tests/queue/"
 PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
+LOADS = "tests/pipeline/test_loads.py"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
@@ -500,5 +501,46 @@ MUTANTS = [
         "*interpreter.options()",
         '"-P"',
         (f"{QUEUE}test_interpreter_options.py",),
+    ),
+    Mutant(
+        "puts failed items back to work before it knows that it may",
+        "persistq/broker/opening.py",
+        "    choice = choose(journal, opening)\n",
+        "    latest = journal.latest_load()\n"
+        "    if latest is not None and opening.retry_failed:\n"
+        "        journal.unpark(latest.load_id)\n"
+        "    choice = choose(journal, opening)\n",
+        (f"{LOADS}::test_failed_items_stay_parked_when_the_start_is_refused",),
+    ),
+    Mutant(
+        "begins a load in several transactions",
+        "persistq/journal/writer.py",
+        "            yield\n            return\n",
+        "            yield\n"
+        "            self._connection.execute('COMMIT')\n"
+        "            self._connection.execute('BEGIN IMMEDIATE')\n"
+        "            return\n",
+        (f"{LOADS}::test_the_beginning_is_one_transaction",),
+    ),
+    Mutant(
+        "takes a stage that is new for one that was always there",
+        "persistq/broker/stages.py",
+        "rows and rows[-1].done)",
+        "rows and False)",
+        (f"{LOADS}::test_other_stages_are_refused_in_one_sentence",),
+    ),
+    Mutant(
+        "carries a load on with other parameters",
+        "persistq/broker/parameters.py",
+        "        if parameter.given and not _same(",
+        "        if False and not _same(",
+        (f"{LOADS}::test_parameters_belong_to_the_load",),
+    ),
+    Mutant(
+        "lets the retry of an old load capture the next start",
+        "persistq/journal/statements.py",
+        '{"state": "reopened", "ended_at": None}',
+        '{"state": "open", "ended_at": None}',
+        (f"{LOADS}::test_a_load_that_is_retried_does_not_capture_the_next_start",),
     ),
 ]

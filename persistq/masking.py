@@ -1,0 +1,64 @@
+"""Values that are not shown, because they are named like secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MASK: Final = "***"
+
+_WITHIN: Final = re.compile("password|passwd|passphrase|secret|token|apikey|credential")
+_WORDS: Final = frozenset({"key", "pass", "pwd", "pw", "auth", "bearer", "dsn"})
+_BETWEEN_WORDS: Final = re.compile(r"[^a-zA-Z]+|(?<=[a-z])(?=[A-Z])")
+_ASSIGNMENT: Final = re.compile(r"(?P<name>-{0,2}[A-Za-z_][\w.-]*)=(?P<value>.+)", re.DOTALL)
+_IN_URL: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a name is that of a secret, such as ``db_password``, ``token``, ``apiKey``."""
+    words = {word.lower() for word in _BETWEEN_WORDS.split(name)}
+    return bool(words & _WORDS) or _WITHIN.search(name.lower()) is not None
+
+
+def masked(name: str, value: Any) -> Any:
+    """Return a value as it may be shown, with what is named like a secret in it masked."""
+    if is_secret(name):
+        return MASK
+    if isinstance(value, dict):
+        return {key: masked(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [masked(name, inner) for inner in value]
+    return _IN_URL.sub(rf"\1:{MASK}", value) if isinstance(value, str) else value
+
+
+def masked_words(words: Iterable[str]) -> list[str]:
+    """Return the words of a command line with the values of secrets masked.
+
+    They are found in ``name=value``, in ``--name=value`` and in the word after ``--name``.
+    """
+    shown: list[str] = []
+    follows = False
+    for word in words:
+        shown.append(MASK if follows and not word.startswith("-") else _masked_word(word))
+        follows = word.startswith("--") and "=" not in word and is_secret(word)
+    return shown
+
+
+def _masked_word(word: str) -> str:
+    if (found := _ASSIGNMENT.fullmatch(word)) is None:
+        return _IN_URL.sub(rf"\1:{MASK}", word)
+    name, value = found["name"], found["value"]
+    if is_secret(name):
+        return f"{name}={MASK}"
+    if name.startswith("-"):
+        return f"{name}={_masked_word(value)}"
+    try:
+        inner = json.loads(value)
+    except ValueError:
+        return f"{name}={masked(name, value)}"
+    safe = masked(name, inner)
+    return word if safe == inner else f"{name}={json.dumps(safe, ensure_ascii=False)}"

@@ -1,0 +1,160 @@
+"""The parameters of a source: what this start says, and what its load has kept."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from persistq.broker.wire import Parameter
+from persistq.codec import ItemCodec
+from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
+from persistq.masking import MASK, masked
+from persistq.pipeline import callables
+from persistq.suggestions import suggestion
+from persistq.terminal import storable
+
+SHOWN_MAX: Final = 200
+"""Most characters of a value that are shown."""
+
+_FILLED: Final = "settings"
+"""A parameter that nobody gives: it is filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What one start says about the parameters of a source.
+
+    Attributes:
+        source: Name of the source.
+        given: The values that this start names.
+        declared: The source's own parameters.
+        takes_any: Whether it takes others too.
+        codec: How values are stored.
+    """
+
+    source: str
+    given: Mapping[str, Any]
+    declared: Mapping[str, inspect.Parameter]
+    takes_any: bool
+    codec: ItemCodec
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values that are given, and the source's defaults for the others."""
+        defaults = {
+            name: parameter.default
+            for name, parameter in self.declared.items()
+            if parameter.default is not parameter.empty
+        }
+        return defaults | dict(self.given)
+
+    def encoded(self) -> list[Parameter]:
+        """Return all parameters as the broker compares and keeps them.
+
+        Raises:
+            UsageError: A value that is given cannot be stored.
+        """
+        return [self._encoded(name) for name in {**self.declared, **self.given}]
+
+    def _encoded(self, name: str) -> Parameter:
+        given, values = name in self.given, self.values
+        if name not in values:
+            return Parameter(name, required=True)
+        required = name in self.declared and self.declared[name].default is inspect.Parameter.empty
+        try:
+            codec, payload = self.codec.encode(values[name])
+        except ItemNotStorable as error:
+            if not given:
+                # The source makes it anew at each start, such as a lock.
+                return Parameter(name)
+            raise UsageError(
+                f"the parameter {name!r} cannot be kept with its load: {error.reason}; "
+                "give what describes it, and make it in the source"
+            ) from error
+        return Parameter(name, codec, payload, shown(name, values[name]), given, required)
+
+    def of_load(self, kept: Iterable[Parameter]) -> dict[str, Any]:
+        """Return the parameters of a load by name: those it has kept, then those given here.
+
+        Defaults that the source has no parameter for any more are left out.
+
+        Args:
+            kept: What the load has kept.
+
+        Raises:
+            UsageError: A kept value cannot be read in this process.
+        """
+        wanted = [p for p in kept if p.given or p.name in self.declared]
+        return dict(self.given) | {p.name: self._decoded(p) for p in wanted}
+
+    def _decoded(self, kept: Parameter) -> Any:
+        values = self.values
+        if kept.name in values and _equal(self._encoded(kept.name), kept):
+            # The value itself may be worth more than its copy.
+            return values[kept.name]
+        try:
+            return self.codec.decode(0, kept.codec, kept.payload)
+        except ItemNotReadable as error:
+            reason = f"the parameter {kept.name!r} of the load cannot be read: {error.reason}"
+            raise UsageError(reason) from error
+
+
+def parameters_of(
+    source: str, function: Callable[..., Any], given: Mapping[str, Any], codec: ItemCodec
+) -> Parameters:
+    """Return what a start says about the parameters of a source.
+
+    Args:
+        source: Name of the source.
+        function: Its function.
+        given: The values that this start names.
+        codec: How values are stored.
+
+    Raises:
+        UsageError: The source does not take one of them.
+    """
+    told = callables.parameters_of(function)
+    declared = told or {}
+    takes_any = told is None or any(p.kind is p.VAR_KEYWORD for p in declared.values())
+    named = {
+        name: p
+        for name, p in declared.items()
+        if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != _FILLED
+    }
+    for name in given:
+        if name not in named and not takes_any:
+            near = suggestion(name, named)
+            raise UsageError(f"source {source!r} takes no parameter {name!r}{near}")
+    return Parameters(source, given, named, takes_any, codec)
+
+
+def wants_settings(function: Callable[..., Any]) -> bool:
+    """Return whether a source takes the settings."""
+    return _FILLED in (callables.parameters_of(function) or {})
+
+
+def shown(name: str, value: Any) -> str:
+    """Return a value for people: JSON where it is any, and masked where it is a secret."""
+    safe = masked(name, value)
+    if safe == MASK:
+        return MASK
+    try:
+        text = json.dumps(safe, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = _described(safe)
+    text = storable(text)
+    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"
+
+
+def _described(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - the value's own code may raise anything
+        return f"<{type(value).__name__}>"
+
+
+def _equal(one: Parameter, other: Parameter) -> bool:
+    return (one.codec, one.payload) == (other.codec, other.payload)
