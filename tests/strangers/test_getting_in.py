@@ -320,6 +320,7 @@ def test_token_does_not_cross_the_socket(tmp_path: Path) -> None:
         b"persistq",
         b"",
     ],
+    ids=["a greeting and no proof", "another protocol", "half a greeting", "nothing"],
 )
 def test_impostor_is_told_nothing(tmp_path: Path, answer: bytes) -> None:
     """A client that hears no proof says no more than random bytes, and believes nothing."""
