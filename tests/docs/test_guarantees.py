@@ -40,7 +40,7 @@ def test_every_named_test_exists(path: str, name: str) -> None:
 def test_every_row_names_a_test() -> None:
     """What nothing shows is not in a table."""
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "| " in line]
-    claims = [row for row in rows if not row.startswith(("| event", "|---"))]
+    claims = [row for row in rows if not row.startswith(("| event", "| what may happen", "|---"))]
     assert claims
     assert [row for row in claims if "::" not in row] == []
 
