@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         gt=0,
         le=3_600,
         description="Longest wait for the broker to start and open the journal, including the "
-        "recovery of a journal after a power failure.",
+        "recovery of a journal after a power failure; and for a live broker to take a connection.",
     )
     fence_timeout: Seconds = Field(
         60.0,
