@@ -52,7 +52,7 @@ def opening(
     Raises:
         UsageError: The name is not one.
     """
-    path = str(real_path(journal_path(directory_of(settings), name)))
+    path = str(real_path(journal_path(origin.absolute(settings.journal), name)))
     opened[path] = kind
     return Opening(
         token=new_token(),
@@ -76,18 +76,6 @@ def opening(
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
     )
-
-
-def directory_of(settings: Settings) -> Path:
-    """Return the absolute directory of the journals.
-
-    Raises:
-        UsageError: It is relative to the current directory, and that has been deleted.
-    """
-    directory = Path(settings.journal)
-    if not directory.is_absolute():
-        directory = origin.current_directory() / directory
-    return directory.resolve()
 
 
 def resume_command(name: str, journal: str, *, failed: bool = False) -> str:

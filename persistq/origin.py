@@ -50,6 +50,18 @@ def current_directory() -> Path:
         raise UsageError(reason) from None
 
 
+def absolute(path: str) -> Path:
+    """Return the absolute form of a path, with its links followed.
+
+    Raises:
+        UsageError: It is relative to the current directory, and that has been deleted.
+    """
+    from pathlib import Path
+
+    given = Path(path)
+    return (given if given.is_absolute() else current_directory() / given).resolve()
+
+
 def argv() -> list[str]:
     """Return the interpreter's arguments, without the interpreter."""
     return sys.orig_argv[1:]

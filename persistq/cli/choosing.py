@@ -25,11 +25,11 @@ def directory_of(journal: str | None) -> Path:
     Raises:
         UsageError: It cannot be one.
     """
-    from persistq import openings
+    from persistq import origin
     from persistq.settings import command_line, load_settings
 
     command_line(journal=journal)
-    directory = openings.directory_of(load_settings())
+    directory = origin.absolute(load_settings().journal)
     if directory.is_file():
         raise UsageError(
             f"{directory} is a file, and the setting journal is the directory of journals: "
