@@ -73,7 +73,7 @@ def opening(
     Raises:
         UsageError: The name is not one, or a fresh load is asked for and one is named.
     """
-    path = str(real_path(journal_path(directory_of(settings), name)))
+    path = str(real_path(journal_path(origin.absolute(settings.journal), name)))
     load = _load_named(settings, path)
     opened[path] = kind
     return Opening(
@@ -106,18 +106,6 @@ def opening(
         if "journal" in settings.model_fields_set
         else _elsewhere(name, path, settings),
     )
-
-
-def directory_of(settings: Settings) -> Path:
-    """Return the absolute directory of the journals.
-
-    Raises:
-        UsageError: It is relative to the current directory, and that has been deleted.
-    """
-    directory = Path(settings.journal)
-    if not directory.is_absolute():
-        directory = origin.current_directory() / directory
-    return directory.resolve()
 
 
 def _elsewhere(name: str, path: str, settings: Settings) -> list[str]:

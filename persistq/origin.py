@@ -69,6 +69,18 @@ def _is_ours(main: object) -> bool:
     return spec is not None and spec.name.startswith("persistq.")
 
 
+def absolute(path: str) -> Path:
+    """Return the absolute form of a path, with its links followed.
+
+    Raises:
+        UsageError: It is relative to the current directory, and that has been deleted.
+    """
+    from pathlib import Path
+
+    given = Path(path)
+    return (given if given.is_absolute() else current_directory() / given).resolve()
+
+
 def argv() -> list[str]:
     """Return the interpreter's arguments, without the interpreter, in their portable form."""
     return [portable(word) for word in sys.orig_argv[1:]]

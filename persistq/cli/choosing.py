@@ -35,13 +35,12 @@ def directory_of(journal: str | None, name: str | None = None) -> Path:
         UsageError: It cannot be one.
         JournalMissing: There are journals of this name in several places, and none here.
     """
-    from persistq import openings
+    from persistq import origin
     from persistq.settings import command_line, load_settings
 
     command_line(journal=journal)
-    settings = load_settings()
-    setting = Path(settings.journal)
-    directory = openings.directory_of(settings)
+    setting = Path(load_settings().journal)
+    directory = origin.absolute(str(setting))
     if directory.is_file():
         raise UsageError(
             f"{directory} is a file, and the setting journal is the directory of journals: "

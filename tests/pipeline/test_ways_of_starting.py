@@ -254,3 +254,75 @@ def test_a_load_is_carried_on_in_another_way(
     assert stored(home) == as_script
     effects = Counter((home / "etl" / "effects").read_text().split())
     assert effects == {str(number): 1 for number in range(len(as_script))}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("run module and name, fork", "script, spawn"), ("script, fork", "run path and name, spawn")],
+)
+def test_a_library_may_make_the_pipeline(tmp_path: Path, first: str, second: str) -> None:
+    """Then the classes are still those of the main script, or of what stands for it."""
+    home = program(tmp_path / "home")
+    made = 'pipeline = Pipeline("rows", workers=int(os.environ["WORKERS"]))'
+    assert made in PROGRAM
+    (home / "library.py").write_text(f"import os\nfrom persistq import Pipeline\n{made}\n")
+    text = PROGRAM.replace(made, "import sys; sys.path.append('.'); from library import pipeline")
+    (home / "etl" / "load.py").write_text(text)
+    assert start(home, first).returncode == 3
+    (home / "etl" / "fixed").touch()
+    ended = start(home, second)
+    assert ended.returncode == 0, ended.stderr
+    effects = Counter((home / "etl" / "effects").read_text().split())
+    assert set(effects.values()) == {1}
+
+
+QUEUE = """
+import os, sys
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from persistq import PersistentQueue
+
+
+@dataclass
+class Row:
+    n: int
+
+
+def work(queue):
+    for row in queue:
+        assert type(row) is Row
+        with open("effects", "a") as file:
+            file.write(f"{row.n}\\n")
+        queue.task_done()
+
+
+if __name__ == "__main__":
+    queue = PersistentQueue("rows")
+    queue.put_many([Row(n) for n in range(5)])
+    queue.flush()
+    if not os.path.exists("etl/fixed"):
+        os._exit(3)
+    queue.close()
+    worker = get_context(os.environ["PERSISTQ_START_METHOD"]).Process(target=work, args=(queue,))
+    worker.start()
+    worker.join()
+    queue.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("script, fork", "run path, spawn"), ("run path, spawn", "module as main, fork")],
+)
+def test_a_plain_queue_is_carried_on_in_another_way(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """Its items are those of the main script."""
+    home = program(tmp_path / "home")
+    (home / "etl" / "load.py").write_text(QUEUE)
+    assert start(home, first).returncode == 3
+    (home / "etl" / "fixed").touch()
+    ended = start(home, second)
+    assert ended.returncode == 0, ended.stderr
+    assert Counter((home / "effects").read_text().split()) == {str(n): 1 for n in range(5)}
