@@ -6,9 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -49,21 +47,38 @@ if __name__ == "__main__":
 """
 
 
+OPENER = """
+import sys
+from persistq import PersistentQueue
+
+queue = PersistentQueue("work")
+queue.put_many(["poison", "good", "better"])
+queue.close()
+print("open", flush=True)
+sys.stdin.read()
+queue.release()
+"""
+
+
 @needs_namespaces
 def test_poison_is_parked_by_a_broker_that_does_not_see_the_processes(
-    open_queue: Callable[..., Any], tmp_path: Path, journal_dir: Path
+    tmp_path: Path, journal_dir: Path
 ) -> None:
     """Blame hangs on the connection and its slot: the item is tried twice, and the rest is done."""
-    queue = open_queue()
-    queue.put_many(["poison", "good", "better"])
-    queue.close()
-    script, deaths = tmp_path / "other.py", tmp_path / "deaths"
-    script.write_text(OTHER)
-    command = [*UNSHARE, sys.executable, str(script), str(deaths)]
-    ended = subprocess.run(command, timeout=50, check=False, capture_output=True, text=True)
+    deaths, opener, other = (tmp_path / name for name in ("deaths", "opener.py", "other.py"))
+    opener.write_text(OPENER)
+    other.write_text(OTHER)
+    pipe = subprocess.PIPE
+    # The broker is within, the processes that die are outside, where it sees none.
+    with subprocess.Popen([*UNSHARE, sys.executable, opener], stdin=pipe, stdout=pipe) as opened:
+        assert opened.stdout is not None
+        assert opened.stdout.readline() == b"open\n"
+        command = [sys.executable, str(other), str(deaths)]
+        ended = subprocess.run(command, timeout=50, check=False, capture_output=True, text=True)
+        opened.communicate()
     assert ended.returncode == 0, ended.stderr
     assert len(deaths.read_text().split()) == 2
-    queue.join()
     with JournalReader(journal_dir / "work.db") as reader:
         ((item, _),) = reader.parked()
+        assert reader.view().outstanding == 0
     assert item.payload == b'"poison"'
