@@ -18,7 +18,7 @@ REFILL_ITEMS = 10_000
 REFILL_BYTES = 16 << 20
 LOOK_S = 0.05
 
-HIDDEN_S = 0.5
+HIDDEN_S = 2.0
 """If a program cannot be seen, its end may be heard of so much later than its children's deaths."""
 
 

@@ -351,5 +351,5 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert on_hand == row.outstanding == len(self.log) - len(self.settled)
 
 
-TestScheduler = SchedulerMachine.TestCase
+TestScheduler: Any = SchedulerMachine.TestCase
 TestScheduler.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
