@@ -543,4 +543,32 @@ MUTANTS = [
         '{"state": "open", "ended_at": None}',
         (f"{LOADS}::test_a_load_that_is_retried_does_not_capture_the_next_start",),
     ),
+    Mutant(
+        "waits for the exit status of a child that something else has collected",
+        "persistq/pool/deaths.py",
+        "        return Death(handle.pid, None, 0, out_of_memory=False)\n",
+        "        handle.returncode = None\n        return None\n",
+        (f"{PIPELINE}test_collected_children.py::test_an_end_that_nobody_knows_is_not_guessed",),
+    ),
+    Mutant(
+        "lets messages that nobody reads end the run",
+        "persistq/streams.py",
+        "        _write_now(stream, text)\n    except (OSError, ValueError):\n",
+        "        _write_now(stream, text)\n    except ValueError:\n",
+        (f"{PIPELINE}test_nobody_listens.py::test_a_full_disk_under_the_messages",),
+    ),
+    Mutant(
+        "lets sockets take the numbers of closed streams",
+        "persistq/client/starting.py",
+        "    fill_descriptors()\n",
+        "",
+        (f"{PIPELINE}test_nobody_listens.py::test_what_a_library_writes_to_closed_streams",),
+    ),
+    Mutant(
+        "records arguments as the locale spells them",
+        "persistq/origin.py",
+        "[portable(word) for word in sys.orig_argv[1:]]",
+        "list(sys.orig_argv[1:])",
+        (f"{UNIT}test_ostext.py::test_arguments_are_noted_as_bytes_whatever_the_locale",),
+    ),
 ]

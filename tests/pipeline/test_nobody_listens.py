@@ -99,6 +99,16 @@ def test_the_reader_leaves(
     assert script.queues() == [(30, 30 - len(broken), 0, len(broken))]
 
 
+@pytest.mark.parametrize("closed", [">&- 2>&-", "<&- >&- 2>&-"])
+def test_what_a_library_writes_to_closed_streams(program: MakeProgram, closed: str) -> None:
+    """It writes to numbers, and no socket or file of the run has those."""
+    noise = "os.write(1, b'noise' * 50); os.write(2, b'noise' * 50)"
+    script = program(load(then=noise))
+    code = shell(script, f"$LOAD {closed}; echo $? >code", PERSISTQ_START_METHOD="fork")
+    assert code == "0"
+    assert script.queues() == [(30, 30, 0, 0)]
+
+
 def test_a_full_disk_under_the_messages(program: MakeProgram) -> None:
     """What is said is lost, what is done is not."""
     if not Path("/dev/full").exists():

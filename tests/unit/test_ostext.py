@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
-from persistq import settings
+from persistq import origin, settings
 from persistq.broker.framing import opening_from_bytes, opening_to_bytes
 from persistq.broker.wire import Opening
 from persistq.ostext import native, portable
@@ -20,6 +21,13 @@ WORDS = [b"plain", b"l\xe9d", "léd".encode(), b"a\xffb'c\\d\n", b"\xf0\x9f\x98\
 def test_a_portable_text_is_the_same_bytes(word: bytes) -> None:
     """There and back."""
     assert os.fsencode(native(portable(os.fsdecode(word)))) == word
+
+
+def test_arguments_are_noted_as_bytes_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a latin-1 locale é is one byte, which is no UTF-8."""
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode("latin-1"))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "é"])
+    assert origin.argv() == ["\udce9"]
 
 
 @pytest.mark.parametrize("word", WORDS)
