@@ -144,7 +144,9 @@ def _serve(
     try:
         with reported(Path(opening.path)):
             failpoints.point("broker.after_listen")
-        return Broker(opening, journal, opened, listening.listener, fence).serve(first)
+        broker = Broker(opening, journal, opened, listening.listener, fence)
+        # First of all, so that it hears why if nothing comes of it; it may also be dead by now.
+        return broker.serve(first) if _greet(first, opening.token) else 0
     finally:
         # On a disk that takes nothing any more the address stays, and counts for nothing.
         with contextlib.suppress(OSError):

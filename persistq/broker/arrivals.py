@@ -127,6 +127,15 @@ class Arrivals:
         self._waiting[sock.fileno()] = arrival
         self._selector.register(sock, selectors.EVENT_READ, partial(self._hear, arrival))
 
+    def admit_proven(self, sock: socket.socket) -> None:
+        """Let a connection introduce itself that has been proven before: the starter's."""
+        self.admit(sock)
+        self._waiting[sock.fileno()].link = Link(sock)
+
+    def proven(self) -> list[Link]:
+        """Return those that have proven themselves."""
+        return [arrival.link for arrival in self._waiting.values() if arrival.link is not None]
+
     def leave(self, link: Link) -> None:
         """A connection has become a client, and is no arrival any more."""
         del self._waiting[link.number]

@@ -109,7 +109,7 @@ class Broker:
         Crash: what was committed stays; the kernel lock goes, so the next start carries on.
 
         Args:
-            first: The connection of the process that started this broker.
+            first: The connection of the process that started this broker, proven.
 
         Returns:
             0, or the exit code of an error of the journal that all clients were told.
@@ -117,7 +117,7 @@ class Broker:
         Raises:
             JournalError: The journal can no longer be written, and nobody is left to be told.
         """
-        self._arrivals.admit(first)
+        self._arrivals.admit_proven(first)
         try:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
@@ -129,9 +129,10 @@ class Broker:
                 self._end_run()
             return 0
         except JournalError as error:
-            if not self._session.links:
+            told = [*self._session.links.values(), *self._arrivals.proven()]
+            if not told:
                 raise
-            for link in self._session.links.values():
+            for link in told:
                 link.refuse(error)
             return error.exit_code
         finally:
