@@ -126,7 +126,7 @@ def _used_by_others(files: set[Path]) -> set[Path]:
     for pid in parents:
         if os.getpid() not in (pid, *_ancestors(pid, parents)):
             with suppress(OSError):
-                maps = Path(f"/proc/{pid}/maps").read_text()
+                maps = Path(f"/proc/{pid}/maps").read_text(errors="replace")
                 used |= {path for path in files if f" {path}\n" in maps}
     return used
 
@@ -146,7 +146,8 @@ def _parents() -> dict[int, int]:
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            state, parent, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            text = (entry / "stat").read_text(errors="replace")
+            state, parent, *_ = text.rpartition(")")[2].split()
             if state != "Z":
                 parents[int(entry.name)] = int(parent)
     return parents
@@ -159,7 +160,9 @@ def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
 
 def _command(pid: int) -> str:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     return "?"
 
 

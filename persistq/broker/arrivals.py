@@ -138,7 +138,7 @@ class Arrivals:
 
     def leave(self, link: Link) -> None:
         """A connection has become a client, and is no arrival any more."""
-        del self._waiting[link.number]
+        del self._waiting[link.sock.fileno()]
         attend = partial(self._attend, link)
         self._selector.modify(link.sock, selectors.EVENT_READ, attend)
 

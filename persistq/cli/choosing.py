@@ -35,6 +35,8 @@ def directory_of(journal: str | None, name: str | None = None) -> Path:
         UsageError: It cannot be one.
         JournalMissing: There are journals of this name in several places, and none here.
     """
+    from pathlib import Path
+
     from persistq import origin
     from persistq.settings import command_line, load_settings
 

@@ -144,7 +144,9 @@ class Connection:
         deadline = time.monotonic() + timeout if deadline is None else deadline
         try:
             self._exchange_proofs(deadline)
-            self.send(hello)
+            # A broker that refuses at once may be gone before it hears this; it has said why.
+            with contextlib.suppress(BrokerLost):
+                self.send(hello)
             welcome = self.receive(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
             raise BrokerSilent(self.name, timeout) from error

@@ -5,10 +5,10 @@ Known to clients too, so it imports no database.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from persistq.journal.naming import journal_path
+from persistq.ownership import trusted_owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,16 +35,11 @@ def upwards(start: Path, home: Path | None) -> Iterator[Path]:
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a path, and what it leads to, belongs to this user or to root."""
+    """Return whether a path, and what it leads to, belong to users who are trusted."""
     try:
-        return is_trusted(path.lstat().st_uid) and is_trusted(path.stat().st_uid)
+        return {path.lstat().st_uid, path.stat().st_uid} <= trusted_owners()
     except OSError:
         return False
-
-
-def is_trusted(owner: int) -> bool:
-    """Return whether a user may lay something in this one's way: only oneself and root."""
-    return owner in {os.geteuid(), 0}
 
 
 def home_directory() -> Path | None:
@@ -75,4 +70,4 @@ def _device_of_own(directory: Path) -> int | None:
         found = directory.stat()
     except OSError:
         return None
-    return found.st_dev if is_trusted(found.st_uid) else None
+    return found.st_dev if found.st_uid in trusted_owners() else None
