@@ -71,6 +71,7 @@ def test_the_next_one_sees_the_last_commit_of_the_one_before(feed: Feed, path: P
     with closing(open_journal(path)) as second:
         (row,) = second.queues(feed.load.load_id)
         assert (row.put, row.done) == (3, 1)
+        second.begin_run(feed.load.load_id, COMMAND)
         heir = Feed(second, 1, feed.load)
         heir.put(2)
         with pytest.raises(JournalUnavailable):
@@ -85,6 +86,7 @@ def test_who_was_overtaken_closes_without_a_trace(feed: Feed, path: Path) -> Non
     with closing(open_journal(path)) as second:
         with pytest.raises(JournalUnavailable, match="has opened it"):
             feed.journal.close()
+        second.begin_run(feed.load.load_id, COMMAND)
         Feed(second, 1, feed.load).put(1)
     assert check_journal(path) == []
     with closing(open_journal(path)) as third:

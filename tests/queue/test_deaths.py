@@ -15,6 +15,9 @@ import pytest
 from actors import fork_consumer, fork_helper, iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
+from persistq.broker.framing import frame
+from persistq.broker.wire import Journaled, Put, Role
+from persistq.client.connection import Connection
 from persistq.errors import JournalUnavailable
 from persistq.fence import fence_path
 from persistq.items import FailureKind
@@ -180,6 +183,20 @@ def test_stopped_waiter_does_not_block_others(open_queue: Any_, actor: Any_) -> 
     assert queue.get() == "first"
     queue.task_done()
     assert queue.get() is DONE
+
+
+def test_half_a_put_is_no_put(open_queue: Any_) -> None:
+    """A producer that dies in the middle of a message leaves no part of it."""
+    queue = open_queue()
+    handle = queue._presence.handle
+    whole = frame(Put(handle.queue_id, b"\0\0", [b'"whole"', b'"too"']))
+    half = frame(Put(handle.queue_id, b"\0", [b'"half, and never more"']))[:-3]
+    producer, _ = Connection.dial(handle, Role.PRODUCER)
+    producer._sock.sendall(whole + half)
+    assert isinstance(producer.receive(30), Journaled)
+    producer.close()
+    queue.close()
+    assert iterate(queue) == ["whole", "too"]
 
 
 def test_producer_killed_midway_leaves_a_prefix(open_queue: Any_, actor: Any_) -> None:

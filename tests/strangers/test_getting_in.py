@@ -374,8 +374,7 @@ from persistq.client import starting
 
 persistq.__version__, handshake.PROTOCOL = "9.8.7", 2
 if len(sys.argv) > 1:
-    starting.Opening = None
-    starting.msgspec.json.encode = lambda opening: b"{}"
+    starting.opening_to_bytes = lambda opening: b"{}"
 try:
     persistq.PersistentQueue("work")
 except persistq.JournalError as error:

@@ -145,12 +145,14 @@ def test_a_watcher_that_does_not_read_keeps_nobody_busy(
 ) -> None:
     """The loop sleeps until it has read what was sent to it."""
     anchor = stage.connect(Role.ANCHOR, os.getpid())
+    producer = stage.connect(Role.PRODUCER, os.getpid())
     tell(anchor, Watch(0.0))
     stage.turn()
     monkeypatch.setattr(Link, "behind", True)
-    tell(anchor, Put(stage.queue_id, b"\0", [b"1"]))
+    tell(producer, Put(stage.queue_id, b"\0", [b"1"]))
     stage.turn()
     stage.broker._session.watchers[0].stale = True
     stage.broker._session.ledger.unsynced = False
     assert stage.broker._patience() > 1
     anchor.close()
+    producer.close()
