@@ -141,7 +141,14 @@ class Pipeline:
 
     # --- building ---
 
-    def source(self, function: F) -> F:
+    @overload
+    def source(self, function: F) -> F: ...
+
+    @overload
+    def source(self) -> Callable[[F], F]: ...
+
+    @options_by_name("a source")
+    def source(self, function: Any = None) -> Any:
         """Decorate the function that yields the items of the first stage.
 
         It runs in a process of its own. Its parameters are filled by name from ``params``.
@@ -150,6 +157,8 @@ class Pipeline:
             UsageError: The pipeline has a source already, or a call of the function would not
                 yield items.
         """
+        if function is None:
+            return self.source
         if self._source is not None:
             raise UsageError(f"pipeline {self.name!r} has the source {self._source.name!r} already")
         checked(function, "the source")
@@ -245,7 +254,14 @@ class Pipeline:
 
         return add if function is None else add(function)
 
-    def context(self, function: F) -> F:
+    @overload
+    def context(self, function: F) -> F: ...
+
+    @overload
+    def context(self) -> Callable[[F], F]: ...
+
+    @options_by_name("a context")
+    def context(self, function: Any = None) -> Any:
         """Decorate a function that is called once in each worker process.
 
         What it returns, a connection pool for example, is the argument ``ctx`` of handlers. It may
@@ -255,6 +271,8 @@ class Pipeline:
             UsageError: The pipeline has a context already, the function takes other parameters, or
                 a call of it would not return a context, because it is a generator or a coroutine.
         """
+        if function is None:
+            return self.context
         if self._context is not None:
             raise UsageError(
                 f"pipeline {self.name!r} has the context {self._context.name!r} already"
@@ -325,6 +343,7 @@ class Pipeline:
             current_directory()
         if self._source is None or not self.stages:
             raise UsageError(f"pipeline {self.name!r} needs a source and at least one stage")
+        self._require_context()
         codec = self._item_codec(settings)
         parameters = parameters_of(
             self._source.name, self._source.function, settings.params, _for_parameters(codec)
@@ -349,6 +368,15 @@ class Pipeline:
         summary = _summary(run, outcome)
         _take_leave(run, outcome)
         return _concluded(summary, run, check=check)
+
+    def _require_context(self) -> None:
+        """Refuse a handler that takes what nobody makes, before all its items fail of it."""
+        for stage in self.stages:
+            if "ctx" in stage.extras and self._context is None:
+                raise UsageError(
+                    f"the handler of stage {stage.name!r} takes ctx, and pipeline {self.name!r} "
+                    "has no context: decorate the function that makes it with @pipeline.context"
+                )
 
     def _open(self, settings: Settings, parameters: Parameters) -> OpenedRun:
         """Open the load."""

@@ -382,3 +382,38 @@ def test_building_a_wrong_pipeline_is_refused() -> None:
     pipeline.stage(print)
     with pytest.raises(UsageError, match="has a stage 'print' already"):
         pipeline.stage(print)
+
+
+def test_decorators_may_have_parentheses(tmp_path: Path) -> None:
+    """Those of a stage may, so nobody remembers which others may not."""
+    pipeline = Pipeline("demo", workers=0)
+    seen: list[str] = []
+
+    @pipeline.source()
+    def numbers() -> list[int]:
+        return [1, 2]
+
+    @pipeline.context()
+    def prefix() -> str:
+        return "got"
+
+    @pipeline.stage()
+    def note(number: int, ctx: str) -> None:
+        seen.append(f"{ctx} {number}")
+
+    pipeline.run(journal=str(tmp_path))
+    assert seen == ["got 1", "got 2"]
+
+
+def test_a_context_that_nobody_makes_is_missed_before_the_load_begins(tmp_path: Path) -> None:
+    """Otherwise each item would fail of it."""
+    pipeline = Pipeline("demo", workers=0)
+    pipeline.source(lambda: [1])
+
+    @pipeline.stage
+    def store(number: int, ctx: object) -> None:
+        """Never called."""
+
+    with pytest.raises(UsageError, match=r"'store' takes ctx, .* has no context: decorate"):
+        pipeline.run(journal=str(tmp_path / "journals"))
+    assert not (tmp_path / "journals").exists()
