@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from persistq.runlock import holder_of, lock_path
+from persistq.site.runlock import holder_of, lock_path
 
 PERIOD_S = 0.25
 

@@ -10,8 +10,8 @@ import sys
 from typing import TYPE_CHECKING, TypeGuard
 
 from persistq.errors import PersistqError
-from persistq.streams import say
-from persistq.terminal import printable
+from persistq.text.streams import say
+from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from persistq.ostext import portable
+from persistq.text.ostext import portable
 
 TYPE_CHECKING = False
 

@@ -12,18 +12,18 @@ from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
 from persistq import ending
-from persistq.broker.wire import Ended, Fail, Join, Page, QueueSizes, Release, Role, Seal
 from persistq.client.connection import Connection
 from persistq.client.consumer import Delivery
+from persistq.client.openings import queue_opening, tell_what_is_left
 from persistq.client.presence import Presence
 from persistq.client.producer import settle_puts
 from persistq.client.starting import open_run
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, ItemsFailed, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
-from persistq.openings import queue_opening, tell_what_is_left
-from persistq.suggestions import options_by_name
-from persistq.terminal import storable, text_of
+from persistq.text.suggestions import options_by_name
+from persistq.text.terminal import storable, text_of
+from persistq.wire.messages import Ended, Fail, Join, Page, QueueSizes, Release, Role, Seal
 
 T = TypeVar("T")
 

@@ -29,9 +29,9 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
-from persistq.masking import MASK, is_secret
-from persistq.suggestions import VERY_NEAR, nearest, suggestion
-from persistq.terminal import storable
+from persistq.text.masking import MASK, is_secret
+from persistq.text.suggestions import VERY_NEAR, nearest, suggestion
+from persistq.text.terminal import storable
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"

@@ -20,7 +20,7 @@ from persistq.journal.connection import canonical, open_to_read, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.outstanding import queue_range
-from persistq.ownership import require_own
+from persistq.site.ownership import require_own
 
 _STRAYS: Final = {
     "done_log has {} rows that put_log lacks": """

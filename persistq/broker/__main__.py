@@ -1,7 +1,7 @@
 """A broker's process, started by `persistq.client`.
 
 Its argument is the number of an inherited socket to the process that starts it; what to open comes
-on standard input, as `persistq.broker.wire.Opening` in JSON, because it holds a secret.
+on standard input, as `persistq.wire.messages.Opening` in JSON, because it holds a secret.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from typing import Final
 
 import msgspec
 
-from persistq import endpoint, failpoints
+from persistq import failpoints
 from persistq.broker.choice import require_beginning
 from persistq.broker.elsewhere import require_no_other
-from persistq.broker.framing import opening_from_bytes
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
-from persistq.broker.wire import Opening
-from persistq.endpoint import Endpoint, place_of
 from persistq.errors import JournalBusy, JournalError, JournalUnavailable, PersistqError
-from persistq.fence import Fence, fence_path
-from persistq.handshake import BrokerSide, OtherProtocol, Stranger
 from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
 from persistq.journal.outstanding import writer_of
-from persistq.journal.register import remember
 from persistq.journal.sqlite import open_journal
-from persistq.runlock import Holder, RunLock, holder_of, lock_path
-from persistq.streams import fill_descriptors, say
+from persistq.site import endpoint
+from persistq.site.endpoint import Endpoint, place_of
+from persistq.site.fence import Fence, fence_path
+from persistq.site.register import remember
+from persistq.site.runlock import Holder, RunLock, holder_of, lock_path
+from persistq.text.streams import fill_descriptors, say
+from persistq.wire.framing import opening_from_bytes
+from persistq.wire.handshake import BrokerSide, OtherProtocol, Stranger
+from persistq.wire.messages import Opening
 
 GREETING_S: Final = 5.0
 """How long a broker that cannot serve waits for its starter to hear why."""

@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Final
 
 from persistq.broker.link import Link
-from persistq.handshake import BrokerSide, OtherProtocol, Stranger
-from persistq.peers import is_trusted, uid_of_peer
+from persistq.site.peers import is_trusted, uid_of_peer
+from persistq.wire.handshake import BrokerSide, OtherProtocol, Stranger
 
 DEADLINE_S: Final = 10.0
 """How long a connection has to introduce itself."""

@@ -11,8 +11,8 @@ from persistq.errors import JournalMissing, UsageError
 from persistq.journal.base import LoadState
 
 if TYPE_CHECKING:
-    from persistq.broker.wire import Opening
     from persistq.journal.base import Journal, Load, Param
+    from persistq.wire.messages import Opening
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from persistq.broker import wire
 from persistq.broker.link import Link
 from persistq.broker.session import Session
-from persistq.broker.wire import Role
 from persistq.journal.base import RunResult
+from persistq.wire import messages
+from persistq.wire.messages import Role
 
 PAGE_ITEMS_MAX: Final = 100_000
 PID_MAX: Final = 2**31 - 1
@@ -28,7 +28,7 @@ class Misbehaviour(Exception):
     """A client has said something that it may not say, or not now."""
 
 
-def require(session: Session, link: Link, message: wire.ClientMessage) -> None:
+def require(session: Session, link: Link, message: messages.ClientMessage) -> None:
     """Look whether a client may say this.
 
     Raises:
@@ -39,58 +39,58 @@ def require(session: Session, link: Link, message: wire.ClientMessage) -> None:
         raise Misbehaviour(f"{type(message).__name__} of {link.role}")
 
 
-def _hello(session: Session, _: Link, hello: wire.Hello) -> bool:
+def _hello(session: Session, _: Link, hello: messages.Hello) -> bool:
     known = hello.role is not Role.CONSUMER or hello.queue_id in session.scheduler.lanes
     return known and 0 < hello.pid <= PID_MAX
 
 
-def _put(session: Session, _: Link, put: wire.Put) -> bool:
+def _put(session: Session, _: Link, put: messages.Put) -> bool:
     return _is_first(session, put.queue_id) and _match(put.codecs, put.payloads)
 
 
-def _offer(session: Session, _: Link, offer: wire.Offer) -> bool:
+def _offer(session: Session, _: Link, offer: messages.Offer) -> bool:
     possible = 0 <= offer.codec <= 255 and offer.maxsize > 0
     return possible and _is_first(session, offer.queue_id)
 
 
-def _seal(session: Session, _: Link, seal: wire.Seal) -> bool:
+def _seal(session: Session, _: Link, seal: messages.Seal) -> bool:
     return _is_first(session, seal.queue_id)
 
 
-def _done(session: Session, link: Link, done: wire.Done) -> bool:
+def _done(session: Session, link: Link, done: messages.Done) -> bool:
     return _is_duration(done.busy) and all(
         _match(outputs.codecs, outputs.payloads) and _takes_outputs(session, link, done, outputs)
         for outputs in done.outputs
     )
 
 
-def _failed(_: Session, __: Link, failed: wire.Failed) -> bool:
+def _failed(_: Session, __: Link, failed: messages.Failed) -> bool:
     return failed.retry_after is None or _is_duration(failed.retry_after)
 
 
-def _of_queue(session: Session, _: Link, message: wire.Join | wire.Release) -> bool:
+def _of_queue(session: Session, _: Link, message: messages.Join | messages.Release) -> bool:
     return message.queue_id in session.scheduler.lanes
 
 
-def _page(session: Session, _: Link, page: wire.Page) -> bool:
+def _page(session: Session, _: Link, page: messages.Page) -> bool:
     known = page.queue_id in session.scheduler.lanes
     return known and 0 <= page.after_id <= NUMBER_MAX and 0 < page.limit <= PAGE_ITEMS_MAX
 
 
-def _watch(_: Session, __: Link, watch: wire.Watch) -> bool:
+def _watch(_: Session, __: Link, watch: messages.Watch) -> bool:
     return _is_duration(watch.interval)
 
 
-def _overdue(_: Session, __: Link, overdue: wire.Overdue) -> bool:
+def _overdue(_: Session, __: Link, overdue: messages.Overdue) -> bool:
     return _is_duration(overdue.limit)
 
 
-def _obituary(_: Session, __: Link, obituary: wire.Obituary) -> bool:
+def _obituary(_: Session, __: Link, obituary: messages.Obituary) -> bool:
     numbers = obituary.pid, obituary.exit_code, obituary.signal, obituary.peak_rss
     return all(-NUMBER_MAX <= number <= NUMBER_MAX for number in numbers)
 
 
-def _farewell(_: Session, link: Link, farewell: wire.Farewell) -> bool:
+def _farewell(_: Session, link: Link, farewell: messages.Farewell) -> bool:
     if not farewell.result:
         return True
     return link.role is Role.ANCHOR and farewell.result in {result.value for result in RunResult}
@@ -101,7 +101,9 @@ def _is_first(session: Session, queue_id: int) -> bool:
     return queue_id == session.first_queue
 
 
-def _takes_outputs(session: Session, link: Link, done: wire.Done, outputs: wire.Outputs) -> bool:
+def _takes_outputs(
+    session: Session, link: Link, done: messages.Done, outputs: messages.Outputs
+) -> bool:
     """Return whether another stage may still get items from this consumer.
 
     Outputs of items that are not the consumer's any more do not count, and break no rule.
@@ -129,26 +131,26 @@ _CONTROL: Final = frozenset({Role.CONTROL})
 _NOBODY_YET: Final[frozenset[Role | None]] = frozenset({None})
 
 RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
-    wire.Hello: (_NOBODY_YET, _hello),
-    wire.Farewell: (frozenset(Role), _farewell),
-    wire.Cancel: (_PRODUCER | _CONSUMER, None),
-    wire.Put: (_PRODUCER, _put),
-    wire.Offer: (_PRODUCER, _offer),
-    wire.Take: (_CONSUMER, None),
-    wire.Done: (_CONSUMER, _done),
-    wire.Failed: (_CONSUMER, _failed),
-    wire.Dropped: (_CONSUMER, None),
-    wire.GiveBack: (_CONSUMER, None),
-    wire.Flush: (_CONSUMER | _CONTROL, None),
-    wire.Seal: (_CONTROL, _seal),
-    wire.Fail: (_CONTROL, None),
-    wire.Halt: (_CONTROL, None),
-    wire.Join: (_CONTROL, _of_queue),
-    wire.Sizes: (_CONTROL, None),
-    wire.Page: (_CONTROL, _page),
-    wire.Release: (_CONTROL, _of_queue),
-    wire.Watch: (_ANCHOR, _watch),
-    wire.Overdue: (_ANCHOR, _overdue),
-    wire.Obituary: (_ANCHOR, _obituary),
+    messages.Hello: (_NOBODY_YET, _hello),
+    messages.Farewell: (frozenset(Role), _farewell),
+    messages.Cancel: (_PRODUCER | _CONSUMER, None),
+    messages.Put: (_PRODUCER, _put),
+    messages.Offer: (_PRODUCER, _offer),
+    messages.Take: (_CONSUMER, None),
+    messages.Done: (_CONSUMER, _done),
+    messages.Failed: (_CONSUMER, _failed),
+    messages.Dropped: (_CONSUMER, None),
+    messages.GiveBack: (_CONSUMER, None),
+    messages.Flush: (_CONSUMER | _CONTROL, None),
+    messages.Seal: (_CONTROL, _seal),
+    messages.Fail: (_CONTROL, None),
+    messages.Halt: (_CONTROL, None),
+    messages.Join: (_CONTROL, _of_queue),
+    messages.Sizes: (_CONTROL, None),
+    messages.Page: (_CONTROL, _page),
+    messages.Release: (_CONTROL, _of_queue),
+    messages.Watch: (_ANCHOR, _watch),
+    messages.Overdue: (_ANCHOR, _overdue),
+    messages.Obituary: (_ANCHOR, _obituary),
 }
 """Who may say what; and what must be true of it."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from persistq import failpoints
-from persistq.broker import wire
 from persistq.broker.lane import RECALL_ITEMS, Lane
 from persistq.broker.link import Link
 from persistq.broker.session import Session
-from persistq.broker.wire import Role
 from persistq.errors import JournalCorrupt
 from persistq.items import DONE, FAILED, Failure, FailureKind, Item, bytes_of, queue_of
+from persistq.wire import messages
+from persistq.wire.messages import Role
 
 REFILL_ITEMS = 10_000
 REFILL_BYTES = 16 << 20
@@ -45,25 +45,25 @@ class Consuming:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._scheduler = session.scheduler
-        self._overdue: dict[tuple[str, int], wire.Overdue] = {}
-        self._obituaries: dict[tuple[str, int], wire.Obituary] = {}
+        self._overdue: dict[tuple[str, int], messages.Overdue] = {}
+        self._obituaries: dict[tuple[str, int], messages.Obituary] = {}
         self._unburied: list[Unburied] = []
 
     # --- messages ---
 
-    def on_take(self, link: Link, take: wire.Take) -> None:
+    def on_take(self, link: Link, take: messages.Take) -> None:
         """Line up for work; a request that crossed with an answer is void."""
         if (refusal := self._session.orphaned(link)) is not None:
             link.refuse(refusal)
         elif take.seen == link.windows:
             self._scheduler.take(link.number, take.patience)
 
-    def on_cancel(self, link: Link, _: wire.Cancel) -> None:
+    def on_cancel(self, link: Link, _: messages.Cancel) -> None:
         """Stop waiting for work; if it is on its way already there is nothing to say."""
         if self._scheduler.cancel(link.number):
-            link.send(wire.Empty())
+            link.send(messages.Empty())
 
-    def on_done(self, link: Link, done: wire.Done) -> None:
+    def on_done(self, link: Link, done: messages.Done) -> None:
         """Record finished items and their outputs, in one transaction."""
         finished = self._scheduler.finish(link.number, done.item_ids, done.busy)
         if not finished:
@@ -75,7 +75,7 @@ class Consuming:
             row = self._session.row(outputs.queue_id)
             self._session.ledger.put(row, outputs.codecs, outputs.payloads, synced=False)
 
-    def on_failed(self, link: Link, failed: wire.Failed) -> None:
+    def on_failed(self, link: Link, failed: messages.Failed) -> None:
         """Record a failed attempt; the item is retried or parked."""
         now = self._session.clock()
         verdict = self._scheduler.fail(link.number, failed.item_id, now, failed.retry_after)
@@ -91,21 +91,21 @@ class Consuming:
         )
         self._session.record_failure(failure, verdict)
 
-    def on_dropped(self, link: Link, dropped: wire.Dropped) -> None:
+    def on_dropped(self, link: Link, dropped: messages.Dropped) -> None:
         """Record an item that needs no work."""
         if self._scheduler.drop(link.number, dropped.item_id):
             row = self._session.row(queue_of(dropped.item_id))
             self._session.ledger.dropped(row, dropped.item_id)
 
-    def on_give_back(self, link: Link, given: wire.GiveBack) -> None:
+    def on_give_back(self, link: Link, given: messages.GiveBack) -> None:
         """Hand items to others that this consumer has not started."""
         self._scheduler.give_back(link.number, given.item_ids)
 
-    def on_overdue(self, link: Link, overdue: wire.Overdue) -> None:
+    def on_overdue(self, link: Link, overdue: messages.Overdue) -> None:
         """Remember why a worker is about to be killed."""
         self._overdue[link.family, overdue.pid] = overdue
 
-    def on_obituary(self, link: Link, obituary: wire.Obituary) -> None:
+    def on_obituary(self, link: Link, obituary: messages.Obituary) -> None:
         """Record how a worker ended, with the failure that its death caused."""
         owner = link.family, obituary.pid
         links = [other for other in self._session.of_role(Role.CONSUMER) if other.owner == owner]
@@ -117,7 +117,7 @@ class Consuming:
 
     # --- coming and going ---
 
-    def join(self, link: Link, hello: wire.Hello) -> None:
+    def join(self, link: Link, hello: messages.Hello) -> None:
         """A consumer connects."""
         self._scheduler.join(link.number, hello.queue_id)
         link.slot = self._session.fence.grant()
@@ -215,13 +215,13 @@ class Consuming:
             failpoints.point("broker.before_ended")
             self._session.links[number].send(ended)
         for number in self._scheduler.impatient():
-            self._session.links[number].send(wire.Empty())
+            self._session.links[number].send(messages.Empty())
 
-    def ended(self) -> wire.Ended:
+    def ended(self) -> messages.Ended:
         """Return how it ends, or has ended."""
         failed = self._scheduler.failed
         outcome = DONE if failed is None else FAILED
-        return wire.Ended(outcome.value, failed or "", self._scheduler.at_once)
+        return messages.Ended(outcome.value, failed or "", self._scheduler.at_once)
 
     # --- inside ---
 
@@ -239,16 +239,16 @@ class Consuming:
                 raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
         return page
 
-    def _window(self, items: list[Item]) -> wire.Items:
+    def _window(self, items: list[Item]) -> messages.Items:
         item_ids, codecs, payloads = zip(*items, strict=True)
         attempts = self._scheduler.attempts(item_ids)
-        return wire.Items(list(item_ids), bytes(codecs), list(payloads), attempts)
+        return messages.Items(list(item_ids), bytes(codecs), list(payloads), attempts)
 
     def _dismissed(self, link: Link) -> bool:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         return self._scheduler.over or self._session.roster.dying(link.family)
 
-    def _note_death(self, obituary: wire.Obituary) -> None:
+    def _note_death(self, obituary: messages.Obituary) -> None:
         """Add how a worker ended to its failure, once that is committed."""
         note = partial(
             self._session.journal.note_death,

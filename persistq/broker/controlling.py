@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from persistq.broker import wire
 from persistq.broker.consuming import REFILL_BYTES
 from persistq.broker.link import Link
 from persistq.broker.session import Session
 from persistq.broker.watching import Watcher
 from persistq.errors import UpstreamFailed
 from persistq.items import item_id_of
+from persistq.wire import messages
 
 
 class Controlling:
@@ -20,51 +20,51 @@ class Controlling:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._joins: list[tuple[Link, wire.Join]] = []
+        self._joins: list[tuple[Link, messages.Join]] = []
 
-    def on_fail(self, link: Link, fail: wire.Fail) -> None:
+    def on_fail(self, link: Link, fail: messages.Fail) -> None:
         """The load has failed; it takes effect in this turn."""
         self._session.scheduler.give_up(fail.reason)
-        link.send(wire.Answer(fail.seq, None))
+        link.send(messages.Answer(fail.seq, None))
 
-    def on_halt(self, link: Link, halt: wire.Halt) -> None:
+    def on_halt(self, link: Link, halt: messages.Halt) -> None:
         """Hand out nothing more."""
         self._session.scheduler.halted = True
-        link.send(wire.Answer(halt.seq, None))
+        link.send(messages.Answer(halt.seq, None))
 
-    def on_flush(self, link: Link, flush: wire.Flush) -> None:
+    def on_flush(self, link: Link, flush: messages.Flush) -> None:
         """Answer when all that came before is on disk."""
         self._session.ledger.sync()
-        self._session.after_commit(lambda: link.send(wire.Answer(flush.seq, None)))
+        self._session.after_commit(lambda: link.send(messages.Answer(flush.seq, None)))
 
-    def on_join(self, link: Link, join: wire.Join) -> None:
+    def on_join(self, link: Link, join: messages.Join) -> None:
         """Answer when nothing is outstanding."""
         self._joins.append((link, join))
 
-    def on_sizes(self, link: Link, sizes: wire.Sizes) -> None:
+    def on_sizes(self, link: Link, sizes: messages.Sizes) -> None:
         """Answer with the counters, this turn's records included."""
         session = self._session
-        session.after_commit(lambda: link.send(wire.Answer(sizes.seq, session.sizes())))
+        session.after_commit(lambda: link.send(messages.Answer(sizes.seq, session.sizes())))
 
-    def on_page(self, link: Link, page: wire.Page) -> None:
+    def on_page(self, link: Link, page: messages.Page) -> None:
         """Answer with outstanding items."""
         last = item_id_of(page.queue_id, self._session.row(page.queue_id).put)
         items = self._session.journal.outstanding_page(
             page.after_id, last, page.limit, REFILL_BYTES
         )
-        link.send(wire.Answer(page.seq, items))
+        link.send(messages.Answer(page.seq, items))
 
-    def on_release(self, link: Link, release: wire.Release) -> None:
+    def on_release(self, link: Link, release: messages.Release) -> None:
         """Let held-back items go."""
         count = self._session.scheduler.lanes[release.queue_id].release()
-        link.send(wire.Answer(release.seq, count))
+        link.send(messages.Answer(release.seq, count))
 
-    def on_watch(self, link: Link, watch: wire.Watch) -> None:
+    def on_watch(self, link: Link, watch: messages.Watch) -> None:
         """Show progress from now on."""
         watcher = Watcher(link, watch.interval, self._session.clock())
         self._session.watchers.append(watcher)
 
-    def answer(self, ended: wire.Ended) -> None:
+    def answer(self, ended: messages.Ended) -> None:
         """Answer those that wait for something to be over, and show progress."""
         session = self._session
         for link, join in [j for j in self._joins if self._joined(j[1])]:
@@ -74,12 +74,12 @@ class Controlling:
                     UpstreamFailed(session.opening.name, session.scheduler.ending), join.seq
                 )
             else:
-                link.send(wire.Answer(join.seq, None))
+                link.send(messages.Answer(join.seq, None))
         over = session.settled or session.scheduler.failed is not None
         for watcher in session.watchers:
             watcher.report(session.sizes, ended if over else None, session.clock())
 
-    def _joined(self, join: wire.Join) -> bool:
+    def _joined(self, join: messages.Join) -> bool:
         """Return whether nothing is outstanding, or what is will stay so in this run."""
         lane = self._session.scheduler.lanes[join.queue_id]
         stays = self._session.scheduler.over and not lane.in_flight

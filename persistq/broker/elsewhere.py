@@ -10,8 +10,8 @@ from persistq.errors import JournalError, JournalMissing, UsageError
 from persistq.journal.outstanding import JournalReader
 
 if TYPE_CHECKING:
-    from persistq.broker.wire import Opening
     from persistq.journal.base import JournalView
+    from persistq.wire.messages import Opening
 
 
 def require_no_other(opening: Opening) -> None:

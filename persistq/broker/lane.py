@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from persistq.broker.wire import Patience
 from persistq.items import Item, bytes_of
 from persistq.journal.base import QueueRow
+from persistq.wire.messages import Patience
 
 RECALL_ITEMS = 64
 """So many retries that are due are read from the journal at a time."""

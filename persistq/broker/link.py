@@ -9,9 +9,9 @@ import termios
 from collections import deque
 from itertools import count
 
-from persistq.broker.framing import FRAME_BYTES_MAX, FrameReader, frame, from_client, roomy
-from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Refused, Role
 from persistq.errors import PersistqError
+from persistq.wire.framing import FRAME_BYTES_MAX, FrameReader, frame, from_client, roomy
+from persistq.wire.messages import BrokerMessage, ClientMessage, Hello, Refused, Role
 
 READ_BYTES = 1 << 20
 GREETING_BYTES_MAX = 1 << 16

@@ -10,10 +10,10 @@ from persistq.broker.absorb import Absorber
 from persistq.broker.choice import Choice, choose
 from persistq.broker.lane import Lane, Span
 from persistq.broker.scheduler import Scheduler
-from persistq.broker.wire import Opening
 from persistq.items import item_id_of
 from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow
 from persistq.keys import PutSpan
+from persistq.wire.messages import Opening
 
 
 @dataclass(slots=True)

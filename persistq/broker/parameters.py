@@ -13,7 +13,7 @@ from persistq.journal.base import Param
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from persistq.broker.wire import Opening, Parameter
+    from persistq.wire.messages import Opening, Parameter
 
 
 def first_parameters(opening: Opening) -> list[Param]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from persistq import failpoints
-from persistq.broker import wire
 from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of
 from persistq.broker.session import Session
-from persistq.broker.wire import Patience, Role
 from persistq.errors import PersistqError, QueueClosed, UpstreamFailed
+from persistq.wire import messages
+from persistq.wire.messages import Patience, Role
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class _PendingOffer:
     """One item that waits for room in a bounded queue."""
 
     link: Link
-    offer: wire.Offer
+    offer: messages.Offer
 
 
 class Producing:
@@ -36,7 +36,7 @@ class Producing:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._offers: list[_PendingOffer] = []
-        self._seals: list[tuple[Link, wire.Seal]] = []
+        self._seals: list[tuple[Link, messages.Seal]] = []
         self._credited: dict[int, Link] = {}
         self.closed: set[int] = set()
 
@@ -61,24 +61,24 @@ class Producing:
 
     # --- messages ---
 
-    def on_put(self, link: Link, put: wire.Put) -> None:
+    def on_put(self, link: Link, put: messages.Put) -> None:
         """Journal items; a refusal counts them as dealt with, so that nobody waits for them."""
         if (refusal := self._take_in(link, put)) is not None:
             link.refuse(refusal)
         self._credit(link, len(put.payloads))
 
-    def on_offer(self, link: Link, offer: wire.Offer) -> None:
+    def on_offer(self, link: Link, offer: messages.Offer) -> None:
         """Line up for room in a bounded queue."""
         self._offers.append(_PendingOffer(link, offer))
 
-    def on_cancel(self, link: Link, _: wire.Cancel) -> None:
+    def on_cancel(self, link: Link, _: messages.Cancel) -> None:
         """Stop waiting for room; if the offer was answered already there is nothing to say."""
         remaining = [pending for pending in self._offers if pending.link is not link]
         if len(remaining) < len(self._offers):
             self._offers = remaining
-            link.send(wire.Accepted(ok=False))
+            link.send(messages.Accepted(ok=False))
 
-    def on_seal(self, link: Link, seal: wire.Seal) -> None:
+    def on_seal(self, link: Link, seal: messages.Seal) -> None:
         """Seal at the end of this turn's reading."""
         self._seals.append((link, seal))
 
@@ -99,7 +99,7 @@ class Producing:
             elif offer.patience is not Patience.NEVER and self._session.scheduler.over:
                 link.refuse(self._never_room())
             elif offer.patience is Patience.NEVER:
-                link.send(wire.Accepted(ok=False))
+                link.send(messages.Accepted(ok=False))
             else:
                 full.add(offer.queue_id)
                 self._offers.append(pending)
@@ -134,15 +134,15 @@ class Producing:
         """Return what is told to those who wait for room when nothing is handed out any more."""
         return UpstreamFailed(self._session.opening.name, self._session.scheduler.ending)
 
-    def _accept(self, link: Link, offer: wire.Offer) -> None:
-        put = wire.Put(offer.queue_id, bytes([offer.codec]), [offer.payload])
+    def _accept(self, link: Link, offer: messages.Offer) -> None:
+        put = messages.Put(offer.queue_id, bytes([offer.codec]), [offer.payload])
         if (refusal := self._take_in(link, put)) is not None:
             link.refuse(refusal)
             return
-        link.send(wire.Accepted(ok=True))
+        link.send(messages.Accepted(ok=True))
         self._credit(link, 1)
 
-    def _take_in(self, link: Link, put: wire.Put) -> PersistqError | None:
+    def _take_in(self, link: Link, put: messages.Put) -> PersistqError | None:
         """Journal what is new of these items, or return why not."""
         session = self._session
         if (refusal := session.orphaned(link)) is not None:
@@ -160,7 +160,7 @@ class Producing:
             session.roster.wrote(link.family, row, len(payloads))
         return None
 
-    def _absorbed(self, link: Link, put: wire.Put) -> tuple[bytes, list[bytes]]:
+    def _absorbed(self, link: Link, put: messages.Put) -> tuple[bytes, list[bytes]]:
         absorber = self._session.opened.absorbers.get(put.queue_id)
         if absorber and link.absorbs:
             failpoints.point("broker.before_absorb")
@@ -178,11 +178,11 @@ class Producing:
         failpoints.point("broker.before_journaled")
         credited, self._credited = self._credited, {}
         for link in credited.values():
-            link.send(wire.Journaled(link.puts))
+            link.send(messages.Journaled(link.puts))
 
-    def _tell_sealed(self, link: Link, seal: wire.Seal) -> None:
+    def _tell_sealed(self, link: Link, seal: messages.Seal) -> None:
         failpoints.point("broker.after_seal")
         # Producers hear of the seal before the one who asked for it does.
         for producer in self._session.of_role(Role.PRODUCER):
-            producer.send(wire.Closed(seal.queue_id))
-        link.send(wire.Answer(seal.seq, None))
+            producer.send(messages.Closed(seal.queue_id))
+        link.send(messages.Answer(seal.seq, None))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from persistq.broker.lane import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
-from persistq.processes import has_ended
+from persistq.site.processes import has_ended
 
 
 @dataclass(slots=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from persistq.broker.lane import Lane, footprint
-from persistq.broker.wire import Patience, StageSpec
 from persistq.halting import HaltRule, halt_rule
 from persistq.items import FailureKind, Item, queue_of
+from persistq.wire.messages import Patience, StageSpec
 
 _item_id_of = itemgetter(0)
 

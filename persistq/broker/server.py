@@ -22,21 +22,22 @@ from pathlib import Path
 from typing import Any
 
 from persistq import failpoints
-from persistq.broker import conduct, wire
+from persistq.broker import conduct
 from persistq.broker.arrivals import DEADLINE_S, Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
-from persistq.broker.framing import NotUnderstood
 from persistq.broker.link import Link
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
-from persistq.broker.wire import Role
 from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
-from persistq.fence import SLOTS, Fence
 from persistq.journal.base import Journal, LoadState, RunResult
 from persistq.journal.faults import reported
-from persistq.processes import peer_of
+from persistq.site.fence import SLOTS, Fence
+from persistq.site.processes import peer_of
+from persistq.wire import messages
+from persistq.wire.framing import NotUnderstood
+from persistq.wire.messages import Role
 
 IDLE_S = 60.0
 LINGER_S = 1.0
@@ -57,7 +58,7 @@ class Broker:
 
     def __init__(
         self,
-        opening: wire.Opening,
+        opening: messages.Opening,
         journal: Journal,
         opened: OpenLoad,
         listener: socket.socket,
@@ -78,27 +79,27 @@ class Broker:
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
         return {
-            wire.Hello: self._on_hello,
-            wire.Farewell: self._on_farewell,
-            wire.Cancel: self._on_cancel,
-            wire.Put: producing.on_put,
-            wire.Offer: producing.on_offer,
-            wire.Seal: producing.on_seal,
-            wire.Take: consuming.on_take,
-            wire.Done: consuming.on_done,
-            wire.Failed: consuming.on_failed,
-            wire.Dropped: consuming.on_dropped,
-            wire.GiveBack: consuming.on_give_back,
-            wire.Fail: controlling.on_fail,
-            wire.Halt: controlling.on_halt,
-            wire.Flush: controlling.on_flush,
-            wire.Join: controlling.on_join,
-            wire.Sizes: controlling.on_sizes,
-            wire.Page: controlling.on_page,
-            wire.Release: controlling.on_release,
-            wire.Watch: controlling.on_watch,
-            wire.Overdue: consuming.on_overdue,
-            wire.Obituary: consuming.on_obituary,
+            messages.Hello: self._on_hello,
+            messages.Farewell: self._on_farewell,
+            messages.Cancel: self._on_cancel,
+            messages.Put: producing.on_put,
+            messages.Offer: producing.on_offer,
+            messages.Seal: producing.on_seal,
+            messages.Take: consuming.on_take,
+            messages.Done: consuming.on_done,
+            messages.Failed: consuming.on_failed,
+            messages.Dropped: consuming.on_dropped,
+            messages.GiveBack: consuming.on_give_back,
+            messages.Fail: controlling.on_fail,
+            messages.Halt: controlling.on_halt,
+            messages.Flush: controlling.on_flush,
+            messages.Join: controlling.on_join,
+            messages.Sizes: controlling.on_sizes,
+            messages.Page: controlling.on_page,
+            messages.Release: controlling.on_release,
+            messages.Watch: controlling.on_watch,
+            messages.Overdue: consuming.on_overdue,
+            messages.Obituary: consuming.on_obituary,
         }
 
     # --- the loop ---
@@ -213,7 +214,7 @@ class Broker:
     def _read(self, link: Link) -> None:
         self._heed(link, link.receive)
 
-    def _heed(self, link: Link, receive: Callable[[], list[wire.ClientMessage]]) -> None:
+    def _heed(self, link: Link, receive: Callable[[], list[messages.ClientMessage]]) -> None:
         """Act on what a client says; the only place where what it does wrong is told from a bug.
 
         Whatever that is, this one connection ends. What else is raised ends the broker.
@@ -267,7 +268,7 @@ class Broker:
 
     # --- coming and going ---
 
-    def _on_hello(self, link: Link, hello: wire.Hello) -> None:
+    def _on_hello(self, link: Link, hello: messages.Hello) -> None:
         session = self._session
         if (refusal := self._refusal(hello)) is not None:
             link.refuse(refusal)
@@ -285,7 +286,7 @@ class Broker:
         failpoints.point("broker.before_welcome")
         link.send(self._welcome(link, hello))
 
-    def _refusal(self, hello: wire.Hello) -> PersistqError | None:
+    def _refusal(self, hello: messages.Hello) -> PersistqError | None:
         opening, roster = self._session.opening, self._session.roster
         if (pid := roster.dead(hello.family)) is not None:
             return RunEnded(opening.name, pid)
@@ -301,9 +302,9 @@ class Broker:
             return RunEnded(opening.name, pid)
         return JournalBusy(opening.path, pid, socket.gethostname())
 
-    def _welcome(self, link: Link, hello: wire.Hello) -> wire.Welcome:
+    def _welcome(self, link: Link, hello: messages.Hello) -> messages.Welcome:
         opened = self._session.opened
-        return wire.Welcome(
+        return messages.Welcome(
             load_id=opened.load.load_id,
             run_id=opened.run_id,
             carried_on=opened.carried_on,
@@ -320,25 +321,27 @@ class Broker:
         opened = self._session.opened
         return {
             "params": [
-                wire.Parameter(p.name, p.codec, p.payload, p.shown, p.given) for p in opened.params
+                messages.Parameter(p.name, p.codec, p.payload, p.shown, p.given)
+                for p in opened.params
             ],
             "left": [
-                wire.LeftOver(left.load_id, left.parked, left.outstanding) for left in opened.left
+                messages.LeftOver(left.load_id, left.parked, left.outstanding)
+                for left in opened.left
             ],
             "reopened": opened.load.state is LoadState.REOPENED,
         }
 
-    def _on_cancel(self, link: Link, cancel: wire.Cancel) -> None:
+    def _on_cancel(self, link: Link, cancel: messages.Cancel) -> None:
         part = self._consuming if link.role is Role.CONSUMER else self._producing
         part.on_cancel(link, cancel)
 
-    def _on_farewell(self, link: Link, farewell: wire.Farewell) -> None:
+    def _on_farewell(self, link: Link, farewell: messages.Farewell) -> None:
         link.farewell = True
         if farewell.result:
             self._result = RunResult(farewell.result), farewell.reason
         if link.role is Role.ANCHOR:
             others = [other for other in self._session.links.values() if other.owner != link.owner]
-            link.send(wire.Answer(0, len(others)))
+            link.send(messages.Answer(0, len(others)))
 
     # --- the end ---
 

@@ -10,11 +10,11 @@ from persistq.broker.opening import OpenLoad
 from persistq.broker.roster import Roster
 from persistq.broker.scheduler import Scheduler, Verdict
 from persistq.broker.watching import Watcher, sizes_of
-from persistq.broker.wire import Opening, QueueSizes, Role
 from persistq.errors import RunEnded
-from persistq.fence import Fence
 from persistq.items import Failure, queue_of
 from persistq.journal.base import Journal, QueueRow
+from persistq.site.fence import Fence
+from persistq.wire.messages import Opening, QueueSizes, Role
 
 
 class Session:

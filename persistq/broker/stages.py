@@ -9,8 +9,8 @@ from persistq.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persistq.broker.wire import Opening
     from persistq.journal.base import QueueRow
+    from persistq.wire.messages import Opening
 
 
 def renamed_stages(opening: Opening, rows: Sequence[QueueRow]) -> dict[int, str]:

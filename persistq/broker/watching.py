@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from persistq.broker.lane import Lane
 from persistq.broker.link import Link
-from persistq.broker.wire import Ended, Progress, QueueSizes
 from persistq.items import Failure
+from persistq.wire.messages import Ended, Progress, QueueSizes
 
 NEWS_MAX = 1000
 """So many failures are kept for who does not read; of more than these, the last."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from persistq.errors import JournalError, JournalMissing, UsageError
-from persistq.journal import register
 from persistq.journal.catalog import journal_path, journals
 from persistq.journal.outstanding import JournalReader
-from persistq.journal.places import home_directory, is_own, upwards
+from persistq.site import register
+from persistq.site.places import home_directory, is_own, upwards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from persistq.cli.options import journal_option, json_option
 from persistq.cli.output import Column, note, on_terminal, write_fields, write_json, write_table
 from persistq.cli.standing import Standing, brief, moment, standing_of
 from persistq.errors import JournalError
-from persistq.masking import masked_words
+from persistq.text.masking import masked_words
 
 if TYPE_CHECKING:
     from pathlib import Path

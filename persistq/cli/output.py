@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from persistq.streams import reader_gone, say
-from persistq.terminal import printable
+from persistq.text.streams import reader_gone, say
+from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -22,7 +22,7 @@ from persistq.cli.output import (
 from persistq.codec import Codec, ItemCodec, readable
 from persistq.errors import ItemNotReadable, UsageError
 from persistq.items import item_id_of
-from persistq.leftovers import left_over
+from persistq.text.leftovers import left_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,8 +14,8 @@ import click
 from persistq import __version__
 from persistq.ending import tell
 from persistq.errors import PersistqError
-from persistq.streams import end_truthfully, fill_descriptors, write
-from persistq.suggestions import nearest
+from persistq.text.streams import end_truthfully, fill_descriptors, write
+from persistq.text.suggestions import nearest
 
 _HOMES: Final = {
     "run": "running",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from persistq.errors import UsageError
-from persistq.masking import masked_words
-from persistq.ostext import native
-from persistq.terminal import quoted
+from persistq.text.masking import masked_words
+from persistq.text.ostext import native
+from persistq.text.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,8 +24,8 @@ from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
 from persistq.journal.base import LoadState
 from persistq.journal.catalog import latest_unfinished
-from persistq.leftovers import left_over
-from persistq.terminal import printable
+from persistq.text.leftovers import left_over
+from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -125,7 +125,7 @@ def _perform(target: Target, arguments: tuple[str, ...]) -> int:
 
 
 def _run_script(script: Path, arguments: tuple[str, ...]) -> None:
-    from persistq.openings import opened
+    from persistq.client.openings import opened
 
     names = run_as_main(script, arguments)
     if opened:
@@ -144,7 +144,7 @@ def _run_script(script: Path, arguments: tuple[str, ...]) -> None:
 
 def _name_journals() -> None:
     """Say which journals plain queues were in; pipelines have said so themselves."""
-    from persistq.openings import opened
+    from persistq.client.openings import opened
 
     for path, kind in opened.items():
         if kind == "queue" and Path(path).exists():

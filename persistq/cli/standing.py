@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.journal.base import LoadState
-from persistq.masking import masked_words
-from persistq.runlock import Holder, holder_of, is_held, lock_path
-from persistq.terminal import quoted
+from persistq.site.runlock import Holder, holder_of, is_held, lock_path
+from persistq.text.masking import masked_words
+from persistq.text.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,7 +21,7 @@ from persistq.cli.standing import (
 )
 from persistq.codec import readable
 from persistq.items import queue_of
-from persistq.masking import masked_words
+from persistq.text.masking import masked_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

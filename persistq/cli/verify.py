@@ -10,7 +10,7 @@ import click
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.options import journal_option, json_option, name_argument
 from persistq.cli.output import note, write_json, write_lines
-from persistq.terminal import printable
+from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from persistq.journal.base import JournalView, LoadState, QueueRow

@@ -16,20 +16,9 @@ from typing import Any
 
 import msgspec
 
-from persistq import endpoint, errors, failpoints
-from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
-from persistq.broker.wire import (
-    Answer,
-    BrokerMessage,
-    ClientMessage,
-    Hello,
-    Refused,
-    Role,
-    Welcome,
-)
+from persistq import errors, failpoints
 from persistq.client.conversation import Conversation
 from persistq.client.handle import Handle
-from persistq.endpoint import NotPrivate
 from persistq.errors import (
     BrokerLost,
     BrokerSilent,
@@ -37,13 +26,25 @@ from persistq.errors import (
     JournalUnavailable,
     PersistqError,
 )
-from persistq.handshake import (
+from persistq.site import endpoint
+from persistq.site.endpoint import NotPrivate
+from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
+from persistq.wire.handshake import (
     GREETING_BYTES,
     PROOF_BYTES,
     ClientSide,
     OtherProtocol,
     Stranger,
     read_greeting,
+)
+from persistq.wire.messages import (
+    Answer,
+    BrokerMessage,
+    ClientMessage,
+    Hello,
+    Refused,
+    Role,
+    Welcome,
 )
 
 READ_BYTES = 1 << 20

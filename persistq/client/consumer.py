@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from persistq import failpoints
-from persistq.broker.wire import (
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
+from persistq.client.housekeeper import Housekeeper
+from persistq.client.producer import LOCK_S, settle_puts
+from persistq.errors import JournalUnavailable, PersistqError
+from persistq.keys import ItemKeys
+from persistq.site.fence import Post, disinherit
+from persistq.wire.messages import (
     Answer,
     BrokerMessage,
     Cancel,
@@ -32,13 +39,6 @@ from persistq.broker.wire import (
     Take,
     Welcome,
 )
-from persistq.client.connection import Connection
-from persistq.client.handle import Handle
-from persistq.client.housekeeper import Housekeeper
-from persistq.client.producer import LOCK_S, settle_puts
-from persistq.errors import JournalUnavailable, PersistqError
-from persistq.fence import Post, disinherit
-from persistq.keys import ItemKeys
 
 _NEVER = -1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from persistq.fence import fence_path
+from persistq.site.fence import fence_path
 
 
 @dataclass(frozen=True, slots=True)

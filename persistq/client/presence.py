@@ -12,15 +12,15 @@ from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
-from persistq.broker.wire import Answer, Farewell, QueueSizes, Role, Sizes
 from persistq.client.connection import Connection, all_last_words
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
+from persistq.client.openings import resume_command
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import ItemsFailed, JournalError, LoadUnfinished, PersistqError
-from persistq.openings import resume_command
-from persistq.streams import say
+from persistq.text.streams import say
+from persistq.wire.messages import Answer, Farewell, QueueSizes, Role, Sizes
 
 BROKER_EXIT_S = 30.0
 """How long the program that started a broker waits for it to fold its journal and end."""

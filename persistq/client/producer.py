@@ -12,7 +12,10 @@ import threading
 import time
 
 from persistq import failpoints
-from persistq.broker.wire import (
+from persistq.client.connection import Connection
+from persistq.client.handle import Handle
+from persistq.errors import PersistqError, QueueClosed
+from persistq.wire.messages import (
     Accepted,
     BrokerMessage,
     Cancel,
@@ -24,9 +27,6 @@ from persistq.broker.wire import (
     Put,
     Role,
 )
-from persistq.client.connection import Connection
-from persistq.client.handle import Handle
-from persistq.errors import PersistqError, QueueClosed
 
 _unsettled: set[Producer] = set()
 """The producers of this process that have put something which may not be journaled yet."""

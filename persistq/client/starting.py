@@ -18,12 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persistq import failpoints
-from persistq.broker.framing import opening_to_bytes
-from persistq.broker.wire import Hello, Opening, Role, Welcome
 from persistq.client import interpreter
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
-from persistq.endpoint import place_of
 from persistq.errors import (
     BrokerLost,
     BrokerSilent,
@@ -32,9 +29,12 @@ from persistq.errors import (
     PersistqError,
     RunEnded,
 )
-from persistq.ownership import require_own
-from persistq.runlock import Holder, holder_of, is_held, lock_path
-from persistq.streams import end_truthfully, fill_descriptors
+from persistq.site.endpoint import place_of
+from persistq.site.ownership import require_own
+from persistq.site.runlock import Holder, holder_of, is_held, lock_path
+from persistq.text.streams import end_truthfully, fill_descriptors
+from persistq.wire.framing import opening_to_bytes
+from persistq.wire.messages import Hello, Opening, Role, Welcome
 
 RETRY_S = 0.02
 END_S = 5.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persistq.errors import JournalError
-from persistq.journal.naming import SUFFIX, is_name, journal_path
 from persistq.journal.outstanding import JournalReader
-from persistq.ownership import require_own_directory
+from persistq.site.naming import SUFFIX, is_name, journal_path
+from persistq.site.ownership import require_own_directory
 
 if TYPE_CHECKING:
     from datetime import datetime

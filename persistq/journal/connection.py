@@ -18,7 +18,7 @@ from persistq.errors import (
 )
 from persistq.journal import marks
 from persistq.journal.faults import reported
-from persistq.runlock import is_held, lock_path
+from persistq.site.runlock import is_held, lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

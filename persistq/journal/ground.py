@@ -8,7 +8,7 @@ from persistq.errors import JournalUnavailable
 from persistq.journal.connection import canonical, has_log, log_of, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_local, require_not_mounted
-from persistq.ownership import require_own
+from persistq.site.ownership import require_own
 
 
 def examine(path: Path) -> tuple[Path, int | None]:

@@ -26,7 +26,6 @@ from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
-from persistq.journal.naming import name_of
 from persistq.journal.records import (
     failure_from,
     left_from,
@@ -37,7 +36,8 @@ from persistq.journal.records import (
     spans_from,
 )
 from persistq.keys import ItemKeys
-from persistq.ownership import require_own
+from persistq.site.naming import name_of
+from persistq.site.ownership import require_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from persistq.errors import NotAResult, UsageError
 from persistq.promises import discard, promise_within
-from persistq.suggestions import suggestion
+from persistq.text.suggestions import suggestion
 
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 _BY_NAME: Final = frozenset(

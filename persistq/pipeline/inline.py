@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from persistq.broker.wire import Ended
 from persistq.client.consumer import Consumer
 from persistq.errors import BrokerLost
 from persistq.pipeline.source import SourceAssignment, drain_source
 from persistq.pool.worker import Assignment, Worker
+from persistq.wire.messages import Ended
 
 DELAYED_POLL_S = 0.2
 """How long to wait at one stage for an item whose retry is due later."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from persistq.broker.wire import Parameter
 from persistq.codec import ItemCodec
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
-from persistq.masking import MASK, masked
 from persistq.pipeline import callables
-from persistq.suggestions import suggestion
-from persistq.terminal import storable
+from persistq.text.masking import MASK, masked
+from persistq.text.suggestions import suggestion
+from persistq.text.terminal import storable
+from persistq.wire.messages import Parameter
 
 SHOWN_MAX: Final = 200
 """Most characters of a value that are shown."""

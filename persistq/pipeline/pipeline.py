@@ -10,7 +10,12 @@ from multiprocessing import get_context
 from typing import Any, TypeVar, overload
 
 from persistq import ending, failpoints
-from persistq.broker.wire import QueueSizes
+from persistq.client.openings import (
+    left_sentence,
+    named_by_resume,
+    opening,
+    resume_command,
+)
 from persistq.client.presence import say_farewell, see_off, sizes_of_run
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
@@ -23,14 +28,6 @@ from persistq.errors import (
     UsageError,
 )
 from persistq.halting import halt_rule
-from persistq.journal.naming import filled
-from persistq.leftovers import left_over
-from persistq.openings import (
-    left_sentence,
-    named_by_resume,
-    opening,
-    resume_command,
-)
 from persistq.origin import current_directory
 from persistq.pickles import own_modules
 from persistq.pipeline.callables import checked, module_of_caller, name_of
@@ -54,8 +51,11 @@ from persistq.pool.progress import Console, console_for
 from persistq.pool.supervisor import RunOutcome, Supervisor
 from persistq.pool.worker import Assignment, run_worker
 from persistq.settings import Settings, available_cpus, load_settings
-from persistq.streams import broken_pipes_told, say
-from persistq.suggestions import options_by_name
+from persistq.site.naming import filled
+from persistq.text.leftovers import left_over
+from persistq.text.streams import broken_pipes_told, say
+from persistq.text.suggestions import options_by_name
+from persistq.wire.messages import QueueSizes
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,6 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from persistq import failpoints
-from persistq.broker.wire import Fail, Farewell, Role, Seal
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.producer import Producer
@@ -20,7 +19,8 @@ from persistq.ending import has_sentence
 from persistq.errors import BrokerLost, JournalError, NotAResult, PersistqError, RunEnded
 from persistq.pipeline.callables import require_result
 from persistq.pool.child import Word, become_child, told_in_one_sentence
-from persistq.streams import say
+from persistq.text.streams import say
+from persistq.wire.messages import Fail, Farewell, Role, Seal
 
 
 @dataclass(frozen=True, slots=True)

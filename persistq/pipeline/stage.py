@@ -8,10 +8,10 @@ from functools import lru_cache
 from inspect import Parameter
 from typing import Any, Final, Literal
 
-from persistq.broker.wire import StageSpec
 from persistq.errors import NotAResult, UsageError
 from persistq.pipeline.callables import filled, parameters_of, require_result
 from persistq.promises import is_plain, promise
+from persistq.wire.messages import StageSpec
 
 OnError = Literal["park", "stop"]
 

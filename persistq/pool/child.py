@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from multiprocessing import connection, forkserver
 
 from persistq.errors import PersistqError
-from persistq.streams import begin_as_child
-from persistq.terminal import text_of
+from persistq.text.streams import begin_as_child
+from persistq.text.terminal import text_of
 
 ORPHANED = 75
 """Exit status of a child whose supervisor is gone."""

@@ -22,7 +22,7 @@ from persistq.errors import UsageError
 from persistq.origin import current_directory
 from persistq.pool.child import Word, complaint_in
 from persistq.pool.deaths import Death, OomWatch, death_of
-from persistq.streams import hidden_if_broken
+from persistq.text.streams import hidden_if_broken
 
 SWEEP_S = 1.0
 """Children are looked after at least this often: a grandchild may hold a sentinel open."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from persistq.fence import Lookout
 from persistq.items import queue_of
+from persistq.site.fence import Lookout
 
 LOOK_MAX_S = 1.0
 

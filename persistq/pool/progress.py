@@ -8,9 +8,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from persistq.broker.wire import Progress, QueueSizes
-from persistq.streams import throw_away, write
-from persistq.terminal import printable
+from persistq.text.streams import throw_away, write
+from persistq.text.terminal import printable
+from persistq.wire.messages import Progress, QueueSizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,17 +13,6 @@ from multiprocessing import connection
 from typing import Protocol
 
 from persistq import failpoints
-from persistq.broker.wire import (
-    BrokerMessage,
-    Ended,
-    Halt,
-    Obituary,
-    Overdue,
-    Progress,
-    QueueSizes,
-    Role,
-    Watch,
-)
 from persistq.client.connection import Connection
 from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun
@@ -34,6 +23,17 @@ from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines, Overrun
 from persistq.pool.deaths import Death
 from persistq.pool.signals import SignalInbox
+from persistq.wire.messages import (
+    BrokerMessage,
+    Ended,
+    Halt,
+    Obituary,
+    Overdue,
+    Progress,
+    QueueSizes,
+    Role,
+    Watch,
+)
 
 FAILED_STARTS_MAX = 5
 """Children at one post that may end before they are ready; then the run has failed, unless others

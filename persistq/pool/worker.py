@@ -12,14 +12,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from persistq import failpoints
-from persistq.broker.wire import Ended, Outputs
 from persistq.client.consumer import Consumer, Delivery
 from persistq.client.handle import Handle
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence
-from persistq.streams import say
-from persistq.terminal import storable, text_of
+from persistq.text.streams import say
+from persistq.text.terminal import storable, text_of
+from persistq.wire.messages import Ended, Outputs
 
 Report = Callable[[Consumer, Delivery, float], None]
 

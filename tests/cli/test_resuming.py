@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.runlock import Holder, RunLock, lock_path
+from persistq.site.runlock import Holder, RunLock, lock_path
 
 from .acting import Call, Notes, Record, Shell, WriteScript
 

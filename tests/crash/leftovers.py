@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from persistq.endpoint import SOCKET, place_of
-from persistq.runlock import holder_of
+from persistq.site.endpoint import SOCKET, place_of
+from persistq.site.runlock import holder_of
 
 from .evidence import EFFECTS, FAULTS, PUTS
 from .nemesis import living

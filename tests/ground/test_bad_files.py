@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from persistq import PersistentQueue
+from persistq.client.openings import resume_command
 from persistq.errors import (
     JournalCorrupt,
     JournalError,
@@ -24,7 +25,6 @@ from persistq.errors import (
 )
 from persistq.journal import marks
 from persistq.journal.outstanding import JournalReader
-from persistq.openings import resume_command
 from persistq.testing import check_journal
 
 from .loadsite import ITEMS, Site, require_one_sentence

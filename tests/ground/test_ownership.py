@@ -17,8 +17,8 @@ from persistq import PersistentQueue
 from persistq.errors import JournalUnavailable, UsageError
 from persistq.journal.catalog import latest_unfinished
 from persistq.journal.outstanding import JournalReader
-from persistq.ownership import VARIABLE, companions, open_own, trusted_owners
 from persistq.settings import load_settings
+from persistq.site.ownership import VARIABLE, companions, open_own, trusted_owners
 from persistq.testing import check_journal
 
 from .loadsite import Site, require_one_sentence

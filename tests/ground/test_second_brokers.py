@@ -12,14 +12,14 @@ import pytest
 from persistq import PersistentQueue
 from persistq.errors import JournalUnavailable
 from persistq.journal.outstanding import JournalReader
-from persistq.runlock import lock_path
+from persistq.site.runlock import lock_path
 from persistq.testing import check_journal
 
 from .loadsite import ITEMS, PROGRAM, Site, require_one_sentence
 from .mounts import NEEDS_ROOT, Mount
 from .tracing import patched
 
-WITHOUT_LOCKS = "import persistq.rangelock as locks; locks._set = lambda *_: True"
+WITHOUT_LOCKS = "import persistq.site.rangelock as locks; locks._set = lambda *_: True"
 OVERTAKEN = "has opened it while this run was at work"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from persistq.runlock import Holder, lock_path
+from persistq.site.runlock import Holder, lock_path
 
 from .loadsite import Site
 from .tracing import patched

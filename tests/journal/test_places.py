@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from persistq.journal import register
-from persistq.journal.places import is_own, upwards
+from persistq.site import register
+from persistq.site.places import is_own, upwards
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users")
 

@@ -16,8 +16,8 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from persistq import DONE, FAILED
-from persistq.broker.wire import Take
 from persistq.client.connection import Connection
+from persistq.wire.messages import Take
 
 PATIENCE_S = 30.0
 

@@ -15,14 +15,14 @@ import pytest
 from actors import fork_consumer, fork_helper, iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
-from persistq.broker.framing import frame
-from persistq.broker.wire import Journaled, Put, Role
 from persistq.client.connection import Connection
 from persistq.errors import JournalUnavailable
-from persistq.fence import fence_path
 from persistq.items import FailureKind
 from persistq.journal.outstanding import JournalReader
-from persistq.processes import has_ended
+from persistq.site.fence import fence_path
+from persistq.site.processes import has_ended
+from persistq.wire.framing import frame
+from persistq.wire.messages import Journaled, Put, Role
 
 Any_ = Callable[..., Any]
 

@@ -12,9 +12,9 @@ import pytest
 from actors import iterate
 
 from persistq import DONE, ItemNotReadable, ItemNotStorable, UpstreamFailed, UsageError
-from persistq.broker.wire import Put
 from persistq.client.connection import Connection
 from persistq.journal.outstanding import JournalReader
+from persistq.wire.messages import Put
 
 Any_ = Callable[..., Any]
 

@@ -16,13 +16,13 @@ import pytest
 from actors import iterate, name_of_next, put_in_messages
 
 from persistq import DONE, FAILED, QueueClosed, UpstreamFailed, UsageError
-from persistq.broker.framing import roomy
-from persistq.broker.wire import Seal
 from persistq.client.connection import Connection
 from persistq.client.producer import Producer
 from persistq.items import Sentinel
 from persistq.journal.base import LoadState, RunResult
 from persistq.journal.outstanding import JournalReader
+from persistq.wire.framing import roomy
+from persistq.wire.messages import Seal
 
 Any_ = Callable[..., Any]
 

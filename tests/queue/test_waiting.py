@@ -10,9 +10,9 @@ import pytest
 from actors import iterate
 
 from persistq import DONE, FAILED, QueueClosed, UpstreamFailed
-from persistq.broker.wire import GiveBack, Offer
 from persistq.client.connection import Connection
 from persistq.journal.outstanding import JournalReader
+from persistq.wire.messages import GiveBack, Offer
 
 Any_ = Callable[..., Any]
 

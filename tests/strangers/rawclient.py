@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from persistq import PersistentQueue, endpoint
-from persistq.broker.framing import FrameReader, frame, from_broker
-from persistq.broker.wire import BrokerMessage, ClientMessage, Hello, Role
+from persistq import PersistentQueue
 from persistq.client.handle import Handle
-from persistq.handshake import GREETING_BYTES, PROOF_BYTES, ClientSide
+from persistq.site import endpoint
+from persistq.wire.framing import FrameReader, frame, from_broker
+from persistq.wire.handshake import GREETING_BYTES, PROOF_BYTES, ClientSide
+from persistq.wire.messages import BrokerMessage, ClientMessage, Hello, Role
 
 ANSWER_S = 30.0
 Queue = PersistentQueue[Any]

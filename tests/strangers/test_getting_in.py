@@ -31,15 +31,17 @@ from rawclient import (
     socket_of,
 )
 
-from persistq import DONE, BrokerLost, PersistentQueue, endpoint, handshake
-from persistq.broker.framing import frame
-from persistq.broker.wire import Flush, Hello, Put, Role, Take
+from persistq import DONE, BrokerLost, PersistentQueue
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
-from persistq.endpoint import Endpoint, NotPrivate
 from persistq.errors import BrokerSilent, JournalUnavailable
-from persistq.handshake import GREETING_BYTES, PROOF_BYTES, BrokerSide, ClientSide, Stranger
-from persistq.runlock import Holder, holder_of, lock_path
+from persistq.site import endpoint
+from persistq.site.endpoint import Endpoint, NotPrivate
+from persistq.site.runlock import Holder, holder_of, lock_path
+from persistq.wire import handshake
+from persistq.wire.framing import frame
+from persistq.wire.handshake import GREETING_BYTES, PROOF_BYTES, BrokerSide, ClientSide, Stranger
+from persistq.wire.messages import Flush, Hello, Put, Role, Take
 
 Opener = Callable[..., PersistentQueue[Any]]
 NOBODY = 65534
@@ -369,7 +371,7 @@ def test_client_of_another_release_is_told(
 NEWER = """
 import sys
 import persistq
-from persistq import handshake
+from persistq.wire import handshake
 from persistq.client import starting
 
 persistq.__version__, handshake.PROTOCOL = "9.8.7", 2

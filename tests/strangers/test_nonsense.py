@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from rawclient import connected, handle_of, heard, introduced, is_closed, proven, say
 
 from persistq import DONE, BrokerLost, PersistentQueue
-from persistq.broker import conduct, framing, wire
-from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
-from persistq.broker.wire import ClientMessage, Hello, Patience, Role
+from persistq.broker import conduct
 from persistq.client.connection import Connection
 from persistq.errors import PersistqError
-from persistq.handshake import GREETING_BYTES
+from persistq.wire import framing, messages
+from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
+from persistq.wire.handshake import GREETING_BYTES
+from persistq.wire.messages import ClientMessage, Hello, Patience, Role
 
 Opener = Callable[..., PersistentQueue[Any]]
 
@@ -84,7 +85,7 @@ def built(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 
 
 # What is right at any time, and ends the load for everybody: a client may say so.
-POWERS: Final = {wire.Seal, wire.Fail, wire.Halt, wire.Farewell}
+POWERS: Final = {messages.Seal, messages.Fail, messages.Halt, messages.Farewell}
 HARMLESS: Final = [kind for kind in get_args(ClientMessage) if kind not in POWERS]
 messages = st.one_of([built(kind) for kind in HARMLESS])
 
@@ -159,7 +160,7 @@ def attack(open_queue: Opener) -> Iterator[Attack]:
     yield made
     made.others_are_served()
     with introduced(queue, Role.CONTROL) as control:
-        say(control, wire.Page(1, QUEUE_ID, QUEUE_ID << 40, 1_000))
+        say(control, messages.Page(1, QUEUE_ID, QUEUE_ID << 40, 1_000))
         [answer] = heard(control)
         assert answer.value
     broker = queue._presence._run.broker
@@ -226,11 +227,14 @@ def test_valid_messages_at_the_wrong_time(attack: Attack) -> None:
 
 ITEM_ID: Final = (QUEUE_ID << 40) | 1
 REPORTS: Final = [
-    *(wire.Done([ITEM_ID], busy) for busy in (float("nan"), float("inf"), -1.0)),
-    *(wire.Failed(ITEM_ID, "Error", "", "", delay) for delay in (float("nan"), float("inf"), -1.0)),
-    wire.Done([ITEM_ID], 0.0, [wire.Outputs(QUEUE_ID, b"\0", [b"1"])]),
-    wire.Done([ITEM_ID], 0.0, [wire.Outputs(7, b"\0", [b"1"])]),
-    wire.Done([ITEM_ID], 0.0, [wire.Outputs(7, b"\0\0", [b"1"])]),
+    *(messages.Done([ITEM_ID], busy) for busy in (float("nan"), float("inf"), -1.0)),
+    *(
+        messages.Failed(ITEM_ID, "Error", "", "", delay)
+        for delay in (float("nan"), float("inf"), -1.0)
+    ),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(QUEUE_ID, b"\0", [b"1"])]),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0", [b"1"])]),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0\0", [b"1"])]),
 ]
 
 
@@ -241,7 +245,7 @@ def test_report_that_cannot_be_true_records_nothing(open_queue: Opener, report: 
     queue.put_many(["first", "second"])
     queue.flush()
     with introduced(queue, Role.CONSUMER) as consumer:
-        say(consumer, wire.Take(Patience.WAIT, 0))
+        say(consumer, messages.Take(Patience.WAIT, 0))
         [window] = heard(consumer)
         assert window.item_ids == [ITEM_ID]
         say(consumer, report)
@@ -254,10 +258,10 @@ def test_report_that_cannot_be_true_records_nothing(open_queue: Opener, report: 
 
 
 POWERFUL: Final = [
-    wire.Seal(1, 2),
-    wire.Seal(1, -1),
-    wire.Seal(1, 2**64 - 1),
-    wire.Farewell("no such result"),
+    messages.Seal(1, 2),
+    messages.Seal(1, -1),
+    messages.Seal(1, 2**64 - 1),
+    messages.Farewell("no such result"),
 ]
 
 
@@ -272,7 +276,9 @@ def test_what_ends_a_load_is_looked_at_too(attack: Attack, role: Role, message: 
 
 
 @pytest.mark.parametrize("role", [Role.PRODUCER, Role.CONSUMER, Role.ANCHOR])
-@pytest.mark.parametrize("message", [wire.Seal(1, 1), wire.Fail(1, "x"), wire.Halt(1)], ids=repr)
+@pytest.mark.parametrize(
+    "message", [messages.Seal(1, 1), messages.Fail(1, "x"), messages.Halt(1)], ids=repr
+)
 def test_only_those_whose_task_it_is_end_a_load(attack: Attack, role: Role, message: Any) -> None:
     """A worker that is out of step cannot."""
     with attack.client(role) as client:
@@ -311,15 +317,15 @@ def test_long_introduction_is_not_waited_for(attack: Attack) -> None:
 def test_item_that_no_journal_can_take_is_not_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand million bytes are SQLite's limit; several items may have more together."""
     monkeypatch.setattr(framing, "PAYLOAD_BYTES_MAX", 100)
-    many = wire.Put(1, b"\0\0", [b"x" * 80, b"y" * 80])
-    report = wire.Done([1], 0.0, [wire.Outputs(2, b"\0\0", [b"x" * 80] * 2)])
+    many = messages.Put(1, b"\0\0", [b"x" * 80, b"y" * 80])
+    report = messages.Done([1], 0.0, [messages.Outputs(2, b"\0\0", [b"x" * 80] * 2)])
     for fine in (many, report):
         assert FrameReader(from_client).feed(frame(fine)) == [fine]
     for bad in (
-        wire.Put(1, b"\0", [b"x" * 101]),
-        wire.Offer(1, 0, b"x" * 101, 1, Patience.WAIT),
-        wire.Done([1], 0.0, [wire.Outputs(2, b"\0", [b"x" * 101])]),
-        wire.Fail(1, "x" * 101),
+        messages.Put(1, b"\0", [b"x" * 101]),
+        messages.Offer(1, 0, b"x" * 101, 1, Patience.WAIT),
+        messages.Done([1], 0.0, [messages.Outputs(2, b"\0", [b"x" * 101])]),
+        messages.Fail(1, "x" * 101),
     ):
         with pytest.raises(NotUnderstood):
             FrameReader(from_client).feed(frame(bad))
@@ -385,10 +391,10 @@ def hear_all(connection: Connection) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(changed(), st.binary(max_size=40).map(framed)), min_size=1, max_size=3))
 @example([framed(b"\x93\x48\x01" + NESTED)])
-@example([bytes(frame(wire.Refused(0, "annotations", [])))])
-@example([bytes(frame(wire.Refused(0, "JournalBusy", [])))])
-@example([bytes(frame(wire.Refused(0, "UsageError", [1, 2, 3])))])
-@example([bytes(frame(wire.Refused(0, "\0", ["x"])))])
+@example([bytes(frame(messages.Refused(0, "annotations", [])))])
+@example([bytes(frame(messages.Refused(0, "JournalBusy", [])))])
+@example([bytes(frame(messages.Refused(0, "UsageError", [1, 2, 3])))])
+@example([bytes(frame(messages.Refused(0, "\0", ["x"])))])
 def test_broker_that_makes_no_sense_is_lost(frames: list[bytes]) -> None:
     """A client raises one error of persistq, whatever it hears."""
     ours, theirs = socket.socketpair()
@@ -407,9 +413,9 @@ def test_answer_of_another_kind_is_not_understood() -> None:
     ours, theirs = socket.socketpair()
     connection = Connection(ours, "work", "token")
     with theirs:
-        theirs.sendall(frame(wire.Answer(1, [{"no": "counters"}])))
+        theirs.sendall(frame(messages.Answer(1, [{"no": "counters"}])))
         with pytest.raises(BrokerLost, match="not understood"):
-            connection.ask(wire.Sizes, kind=list[wire.QueueSizes])
+            connection.ask(messages.Sizes, kind=list[messages.QueueSizes])
     connection.close()
 
 

@@ -17,10 +17,10 @@ from rawclient import connected, handle_of, introduced, proven
 
 from persistq import PersistentQueue
 from persistq.broker import arrivals
-from persistq.broker.wire import Role
 from persistq.client.connection import Connection
 from persistq.errors import BrokerSilent
-from persistq.handshake import ClientSide
+from persistq.wire.handshake import ClientSide
+from persistq.wire.messages import Role
 
 Opener = Callable[..., PersistentQueue[Any]]
 
@@ -121,7 +121,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from rawclient import connected, introduced
 from persistq import PersistentQueue
-from persistq.broker.wire import Role
+from persistq.wire.messages import Role
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))

@@ -7,9 +7,9 @@ from typing import Any
 
 from persistq.broker.lane import ITEM_BYTES, Lane
 from persistq.broker.scheduler import Scheduler
-from persistq.broker.wire import StageSpec
 from persistq.items import Item, item_id_of
 from persistq.journal.base import QueueRow
+from persistq.wire.messages import StageSpec
 
 QUEUE = 1
 FIRST = item_id_of(QUEUE, 1)

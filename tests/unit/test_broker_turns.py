@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from persistq.broker.framing import FrameReader, frame, from_broker
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
-from persistq.broker.wire import (
+from persistq.journal.sqlite import open_journal
+from persistq.site.fence import Fence, Post, fence_path
+from persistq.wire.framing import FrameReader, frame, from_broker
+from persistq.wire.handshake import GREETING_BYTES, ClientSide
+from persistq.wire.messages import (
     BrokerMessage,
     ClientMessage,
     GiveBack,
@@ -30,9 +33,6 @@ from persistq.broker.wire import (
     Take,
     Watch,
 )
-from persistq.fence import Fence, Post, fence_path
-from persistq.handshake import GREETING_BYTES, ClientSide
-from persistq.journal.sqlite import open_journal
 
 WORKER = 4_711
 FAMILY = "family"

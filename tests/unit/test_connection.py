@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from persistq import QueueClosed
-from persistq.broker.framing import frame
-from persistq.broker.wire import Accepted, Journaled, Refused
 from persistq.client.connection import Connection
+from persistq.wire.framing import frame
+from persistq.wire.messages import Accepted, Journaled, Refused
 
 REFUSED = frame(Refused(0, "QueueClosed", ["work"]))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from persistq.errors import JournalUnavailable
-from persistq.fence import SLOTS, Fence, Lookout, Post, fence_path
+from persistq.site.fence import SLOTS, Fence, Lookout, Post, fence_path
 
 FORK = multiprocessing.get_context("fork")
 

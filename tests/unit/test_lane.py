@@ -6,8 +6,8 @@ import pytest
 from lanes import QUEUE, ids, items, new_lane, numbers, recall
 
 from persistq.broker.lane import ITEM_BYTES, RECALL_ITEMS, Pace, Span, footprint
-from persistq.broker.wire import Patience
 from persistq.items import item_id_of
+from persistq.wire.messages import Patience
 
 
 def test_unknown_pace_hands_out_one_by_one() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from persistq.broker import link as limits
-from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.broker.link import Link
-from persistq.broker.wire import Answer, GiveBack, Hello, Role
+from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
+from persistq.wire.messages import Answer, GiveBack, Hello, Role
 
 HELLO = Hello(1, "family", Role.CONSUMER)
 Pair = tuple[Link, socket.socket]

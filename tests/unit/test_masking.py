@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from persistq.masking import is_secret, masked, masked_words
+from persistq.text.masking import is_secret, masked, masked_words
 
 
 @pytest.mark.parametrize(

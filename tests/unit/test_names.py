@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from persistq.errors import UsageError
-from persistq.journal.naming import fields_of, filled, fits
+from persistq.site.naming import fields_of, filled, fits
 
 
 def test_a_name_is_filled_with_parameters() -> None:

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from persistq import origin, settings
-from persistq.broker.framing import opening_from_bytes, opening_to_bytes
-from persistq.broker.wire import Opening
-from persistq.ostext import native, portable
-from persistq.terminal import printable, quoted
+from persistq.text.ostext import native, portable
+from persistq.text.terminal import printable, quoted
+from persistq.wire.framing import opening_from_bytes, opening_to_bytes
+from persistq.wire.messages import Opening
 
 WORDS = [b"plain", b"l\xe9d", "léd".encode(), b"a\xffb'c\\d\n", b"\xf0\x9f\x98\x80 \x1b[2J"]
 

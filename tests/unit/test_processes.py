@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from persistq.processes import has_ended, lives
+from persistq.site.processes import has_ended, lives
 
 
 def test_a_process_that_runs_has_not_ended() -> None:

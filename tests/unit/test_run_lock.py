@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.runlock import Holder, RunLock, holder_of, is_held, lock_path
+from persistq.site.runlock import Holder, RunLock, holder_of, is_held, lock_path
 
 FORK = multiprocessing.get_context("fork")
 HOLDER = Holder(4711, "host", "queue", "work.broker", "token", time.time())

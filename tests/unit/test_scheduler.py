@@ -8,8 +8,8 @@ import pytest
 from lanes import QUEUE, ids, items, new_lane, new_scheduler, numbers, served
 
 from persistq.broker.scheduler import Scheduler, Verdict
-from persistq.broker.wire import Patience, StageSpec
 from persistq.items import FailureKind
+from persistq.wire.messages import Patience, StageSpec
 
 
 def ask(scheduler: Scheduler, *consumers: int, patience: Patience = Patience.WAIT) -> None:

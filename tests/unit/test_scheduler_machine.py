@@ -19,9 +19,9 @@ from hypothesis.stateful import (
 
 from persistq.broker.lane import ITEM_BYTES, Lane, Span, footprint
 from persistq.broker.scheduler import Scheduler, Verdict
-from persistq.broker.wire import Patience, StageSpec
 from persistq.items import FailureKind, Item, item_id_of
 from persistq.journal.base import QueueRow
+from persistq.wire.messages import Patience, StageSpec
 
 QUEUE = 3
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from persistq import PersistentQueue, Pipeline, UsageError
-from persistq.suggestions import suggestion
+from persistq.text.suggestions import suggestion
 
 
 @pytest.mark.parametrize(

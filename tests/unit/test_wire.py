@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persistq.broker import wire
-from persistq.broker.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
-from persistq.broker.wire import BrokerMessage, ClientMessage, GiveBack, Put
+from persistq.wire import messages
+from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
+from persistq.wire.messages import BrokerMessage, ClientMessage, GiveBack, Put
 
 CLIENT = [*get_args(ClientMessage)]
 BROKER = [*get_args(BrokerMessage)]
@@ -74,7 +74,7 @@ def test_every_message_is_spoken_by_somebody() -> None:
     assert len(set(tags)) == len(tags)
     tagged = [
         kind
-        for kind in vars(wire).values()
+        for kind in vars(messages).values()
         if isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
         and kind.__struct_config__.tag is not None
@@ -129,4 +129,4 @@ def test_peers_do_not_understand_their_own_messages() -> None:
     with pytest.raises(NotUnderstood):
         FrameReader(from_broker).feed(frame(GiveBack([1])))
     with pytest.raises(NotUnderstood):
-        FrameReader(from_client).feed(frame(wire.Accepted(ok=True)))
+        FrameReader(from_client).feed(frame(messages.Accepted(ok=True)))

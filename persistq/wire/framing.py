@@ -14,9 +14,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from persistq.broker.wire import BrokerMessage, ClientMessage, Done, Opening, Outputs, Put
-from persistq.ostext import native, portable
-from persistq.terminal import storable
+from persistq.text.ostext import native, portable
+from persistq.text.terminal import storable
+from persistq.wire.messages import BrokerMessage, ClientMessage, Done, Opening, Outputs, Put
 
 M = TypeVar("M")
 

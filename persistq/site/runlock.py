@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
-from persistq.ownership import open_own
-from persistq.rangelock import Byte, descriptor_of, try_lock
+from persistq.site.ownership import open_own
+from persistq.site.rangelock import Byte, descriptor_of, try_lock
 
 _POLL_S: Final = 0.02
 

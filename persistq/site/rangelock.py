@@ -21,7 +21,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from persistq.ownership import open_own
+from persistq.site.ownership import open_own
 
 _FIRST_BYTE: Final = 1 << 62
 _UNKNOWN: Final = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}

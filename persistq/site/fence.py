@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from persistq.errors import JournalUnavailable
-from persistq.ownership import open_own
-from persistq.processes import lives
-from persistq.rangelock import Byte, descriptor_of, try_lock, unlock
+from persistq.site.ownership import open_own
+from persistq.site.processes import lives
+from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
 _SLOT = struct.Struct("=qqq")

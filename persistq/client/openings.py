@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq import origin
-from persistq.broker.wire import Opening, StageSpec
 from persistq.client.starting import new_token
 from persistq.errors import UsageError
-from persistq.journal.naming import fits, journal_path, name_of, real_path
-from persistq.journal.places import home_directory, journals_of, upwards
-from persistq.leftovers import left_over
-from persistq.ostext import portable
-from persistq.streams import say
-from persistq.terminal import quoted
+from persistq.site.naming import fits, journal_path, name_of, real_path
+from persistq.site.places import home_directory, journals_of, upwards
+from persistq.text.leftovers import left_over
+from persistq.text.ostext import portable
+from persistq.text.streams import say
+from persistq.text.terminal import quoted
+from persistq.wire.messages import Opening, StageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persistq.broker.wire import Parameter
     from persistq.client.starting import OpenedRun
-    from persistq.leftovers import Leftover
     from persistq.settings import Settings
+    from persistq.text.leftovers import Leftover
+    from persistq.wire.messages import Parameter
 
 opened: dict[str, str] = {}
 """What this process has opened, or tried to: ``queue`` or ``pipeline``, by journal file."""

@@ -1,6 +1,6 @@
 """What crosses the socket between a broker and its clients.
 
-Payloads travel as the bytes they are stored as; `persistq.broker.framing` says how messages become
+Payloads travel as the bytes they are stored as; `persistq.wire.framing` says how messages become
 bytes.
 """
 

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from persistq import failpoints
-from persistq.journal.places import home_directory, is_own
+from persistq.site.places import home_directory, is_own
 
 
 def remember(directory: Path) -> None:

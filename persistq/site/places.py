@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from persistq.journal.naming import journal_path
-from persistq.ownership import trusted_owners
+from persistq.site.naming import journal_path
+from persistq.site.ownership import trusted_owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

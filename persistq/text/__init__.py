@@ -1,0 +1,1 @@
+"""What persistq says, and what it makes of text that others wrote."""

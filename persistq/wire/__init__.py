@@ -1,0 +1,1 @@
+"""What crosses the socket between a broker and its clients, and how each proves itself first."""
