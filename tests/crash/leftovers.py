@@ -19,7 +19,7 @@ KINDS = ("processes", "sockets", "files")
 GONE_WITHIN_S = 15.0
 JOURNAL_DIRECTORY = ".persistq"
 LOCK = Path(JOURNAL_DIRECTORY, "soak.lock")
-OURS = {EFFECTS, PUTS, FAULTS, "stderr"}
+OURS = {EFFECTS, PUTS, FAULTS, "stderr", "state"}
 STAY = {"soak.db", "soak.db-wal", "soak.db-shm", "soak.lock", "soak.workers"}
 """What belongs to a journal; its log stays if a broker is killed after the last record."""
 
