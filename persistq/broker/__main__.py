@@ -113,7 +113,6 @@ def _run(opening: Opening, first: socket.socket) -> int:
         lock = RunLock(lock_path(opening.path))
         if not lock.acquire():
             raise _busy(opening)
-        _remove_leftovers(opening, before)
         remember(path.parent)
         if file.exists():
             _claim(lock, file)
@@ -125,6 +124,8 @@ def _run(opening: Opening, first: socket.socket) -> int:
     code = 1
     try:
         _claim(lock, file)
+        # Not before: the socket of a broker that only seems to be gone is still needed.
+        _remove_leftovers(opening, before)
         code = _serve(journal, opening, lock, fence, first)
     finally:
         # A journal that has failed is likely to fail again, and that has been told.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from persistq.endpoint import SOCKET, place_of
+from persistq.endpoint import place_of
 from persistq.runlock import holder_of
 
 from .evidence import EFFECTS, FAULTS, PUTS
@@ -41,7 +41,7 @@ class Leftovers:
     def watch(self) -> None:
         """Note where the present broker listens, if it does."""
         if (holder := holder_of(self._home / LOCK)) is not None:
-            self._addresses.add(str(place_of(str(self._home / LOCK), holder.address) / SOCKET))
+            self._addresses.add(str(place_of(str(self._home / LOCK), holder.address)))
 
     def found(self) -> dict[str, list[str]]:
         """Return what is left after a while, by kind."""

@@ -178,7 +178,7 @@ MUTANTS = [
     Mutant(
         "takes exit code 0 for a leave when all is over",
         "persistq/pool/supervisor.py",
-        "        if death.code or not post.left:\n",
+        "        if death.code is not None and (death.code or not post.left):\n",
         "        if death.code or not post.over:\n",
         (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
     ),
