@@ -116,6 +116,32 @@ def listen(journal: str, address: str) -> Endpoint | None:
         return None
 
 
+def beside(journal: str) -> list[Path]:
+    """Return the sockets in the directory beside a journal."""
+    try:
+        return list(directory_of(journal).iterdir())
+    except OSError:
+        return []
+
+
+def remove_dead(place: Path) -> None:
+    """Do as `remove`, unless somebody listens there.
+
+    Who holds the lock has no live broker beside him, except where locks do not hold, or where the
+    lock file was deleted.
+
+    Raises:
+        NotPrivate: Others can get into the directory.
+        OSError: Something else lies there, or it cannot be told.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            with _reachable(place) as path:
+                _connected(sock, path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            remove(place)
+
+
 def remove(place: Path) -> None:
     """Remove the socket of a broker that is dead, and its directory if nothing else is there.
 

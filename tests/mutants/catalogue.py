@@ -232,6 +232,13 @@ MUTANTS = [
         (f"{STRANGERS}test_getting_in.py::test_listener_of_another_user_is_refused",),
     ),
     Mutant(
+        "takes a live broker's socket for a leftover",
+        "persistq/endpoint.py",
+        "        except (ConnectionRefusedError, FileNotFoundError):\n            remove(place)\n",
+        "        finally:\n            remove(place)\n",
+        (f"{STRANGERS}test_getting_in.py::test_what_is_left_is_told_from_what_is_alive",),
+    ),
+    Mutant(
         "lets a process of another user in",
         "persistq/broker/arrivals.py",
         "            known = is_trusted(uid_of_peer(sock))\n",

@@ -526,6 +526,19 @@ def test_broker_that_was_overtaken_takes_nothing_from_the_next(tmp_path: Path) -
     assert not directory.exists()
 
 
+def test_what_is_left_is_told_from_what_is_alive(tmp_path: Path) -> None:
+    """The next broker may have come by a lock file of its own, because the first was deleted."""
+    journal = str(tmp_path / "work.db")
+    alive, dead = Endpoint(tmp_path / "work.broker/alive"), Endpoint(tmp_path / "work.broker/dead")
+    dead.listener.close()
+    for place in endpoint.beside(journal):
+        with suppress(OSError):
+            endpoint.remove_dead(place)
+    assert [place.name for place in endpoint.beside(journal)] == ["alive"]
+    alive.close()
+    assert not (tmp_path / "work.broker").exists()
+
+
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_what_is_not_a_brokers_is_left_alone(open_queue: Opener, tmp_path: Path, kind: str) -> None:
     """One sentence says what is in the way."""
