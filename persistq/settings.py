@@ -2,8 +2,8 @@
 
 Highest priority first: the command line (see `command_line`), arguments, environment variables
 ``PERSISTQ_*``, the file ``.env`` in the current directory, the table ``[tool.persistq]`` of the
-nearest ``pyproject.toml``, the defaults. ``python -m persistq.settings_page`` prints the page
-that documents them.
+nearest ``pyproject.toml``, the defaults. ``python docs/settings_page.py`` prints the page that
+documents them.
 """
 
 from __future__ import annotations
