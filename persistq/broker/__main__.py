@@ -29,8 +29,8 @@ from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
-from persistq.journal.outstanding import writer_of
 from persistq.journal.sqlite import open_journal
+from persistq.journal.sqlite_reader import writer_of
 from persistq.site import endpoint
 from persistq.site.endpoint import Endpoint, place_of
 from persistq.site.fence import Fence, fence_path

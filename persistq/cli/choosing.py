@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from persistq.errors import JournalError, JournalMissing, UsageError
 from persistq.journal.catalog import journal_path, journals
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.opening import open_reader
 from persistq.site import register
 from persistq.site.places import home_directory, is_own, upwards
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persistq.journal.base import JournalView
+    from persistq.journal.reader import JournalReader
 
 
 _ELSEWHERE_SHOWN: Final = 5
@@ -103,7 +104,7 @@ def every_view(directory: Path) -> Iterator[JournalView | JournalError]:
     """Look at a directory's journals, sorted by name; yield the error of an unreadable one."""
     for path in journals(directory):
         try:
-            with JournalReader(path) as reader:
+            with open_reader(path) as reader:
                 yield reader.view()
         except JournalError as error:
             yield error
@@ -130,7 +131,7 @@ def reader_of(directory: Path, name: str | None) -> JournalReader:
     """
     path = _latest(directory) if name is None else journal_path(directory, name)
     try:
-        return JournalReader(path)
+        return open_reader(path)
     except JournalMissing as error:
         raise JournalMissing(
             error.path, f"there is no journal here; {_present(directory)}"

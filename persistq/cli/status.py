@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.journal.base import Left, QueueRow, Run
-    from persistq.journal.outstanding import FailedAttempt, JournalReader
+    from persistq.journal.reader import FailedAttempt, JournalReader
     from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persistq.errors import JournalError
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.opening import open_reader
 from persistq.site.naming import SUFFIX, is_name, journal_path
 from persistq.site.ownership import require_own_directory
 
@@ -44,7 +44,7 @@ def _is_candidate(path: Path) -> bool:
 
 def _view(path: Path) -> JournalView | None:
     try:
-        with JournalReader(path) as reader:
+        with open_reader(path) as reader:
             return reader.view()
     except JournalError:
         return None

@@ -28,8 +28,8 @@ from persistq.journal.base import (
 )
 from persistq.journal.creation import create
 from persistq.journal.ground import examine
-from persistq.journal.outstanding import queue_range
-from persistq.journal.records import (
+from persistq.journal.pages import queue_range
+from persistq.journal.rows import (
     command_values,
     failure_row,
     left_from,

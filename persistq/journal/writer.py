@@ -12,8 +12,8 @@ from persistq.errors import JournalUnavailable
 from persistq.journal import marks, statements
 from persistq.journal.connection import connect, log_of
 from persistq.journal.faults import is_final, reported
-from persistq.journal.outstanding import read_page
-from persistq.journal.records import storable
+from persistq.journal.pages import read_page
+from persistq.journal.rows import storable
 
 if TYPE_CHECKING:
     import sqlite3

@@ -13,8 +13,8 @@ from feed import COMMAND, Feed
 from persistq.errors import JournalUnavailable
 from persistq.journal.base import Batch, RunResult
 from persistq.journal.connection import log_of
-from persistq.journal.outstanding import writer_of
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.journal.sqlite_reader import writer_of
 from persistq.testing import check_journal
 
 if TYPE_CHECKING:

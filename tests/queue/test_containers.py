@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 
 UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 
@@ -78,7 +78,7 @@ def test_poison_is_parked_by_a_broker_that_does_not_see_the_processes(
         opened.communicate()
     assert ended.returncode == 0, ended.stderr
     assert len(deaths.read_text().split()) == 2
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((item, _),) = reader.parked()
         assert reader.view().outstanding == 0
     assert item.payload == b'"poison"'
