@@ -281,6 +281,24 @@ def test_every_number_has_an_upper_bound(name: str) -> None:
     assert f"argument {name}: " in refusal(**{name: 10**15})
 
 
+@pytest.mark.parametrize("file", [".env", "pyproject.toml"])
+def test_a_file_does_not_say_what_this_host_is_called(bare_directory: Path, file: str) -> None:
+    """Other hosts may read the same file."""
+    text = "PERSISTQ_HOST=left" if file == ".env" else '[tool.persistq]\nhost = "left"'
+    (bare_directory / file).write_text(text)
+    with pytest.raises(UsageError, match=r"host is not taken from .* set PERSISTQ_HOST"):
+        load_settings()
+
+
+def test_a_host_is_called_by_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in files and in sentences."""
+    monkeypatch.setenv("PERSISTQ_HOST", "left-1.b")
+    assert load_settings().host == "left-1.b"
+    monkeypatch.setenv("PERSISTQ_HOST", "a/b")
+    with pytest.raises(UsageError, match="1 to 100 letters"):
+        load_settings()
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 

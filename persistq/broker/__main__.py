@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import socket
 import sys
@@ -34,6 +33,7 @@ from persistq.journal.sqlite_reader import writer_of
 from persistq.site import endpoint
 from persistq.site.endpoint import Endpoint, place_of
 from persistq.site.fence import Fence, fence_path
+from persistq.site.peer import this_node, this_process
 from persistq.site.register import remember
 from persistq.site.runlock import Holder, RunLock, holder_of, lock_path
 from persistq.text.streams import fill_descriptors, say
@@ -175,8 +175,8 @@ def _claim(lock: RunLock, file: Path) -> None:
 
 def _busy(opening: Opening) -> JournalBusy:
     holder = holder_of(lock_path(opening.path))
-    pid, host = (holder.pid, holder.host) if holder else (0, socket.gethostname())
-    return JournalBusy(opening.path, pid, host)
+    pid, node = (holder.peer.pid, holder.peer.node) if holder else (0, this_node())
+    return JournalBusy(opening.path, pid, node)
 
 
 def _await_old_consumers(fence: Fence, opening: Opening) -> None:
@@ -215,8 +215,7 @@ def _remove_leftovers(opening: Opening, before: Holder | None) -> None:
 
 
 def _holder(opening: Opening, address: str) -> Holder:
-    host = socket.gethostname()
-    return Holder(os.getpid(), host, opening.kind, address, opening.token, time.time())
+    return Holder(this_process(), opening.kind, address, opening.token, time.time())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from persistq.errors import (
 )
 from persistq.site import endpoint
 from persistq.site.endpoint import NotPrivate
+from persistq.site.peer import this_process
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
 from persistq.wire.handshake import (
     GREETING_BYTES,
@@ -102,7 +103,7 @@ class Connection:
         deadline = time.monotonic() + timeout
         # Known from the first moment on, so that a fork closes it.
         connection = cls(socket.socket(socket.AF_UNIX), handle.name, handle.token)
-        hello = Hello(os.getpid(), handle.family, role, handle.queue_id)
+        hello = Hello(this_process(), handle.family, role, handle.queue_id)
         try:
             connection._connect(handle, deadline)
             return connection, connection.greet(handle.journal, hello, timeout, deadline)

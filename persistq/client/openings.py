@@ -11,6 +11,7 @@ from persistq import origin
 from persistq.client.starting import new_token
 from persistq.errors import UsageError
 from persistq.site.naming import fits, journal_path, name_of, real_path
+from persistq.site.peer import this_process
 from persistq.site.places import home_directory, journals_of, upwards
 from persistq.text.leftovers import left_over
 from persistq.text.ostext import portable
@@ -86,7 +87,7 @@ def opening(
         argv=origin.argv(),
         cwd=portable(origin.cwd),
         environment=origin.environment(),
-        pid=os.getpid(),
+        peer=this_process(),
         family=new_token(),
         fresh=settings.fresh and not settings.resume,
         hold=hold,

@@ -31,6 +31,7 @@ from persistq.errors import (
 )
 from persistq.site.endpoint import place_of
 from persistq.site.ownership import require_own
+from persistq.site.peer import shares_kernel, this_process
 from persistq.site.runlock import Holder, holder_of, is_held, lock_path
 from persistq.text.streams import end_truthfully, fill_descriptors
 from persistq.wire.framing import opening_to_bytes
@@ -105,10 +106,10 @@ def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun 
     holder = holder_of(lock)
     if holder is None or not is_held(lock):
         return None
-    foreign = holder.host != socket.gethostname() or holder.kind != opening.kind
+    foreign = not shares_kernel(holder.peer.host) or holder.kind != opening.kind
     # What a live program works on is not abandoned behind its back.
     if foreign or opening.fresh:
-        raise JournalBusy(opening.path, holder.pid, holder.host)
+        raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
     handle = _handle(opening, holder, ack_interval, timeout)
     try:
         anchor, welcome = Connection.dial(handle, Role.ANCHOR)
@@ -122,12 +123,12 @@ def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun 
     if meant != welcome.load_id:
         # Only who names a load that was reopened works on it.
         anchor.close()
-        raise JournalBusy(opening.path, holder.pid, holder.host)
+        raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
 
 
 def _silence(holder: Holder, seconds: float) -> str:
-    pid = holder.pid
+    pid = holder.peer.pid
     return (
         f"its broker, process {pid}, has not answered within {seconds:g} s: if it is stopped, let "
         f"it go on (kill -CONT {pid}) or end it (kill -KILL {pid}); then run the script again"
@@ -145,7 +146,7 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     except OSError as error:
         raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
     anchor = Connection(ours, opening.name, opening.token)
-    hello = Hello(os.getpid(), opening.family, Role.ANCHOR)
+    hello = Hello(this_process(), opening.family, Role.ANCHOR)
     try:
         failpoints.point("client.after_start_broker")
         welcome = anchor.greet(opening.path, hello, patience, deadline)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from persistq.items import Failure, Item
     from persistq.journal.base import JournalView, Load, QueueRow, Run
     from persistq.keys import ItemKeys
+    from persistq.site.peer import Peer
 
 
 class FailedAttempt(NamedTuple):
@@ -69,8 +70,8 @@ class JournalReader(ABC):
         """
 
     @abstractmethod
-    def writer(self) -> list[tuple[object, ...]]:
-        """Return process and host of the broker that has opened it last, if there was one."""
+    def writer(self) -> Peer | None:
+        """Return the broker that has opened it last, if there was one."""
 
     @abstractmethod
     def loads(self) -> list[Load]:

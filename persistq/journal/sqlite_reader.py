@@ -22,6 +22,7 @@ from persistq.journal.rows import (
     left_from,
     load_from,
     param_from,
+    peer_from,
     queue_from,
     run_from,
     spans_from,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from persistq.journal.statement import Statement
+    from persistq.site.peer import Peer
 
 _PAGE_BYTES: Final = 8 << 20
 
@@ -44,8 +46,8 @@ LOADS_NAMED: Final = 5
 def writer_of(file: Path) -> str:
     """Return in words which broker has opened a journal last."""
     with suppress(JournalError, sqlite3.Error), SqliteReader(file) as reader:
-        for pid, host in reader.writer():
-            return f"process {pid} on {host}"
+        if (writer := reader.writer()) is not None:
+            return str(writer)
     return "another process"
 
 
@@ -116,9 +118,10 @@ class SqliteReader(JournalReader):
                 left=tuple(map(left_from, self._rows(statements.LEFT, but_load=number))),
             )
 
-    def writer(self) -> list[tuple[object, ...]]:
-        """Return process and host of the broker that has opened it last, if there was one."""
-        return self._rows(statements.WRITER)
+    def writer(self) -> Peer | None:
+        """Return the broker that has opened it last, if there was one."""
+        rows = self._rows(statements.WRITER)
+        return peer_from(rows[0]) if rows else None
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from persistq.site.peers import is_trusted, uid_of_peer
+from persistq.site.credentials import is_trusted, uid_of_peer
 
 SOCKET: Final = "socket"
 BACKLOG: Final = 1024

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from persistq.site.ownership import open_own
+from persistq.site.peer import Peer
 from persistq.site.rangelock import Byte, descriptor_of, try_lock
 
 _POLL_S: Final = 0.02
@@ -32,20 +33,18 @@ class Holder:
     """Who works on a journal.
 
     Attributes:
-        pid: The broker's process.
-        host: Its host name.
+        peer: The broker's process.
         kind: ``queue`` or ``pipeline``.
         address: The directory of its socket, as seen from that of the journal.
         token: The secret of the run, which both ends of a connection prove to know.
-        started: Start of the run, seconds since the epoch.
+        since: When it published this, in seconds since the epoch; for people.
     """
 
-    pid: int
-    host: str
+    peer: Peer
     kind: str
     address: str
     token: str
-    started: float
+    since: float
 
 
 class RunLock:

@@ -368,8 +368,8 @@ MUTANTS = [
     Mutant(
         "looks for a program by the number that it has for itself",
         "persistq/broker/roster.py",
-        "has_ended(member.seen_as)",
-        "has_ended(member.pid)",
+        "has_ended(member.seen)",
+        "has_ended(member.peer)",
         (f"{UNIT}test_roster.py::test_program_is_looked_for_where_it_can_be_seen",),
     ),
     Mutant(

@@ -20,7 +20,7 @@ from persistq.errors import JournalUnavailable
 from persistq.items import FailureKind
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.fence import fence_path
-from persistq.site.processes import has_ended
+from persistq.site.peer import has_ended, peer_here
 from persistq.wire.framing import frame
 from persistq.wire.messages import Journaled, Put, Role
 
@@ -329,10 +329,10 @@ def test_item_waits_for_the_forked_helper_of_a_killed_consumer(
     queue.flush()
     sizes = queue._sizes()
     assert (sizes.waiting, sizes.in_flight) == (0, 1)
-    assert not has_ended(helper)
+    assert not has_ended(peer_here(helper))
     (tmp_path / "go").touch()
     assert heir.hear() == "slow"
-    assert has_ended(helper)
+    assert has_ended(peer_here(helper))
     heir.ask("task_done")
     assert heir.ask("get") is DONE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 from persistq import PersistentQueue
 from persistq.client.handle import Handle
 from persistq.site import endpoint
+from persistq.site.peer import this_process
 from persistq.wire.framing import FrameReader, frame, from_broker
 from persistq.wire.handshake import GREETING_BYTES, PROOF_BYTES, ClientSide
 from persistq.wire.messages import BrokerMessage, ClientMessage, Hello, Role
@@ -67,7 +67,7 @@ def proven(queue: Queue, token: str = "") -> socket.socket:
 def hello_of(queue: Queue, role: Role) -> Hello:
     """Return an honest introduction."""
     handle = handle_of(queue)
-    return Hello(os.getpid(), handle.family, role, handle.queue_id)
+    return Hello(this_process(), handle.family, role, handle.queue_id)
 
 
 def introduced(queue: Queue, role: Role) -> socket.socket:

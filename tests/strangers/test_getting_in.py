@@ -37,6 +37,7 @@ from persistq.client.handle import Handle
 from persistq.errors import BrokerSilent, JournalUnavailable
 from persistq.site import endpoint
 from persistq.site.endpoint import Endpoint, NotPrivate
+from persistq.site.peer import Peer, this_process
 from persistq.site.runlock import Holder, holder_of, lock_path
 from persistq.wire import handshake
 from persistq.wire.framing import frame
@@ -508,7 +509,7 @@ def test_next_broker_removes_the_socket_that_lay_elsewhere(
     left = Endpoint(elsewhere)
     left.listener.close()
     lock = lock_path(queue.journal)
-    holder = Holder(1, "host", "queue", str(elsewhere), "token", 0.0)
+    holder = Holder(Peer("host", 1), "queue", str(elsewhere), "token", 0.0)
     lock.write_text(json.dumps(asdict(holder)))
     assert works(open_queue())
     assert not elsewhere.exists()
@@ -562,7 +563,7 @@ def test_introduction_comes_once(open_queue: Opener) -> None:
     """A client is what it has said first."""
     queue = open_queue()
     with introduced(queue, Role.PRODUCER) as client:
-        say(client, Hello(os.getpid(), "other", Role.CONSUMER, 1))
+        say(client, Hello(this_process(), "other", Role.CONSUMER, 1))
         assert is_closed(client)
     assert works(queue)
     queue.close()
