@@ -29,7 +29,7 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
-from persistq.site.peer import HOST_PATTERN
+from persistq.site.processes import HOST_PATTERN
 from persistq.text.masking import MASK, is_secret
 from persistq.text.suggestions import VERY_NEAR, nearest, suggestion
 from persistq.text.terminal import storable

@@ -13,7 +13,7 @@ from typing import Any, Final
 from persistq.broker.link import Link
 from persistq.broker.session import Session
 from persistq.journal.base import RunResult
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 from persistq.wire import messages
 from persistq.wire.messages import Role
 

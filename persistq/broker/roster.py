@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from persistq.broker.lane import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
-from persistq.site.peer import Peer, has_ended
+from persistq.peer import Peer
+from persistq.site.processes import has_ended
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from persistq.cli.choosing import (
     elsewhere,
     every_view,
     last_activity,
+    latest_unfinished,
     reader_of,
     require_any,
 )
@@ -22,8 +23,7 @@ from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
 from persistq.journal.base import LoadState
-from persistq.journal.catalog import latest_unfinished
-from persistq.site.peer import has_ended, this_node
+from persistq.site.processes import has_ended, this_node
 from persistq.text.leftovers import left_over
 from persistq.text.terminal import printable
 

@@ -11,7 +11,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,9 +25,8 @@ from persistq.errors import (
     JournalUnavailable,
     PersistqError,
 )
-from persistq.site import endpoint
 from persistq.site.endpoint import NotPrivate
-from persistq.site.peer import this_process
+from persistq.site.processes import this_process
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
 from persistq.wire.handshake import (
     GREETING_BYTES,
@@ -118,7 +116,7 @@ class Connection:
         roomy(self._sock)
         try:
             failpoints.point("client.before_connect")
-            endpoint.connect(self._sock, Path(handle.address), deadline)
+            handle.site.connect(self._sock, handle.address, deadline)
         except NotPrivate as error:
             raise JournalUnavailable(handle.journal, f"its broker is not safe: {error}") from error
         except TimeoutError:

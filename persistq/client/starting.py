@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from persistq import failpoints
 from persistq.client import interpreter
@@ -29,10 +28,9 @@ from persistq.errors import (
     PersistqError,
     RunEnded,
 )
-from persistq.site.endpoint import place_of
-from persistq.site.ownership import require_own
-from persistq.site.peer import shares_kernel, this_process
-from persistq.site.runlock import Holder, holder_of, is_held, lock_path
+from persistq.site.finding import site_of
+from persistq.site.processes import this_process
+from persistq.site.runlock import Holder
 from persistq.text.streams import end_truthfully, fill_descriptors
 from persistq.wire.framing import opening_to_bytes
 from persistq.wire.messages import Hello, Opening, Role, Welcome
@@ -76,7 +74,7 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
     fill_descriptors()
     end_truthfully()
     # Before a word of its files is believed: the address in a stranger's lock is the stranger's.
-    require_own(Path(opening.path))
+    site_of(opening.path).require_own()
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -102,11 +100,11 @@ class _BetweenTwoRuns(Exception):
 
 def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun | None:
     """Join the live broker; None if there is none that answers."""
-    lock = lock_path(opening.path)
-    holder = holder_of(lock)
-    if holder is None or not is_held(lock):
+    site = site_of(opening.path)
+    holder = site.holder()
+    if holder is None or not site.is_held():
         return None
-    foreign = not shares_kernel(holder.peer.host) or holder.kind != opening.kind
+    foreign = not site.reaches(holder) or holder.kind != opening.kind
     # What a live program works on is not abandoned behind its back.
     if foreign or opening.fresh:
         raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
@@ -178,7 +176,7 @@ def _published(opening: Opening, anchor: Connection, timeout: float) -> Holder:
     Raises:
         TimeoutError: Its lock file was taken away.
     """
-    holder = holder_of(lock_path(opening.path))
+    holder = site_of(opening.path).holder()
     while holder is None:
         # So it is about to leave, and its last words, or the end of the stream, say why.
         anchor.receive(timeout)
@@ -200,7 +198,7 @@ def _handle(opening: Opening, holder: Holder, ack_interval: float, patience: flo
     return Handle(
         opening.name,
         opening.path,
-        str(place_of(opening.path, holder.address)),
+        holder.address,
         holder.token,
         opening.family,
         os.getpid(),

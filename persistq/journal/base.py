@@ -14,7 +14,7 @@ from datetime import datetime
 
 from persistq.items import Failure, FailureKind, Item
 from persistq.keys import PutSpan
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 
 
 class LoadState(enum.StrEnum):

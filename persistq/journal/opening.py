@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.journal.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from persistq.journal.reader import JournalReader
+    from persistq.site.base import Site
 
 
-def open_reader(path: Path) -> JournalReader:
+def open_reader(site: Site) -> JournalReader:
     """Open a journal for reading; close it again, or use it in a ``with`` block.
 
     Args:
-        path: The journal file.
+        site: Where the journal lives.
 
     Raises:
         JournalMissing: There is none; nothing is created.
@@ -25,4 +25,4 @@ def open_reader(path: Path) -> JournalReader:
         JournalUnavailable: It cannot be read, is somebody else's, others may write it, or an older
             persistq wrote it.
     """
-    return SqliteReader(path)
+    return SqliteReader(Path(site.journal))

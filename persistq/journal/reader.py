@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from persistq.items import Failure, Item
     from persistq.journal.base import JournalView, Load, QueueRow, Run
     from persistq.keys import ItemKeys
-    from persistq.site.peer import Peer
+    from persistq.peer import Peer
 
 
 class FailedAttempt(NamedTuple):

@@ -20,7 +20,7 @@ from persistq.journal.base import (
     RunResult,
 )
 from persistq.keys import PutSpan
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 
 Row = tuple[Any, ...]
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from persistq.journal.statement import Statement
     from persistq.keys import PutSpan
-    from persistq.site.peer import Peer
+    from persistq.peer import Peer
 
 Durability = Literal["normal", "full"]
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from persistq.journal.statement import Statement
-    from persistq.site.peer import Peer
+    from persistq.peer import Peer
 
 _PAGE_BYTES: Final = 8 << 20
 

@@ -14,7 +14,7 @@ from persistq.journal.connection import connect, log_of
 from persistq.journal.faults import is_final, reported
 from persistq.journal.pages import read_page
 from persistq.journal.rows import peer_from, peer_values
-from persistq.site.peer import this_process
+from persistq.site.processes import this_process
 
 if TYPE_CHECKING:
     import sqlite3

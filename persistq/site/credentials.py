@@ -8,7 +8,8 @@ import struct
 import sys
 from typing import Final
 
-from persistq.site.peer import Peer, peer_here
+from persistq.peer import Peer
+from persistq.site.processes import peer_here
 
 _LINUX: Final = struct.Struct("=iII")
 """``struct ucred``: process, user, group."""

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from persistq.errors import JournalUnavailable
+from persistq.peer import Peer
 from persistq.site.ownership import open_own
-from persistq.site.peer import Peer, has_ended, this_host, this_process
+from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
@@ -96,11 +97,15 @@ class Post:
         path: The fence file.
         journal: The journal file; None if there is none to stand at.
 
+    Attributes:
+        path: The fence file.
+
     Raises:
         OSError: The file cannot be opened.
     """
 
     def __init__(self, path: Path, journal: Path | None = None) -> None:
+        self.path = path
         self._file = _open(path)
         fcntl.flock(self._file, fcntl.LOCK_SH)
         self._files = [self._file]

@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
+from persistq.peer import Peer
 from persistq.site.ownership import open_own
-from persistq.site.peer import Peer
 from persistq.site.rangelock import Byte, descriptor_of, try_lock
 
 _POLL_S: Final = 0.02
@@ -52,10 +52,12 @@ class RunLock:
 
     Args:
         path: The lock file, beside the journal; created if missing, never deleted.
+        journal: The journal file, if it is to be taken as well.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Path | None = None) -> None:
         self.path = path
+        self._journal = journal
         self._file = -1
 
     def acquire(self) -> bool:
@@ -73,7 +75,7 @@ class RunLock:
         self._file = file
         return True
 
-    def claim(self, journal: Path, timeout: float) -> bool:
+    def claim(self, timeout: float) -> bool:
         """Take the journal file itself; False if another process writes it.
 
         The lock file may have been deleted, or be another one where another path leads to the same
@@ -83,10 +85,10 @@ class RunLock:
         Crash: the kernel releases the journal.
 
         Args:
-            journal: The journal file.
             timeout: Longest wait, in seconds.
         """
-        file = descriptor_of(journal)
+        assert self._journal is not None, "it is known which journal this is"
+        file = descriptor_of(self._journal)
         deadline = time.monotonic() + timeout
         while not try_lock(file, Byte.BROKER, exclusive=True):
             if time.monotonic() >= deadline:

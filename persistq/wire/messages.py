@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from persistq.keys import PutSpan
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 
 
 class Role(enum.IntEnum):

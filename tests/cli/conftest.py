@@ -16,7 +16,7 @@ from persistq import settings
 from persistq.cli.program import program
 from persistq.journal.base import Command
 from persistq.journal.sqlite import SqliteJournal, open_journal
-from persistq.site.peer import peer_here
+from persistq.site.processes import peer_here
 from persistq.testing import check_journal
 
 from .acting import COMMAND, PIPELINE, TIMEOUT_S, Call, Ledger, Notes, Record, Shell, WriteScript

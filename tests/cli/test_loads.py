@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from persistq.journal.base import Command
-from persistq.site.peer import peer_here
+from persistq.site.processes import peer_here
 
 from .acting import Call, Notes, Record, Shell, WriteScript
 from .test_resuming import numbers

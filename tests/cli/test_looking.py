@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from persistq import __version__
-from persistq.site.peer import this_process
+from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, RunLock, lock_path
 
 from .acting import Call, Ledger, Record

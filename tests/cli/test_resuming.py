@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.site.peer import peer_here
+from persistq.site.processes import peer_here
 from persistq.site.runlock import Holder, RunLock, lock_path
 
 from .acting import Call, Notes, Record, Shell, WriteScript

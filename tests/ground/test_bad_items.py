@@ -16,7 +16,7 @@ from persistq import DONE, ItemNotReadable, ItemNotStorable, PersistentQueue
 from persistq.items import Item, item_id_of
 from persistq.journal.base import Batch, Command
 from persistq.journal.sqlite import open_journal
-from persistq.site.peer import this_process
+from persistq.site.processes import this_process
 from persistq.site.runlock import holder_of, lock_path
 from persistq.testing import check_journal
 

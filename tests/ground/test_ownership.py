@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from persistq import PersistentQueue
+from persistq.cli.choosing import latest_unfinished
 from persistq.errors import JournalUnavailable, UsageError
-from persistq.journal.catalog import latest_unfinished
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.settings import load_settings
 from persistq.site.ownership import VARIABLE, companions, open_own, trusted_owners

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 from persistq.site.runlock import Holder, lock_path
 
 from .loadsite import Site

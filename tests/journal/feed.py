@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from persistq.items import Item, item_id_of
 from persistq.journal.base import Batch, Command, Load, QueueRow
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 
 if TYPE_CHECKING:
     from persistq.journal.sqlite import SqliteJournal

@@ -15,7 +15,7 @@ from persistq.journal.base import Batch, RunResult
 from persistq.journal.connection import log_of
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import writer_of
-from persistq.site.peer import this_process
+from persistq.site.processes import this_process
 from persistq.testing import check_journal
 
 if TYPE_CHECKING:

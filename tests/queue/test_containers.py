@@ -13,7 +13,7 @@ import pytest
 from persistq import PersistentQueue
 from persistq.errors import JournalBusy
 from persistq.journal.sqlite_reader import SqliteReader
-from persistq.site.peer import VARIABLE
+from persistq.site.processes import VARIABLE
 
 UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 

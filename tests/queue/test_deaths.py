@@ -20,7 +20,7 @@ from persistq.errors import JournalUnavailable
 from persistq.items import FailureKind
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.fence import fence_path
-from persistq.site.peer import has_ended, peer_here
+from persistq.site.processes import has_ended, peer_here
 from persistq.wire.framing import frame
 from persistq.wire.messages import Journaled, Put, Role
 

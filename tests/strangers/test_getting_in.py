@@ -35,9 +35,10 @@ from persistq import DONE, BrokerLost, PersistentQueue
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import BrokerSilent, JournalUnavailable
+from persistq.peer import Peer
 from persistq.site import endpoint
 from persistq.site.endpoint import Endpoint, NotPrivate
-from persistq.site.peer import Peer, this_process
+from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, holder_of, lock_path
 from persistq.wire import handshake
 from persistq.wire.framing import frame

@@ -18,7 +18,8 @@ from persistq import DONE, BrokerLost, PersistentQueue
 from persistq.broker import conduct
 from persistq.client.connection import Connection
 from persistq.errors import PersistqError
-from persistq.site.peer import Peer, this_process
+from persistq.peer import Peer
+from persistq.site.processes import this_process
 from persistq.wire import framing, messages
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
 from persistq.wire.handshake import GREETING_BYTES
@@ -60,7 +61,7 @@ FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     bool: st.booleans(),
     type(None): st.none(),
     list[int]: st.lists(ids, max_size=4),
-    Peer: st.builds(Peer, st.text(max_size=3), ids, ids, st.text(max_size=3)),
+    Peer: st.builds(Peer, texts, ids | numbers, ids | numbers, texts),
     list[bytes]: st.lists(blobs, max_size=3),
 }
 

@@ -16,7 +16,7 @@ from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
 from persistq.journal.sqlite import open_journal
 from persistq.site.fence import Fence, Post, fence_path
-from persistq.site.peer import peer_here, this_process
+from persistq.site.processes import peer_here, this_process
 from persistq.wire.framing import FrameReader, frame, from_broker
 from persistq.wire.handshake import GREETING_BYTES, ClientSide
 from persistq.wire.messages import (

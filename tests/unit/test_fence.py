@@ -15,7 +15,7 @@ import pytest
 
 from persistq.errors import JournalUnavailable
 from persistq.site.fence import SLOTS, Fence, Lookout, Post, fence_path
-from persistq.site.peer import VARIABLE, has_ended
+from persistq.site.processes import VARIABLE, has_ended
 
 FORK = multiprocessing.get_context("fork")
 

@@ -9,7 +9,7 @@ import pytest
 
 from persistq.broker import link as limits
 from persistq.broker.link import Link
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.wire.messages import Answer, GiveBack, Hello, Role
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from persistq import origin, settings
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 from persistq.text.ostext import native, portable
 from persistq.text.terminal import printable, quoted
 from persistq.wire.framing import opening_from_bytes, opening_to_bytes

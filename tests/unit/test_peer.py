@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from persistq.peer import Peer
 from persistq.site.credentials import peer_of
-from persistq.site.peer import (
+from persistq.site.processes import (
     VARIABLE,
-    Peer,
     has_ended,
     peer_here,
     shares_kernel,

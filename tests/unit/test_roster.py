@@ -6,7 +6,8 @@ from persistq.broker.lane import Span
 from persistq.broker.roster import Roster
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
-from persistq.site.peer import Peer, peer_here, this_process
+from persistq.peer import Peer
+from persistq.site.processes import peer_here, this_process
 
 
 def peer(pid: int) -> Peer:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.site.peer import Peer
+from persistq.peer import Peer
 from persistq.site.runlock import Holder, RunLock, holder_of, is_held, lock_path
 
 FORK = multiprocessing.get_context("fork")

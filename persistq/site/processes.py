@@ -1,4 +1,4 @@
-"""Processes, named so that a name means one process: a number alone is another one's elsewhere.
+"""What the kernel says of processes, and which host this is.
 
 A host is where numbers of processes mean something: one boot of a machine and, on Linux, one
 namespace of numbers in it, of which each container has its own. ``PERSISTQ_HOST`` gives it another
@@ -12,7 +12,9 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from persistq.peer import Peer
 
 VARIABLE: Final = "PERSISTQ_HOST"
 HOST_PATTERN: Final = r"[A-Za-z0-9._-]{1,100}"
@@ -21,27 +23,6 @@ _PROC: Final = Path("/proc")
 _BOOT: Final = _PROC / "sys/kernel/random/boot_id"
 _STARTED: Final = 19
 """Where the start stands in ``stat``, behind the command's name."""
-
-
-class Peer(NamedTuple):
-    """A process.
-
-    Attributes:
-        host: Where its number means something; see `this_host`.
-        pid: Its number there.
-        started: When it started, in a unit of that host; 0 if that is unknown. So a number that was
-            given to another process since is known for what it is.
-        node: What people call the host.
-    """
-
-    host: str
-    pid: int
-    started: int = 0
-    node: str = ""
-
-    def __str__(self) -> str:
-        """Return it for people."""
-        return f"process {self.pid} on {self.node or 'another host'}"
 
 
 def this_process() -> Peer:
