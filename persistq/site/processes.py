@@ -130,7 +130,8 @@ def _boot_session() -> str:
 
     libc = ctypes.CDLL(None, use_errno=True)
     text, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
-    if libc.sysctlbyname(b"kern.bootsessionuuid", text, ctypes.byref(size), None, 0) != 0:
+    nothing = None, ctypes.c_size_t(0)
+    if libc.sysctlbyname(b"kern.bootsessionuuid", text, ctypes.byref(size), *nothing) != 0:
         return ""
     return text.value.decode("ascii", "replace")
 
