@@ -67,6 +67,8 @@ class Endpoint:
         directory.mkdir(mode=0o700)
         # Whatever the umask.
         directory.chmod(0o700)
+        # Kept open, so that no other directory is taken for it.
+        self._made = _opened(directory)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with _reachable(directory) as path:
@@ -76,10 +78,12 @@ class Endpoint:
             raise
 
     def close(self) -> None:
-        """Listen no more, and leave nothing behind."""
+        """Listen no more, and leave nothing behind; what another broker has put there stays."""
         self.listener.close()
         with contextlib.suppress(OSError):
-            remove(self._directory)
+            if os.path.samestat(os.fstat(self._made), self._directory.lstat()):
+                remove(self._directory)
+        os.close(self._made)
 
 
 def addresses(journal: str) -> Iterator[str]:
