@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from persistq.site.runlock import holder_of, lock_path
+from persistq.site.finding import site_of
 
 PERIOD_S = 0.25
 
@@ -65,10 +65,10 @@ class Sampler:
 
 
 def _broker_of(journal: Path) -> int:
-    holder = holder_of(lock_path(str(journal)))
+    holder = site_of(str(journal)).holder()
     if holder is None:
         raise RuntimeError(f"{journal} has no broker")
-    return holder.pid
+    return holder.peer.pid
 
 
 def _resident(pid: int) -> float:

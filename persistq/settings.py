@@ -2,8 +2,8 @@
 
 Highest priority first: the command line (see `command_line`), arguments, environment variables
 ``PERSISTQ_*``, the file ``.env`` in the current directory, the table ``[tool.persistq]`` of the
-nearest ``pyproject.toml``, the defaults. ``python -m persistq.settings_page`` prints the page
-that documents them.
+nearest ``pyproject.toml``, the defaults. ``python docs/settings_page.py`` prints the page that
+documents them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
+from persistq.site.processes import HOST_PATTERN
 from persistq.text.masking import MASK, is_secret
 from persistq.text.suggestions import VERY_NEAR, nearest, suggestion
 from persistq.text.terminal import storable
@@ -80,6 +81,15 @@ class Settings(BaseSettings):
         "Whoever can write a journal can make this program run whatever he wants, also by "
         "`persistq resume`. Only one's own journals and root's are trusted otherwise. It is taken "
         "from the environment alone, because files in a directory may be the stranger's too.",
+    )
+    host: str | None = Field(
+        None,
+        description="What this host is called, where a host is a place in which numbers of "
+        "processes mean something: unset, one boot of a machine, and each container in it. "
+        "Programs under different names do not join each other's runs of a journal that they "
+        "share, and are told who works on it; the same name declares that they see the same "
+        "processes. It is taken from the environment alone, because a file is seen from several "
+        "hosts.",
     )
     durability: Literal["normal", "full"] = Field(
         "normal",
@@ -287,6 +297,13 @@ class Settings(BaseSettings):
             raise ValueError("it should be numbers of users, separated by commas, such as 1000")
         return value
 
+    @field_validator("host")
+    @classmethod
+    def _host_is_a_name(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(HOST_PATTERN, value):
+            raise ValueError("it should be 1 to 100 letters, digits, '.', '_' or '-'")
+        return value
+
     @field_validator("journal", mode="wrap")
     @classmethod
     def _journal_is_a_directory(cls, value: Any, check: ValidatorFunctionWrapHandler) -> str:
@@ -311,23 +328,31 @@ class Settings(BaseSettings):
         """Return the sources, highest priority first."""
         project = _ProjectSource(settings_cls)
         assert isinstance(dotenv_settings, EnvSettingsSource)
-        _require_trust_unsaid(init_settings(), "an argument")
-        _require_trust_unsaid(_unprefixed(dotenv_settings.env_vars), f"the file {ENV_FILE}")
-        _require_trust_unsaid(project.table, f"the file {project.path}")
+        _require_unsaid(init_settings(), "an argument")
+        _require_unsaid(_unprefixed(dotenv_settings.env_vars), f"the file {ENV_FILE}")
+        _require_unsaid(project.table, f"the file {project.path}")
         return init_settings, env_settings, dotenv_settings, project
 
 
-def _require_trust_unsaid(values: Mapping[str, Any], where: str) -> None:
-    """Refuse a place that says whom to trust and may be of somebody who is not trusted.
+_IN_THE_ENVIRONMENT_ALONE: Final = {
+    "trust_owner": "may be the stranger's own",
+    "host": "other hosts may share",
+}
+"""Settings of one process and its children, and what is wrong with any other place for them."""
+
+
+def _require_unsaid(values: Mapping[str, Any], where: str) -> None:
+    """Refuse a place that says what only the environment may say.
 
     Raises:
         UsageError: It says so.
     """
-    if "trust_owner" in values:
-        raise UsageError(
-            f"trust_owner is not taken from {where}, which may be the stranger's own: "
-            f"set {PREFIX}TRUST_OWNER in the environment if you mean it"
-        )
+    for name, wrong in _IN_THE_ENVIRONMENT_ALONE.items():
+        if name in values:
+            raise UsageError(
+                f"{name} is not taken from {where}, which {wrong}: "
+                f"set {PREFIX}{name.upper()} in the environment if you mean it"
+            )
 
 
 class _ProjectSource(InitSettingsSource):

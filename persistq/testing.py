@@ -19,7 +19,7 @@ from persistq.journal.base import LoadState, QueueRow
 from persistq.journal.connection import canonical, open_to_read, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
-from persistq.journal.outstanding import queue_range
+from persistq.journal.pages import queue_range
 from persistq.site.ownership import require_own
 
 _STRAYS: Final = {

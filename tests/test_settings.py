@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from persistq.errors import UsageError
 from persistq.settings import PREFIX, Settings, available_cpus, load_settings
-from persistq.settings_page import describe, render
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def load_page() -> ModuleType:
+    """Return the script that makes the page; it is part of the docs and not of the package."""
+    spec = importlib.util.spec_from_file_location("settings_page", DOCS / "settings_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+page = load_page()
 
 
 @pytest.fixture(autouse=True)
@@ -261,10 +275,28 @@ def test_broken_project_file_is_refused_by_path(bare_directory: Path, text: str)
     assert refusal().startswith(f"{path}")
 
 
-@pytest.mark.parametrize("name", [row.name for row in describe() if "number" in row.type])
+@pytest.mark.parametrize("name", [row.name for row in page.describe() if "number" in row.type])
 def test_every_number_has_an_upper_bound(name: str) -> None:
     """No number can be set so high that it means no limit by accident."""
     assert f"argument {name}: " in refusal(**{name: 10**15})
+
+
+@pytest.mark.parametrize("file", [".env", "pyproject.toml"])
+def test_a_file_does_not_say_what_this_host_is_called(bare_directory: Path, file: str) -> None:
+    """Other hosts may read the same file."""
+    text = "PERSISTQ_HOST=left" if file == ".env" else '[tool.persistq]\nhost = "left"'
+    (bare_directory / file).write_text(text)
+    with pytest.raises(UsageError, match=r"host is not taken from .* set PERSISTQ_HOST"):
+        load_settings()
+
+
+def test_a_host_is_called_by_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in files and in sentences."""
+    monkeypatch.setenv("PERSISTQ_HOST", "left-1.b")
+    assert load_settings().host == "left-1.b"
+    monkeypatch.setenv("PERSISTQ_HOST", "a/b")
+    with pytest.raises(UsageError, match="1 to 100 letters"):
+        load_settings()
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -272,7 +304,7 @@ def test_every_number_has_an_upper_bound(name: str) -> None:
 
 def test_every_setting_is_described_in_full_sentences() -> None:
     """Each description ends as a sentence, and each variable is the name in capitals."""
-    rows = describe()
+    rows = page.describe()
     assert {row.name for row in rows} == set(Settings.model_fields)
     for row in rows:
         assert row.description.endswith("."), row.name
@@ -281,13 +313,13 @@ def test_every_setting_is_described_in_full_sentences() -> None:
 
 def test_description_shows_type_default_unit_and_bounds() -> None:
     """A row says all that a user needs to choose a value."""
-    row = next(row for row in describe() if row.name == "flush_interval")
+    row = next(row for row in page.describe() if row.name == "flush_interval")
     assert (row.type, row.default, row.bounds) == ("number", "`1.0`", "above `0` to `60` seconds")
 
 
 def test_settings_page_is_up_to_date() -> None:
     """The committed page is what the declarations say; the command in its head renews it."""
-    assert PAGE.read_text() == render()
+    assert (DOCS / "settings.md").read_text() == page.render()
 
 
 def test_available_cpus_is_at_least_one_and_at_most_all() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import socket
 import sys
@@ -29,13 +28,14 @@ from persistq.journal.base import Journal
 from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
-from persistq.journal.outstanding import writer_of
 from persistq.journal.sqlite import open_journal
-from persistq.site import endpoint
-from persistq.site.endpoint import Endpoint, place_of
-from persistq.site.fence import Fence, fence_path
-from persistq.site.register import remember
-from persistq.site.runlock import Holder, RunLock, holder_of, lock_path
+from persistq.journal.sqlite_reader import writer_of
+from persistq.site.base import Site
+from persistq.site.endpoint import Endpoint
+from persistq.site.fence import Fence
+from persistq.site.finding import site_of
+from persistq.site.processes import this_node, this_process
+from persistq.site.runlock import Holder, RunLock
 from persistq.text.streams import fill_descriptors, say
 from persistq.wire.framing import opening_from_bytes
 from persistq.wire.handshake import BrokerSide, OtherProtocol, Stranger
@@ -108,19 +108,20 @@ def _run(opening: Opening, first: socket.socket) -> int:
     if version is None:
         require_beginning(opening)
     require_no_other(opening)
+    site = site_of(str(file))
     with reported(path):
         make_directory(path.parent)
-        before = holder_of(lock_path(opening.path))
-        lock = RunLock(lock_path(opening.path))
+        before = site.holder()
+        lock = site.lock()
         if not lock.acquire():
-            raise _busy(opening)
-        _remove_leftovers(opening, before)
+            raise _busy(opening, site)
+        _remove_leftovers(site, before)
         # Only now: whoever dies before leaves the next one the address.
         lock.withdraw()
-        remember(path.parent)
+        site.remember()
         if file.exists():
             _claim(lock, file)
-        fence = Fence(fence_path(opening.path), file)
+        fence = site.fence()
         failpoints.point("broker.before_fence_clear")
         _await_old_consumers(fence, opening)
         failpoints.point("broker.after_fence_clear")
@@ -128,7 +129,7 @@ def _run(opening: Opening, first: socket.socket) -> int:
     code = 1
     try:
         _claim(lock, file)
-        code = _serve(journal, opening, lock, fence, first)
+        code = _serve(journal, opening, site, lock, fence, first)
     finally:
         # A journal that has failed is likely to fail again, and that has been told.
         with contextlib.suppress(*[JournalError] if code else []):
@@ -137,13 +138,18 @@ def _run(opening: Opening, first: socket.socket) -> int:
 
 
 def _serve(
-    journal: Journal, opening: Opening, lock: RunLock, fence: Fence, first: socket.socket
+    journal: Journal,
+    opening: Opening,
+    site: Site,
+    lock: RunLock,
+    fence: Fence,
+    first: socket.socket,
 ) -> int:
     with reported(Path(opening.path)):
         opened = open_load(journal, opening)
         failpoints.point("broker.after_begin")
     with reported(Path(opening.path)):
-        listening = _listen(lock, opening)
+        listening = _listen(site, lock, opening)
     try:
         with reported(Path(opening.path)):
             failpoints.point("broker.after_listen")
@@ -165,7 +171,7 @@ def _claim(lock: RunLock, file: Path) -> None:
     """
     with reported(file):
         failpoints.point("broker.before_claim")
-        if lock.claim(file, LAST_BROKER_S):
+        if lock.claim(LAST_BROKER_S):
             return
     writer = writer_of(file)
     raise JournalUnavailable(
@@ -175,10 +181,10 @@ def _claim(lock: RunLock, file: Path) -> None:
     )
 
 
-def _busy(opening: Opening) -> JournalBusy:
-    holder = holder_of(lock_path(opening.path))
-    pid, host = (holder.pid, holder.host) if holder else (0, socket.gethostname())
-    return JournalBusy(opening.path, pid, host)
+def _busy(opening: Opening, site: Site) -> JournalBusy:
+    holder = site.holder()
+    pid, node = (holder.peer.pid, holder.peer.node) if holder else (0, this_node())
+    return JournalBusy(opening.path, pid, node)
 
 
 def _await_old_consumers(fence: Fence, opening: Opening) -> None:
@@ -192,37 +198,30 @@ def _await_old_consumers(fence: Fence, opening: Opening) -> None:
     fence.wipe()
 
 
-def _listen(lock: RunLock, opening: Opening) -> Endpoint:
+def _listen(site: Site, lock: RunLock, opening: Opening) -> Endpoint:
     """Listen at the best place there is.
 
     Crash: where that is stands in the lock file before it is made, so the next broker finds it.
     """
-    for address in endpoint.addresses(opening.path):
+    for address in site.addresses():
         failpoints.point("broker.before_publish")
         lock.publish(_holder(opening, address))
         failpoints.point("broker.after_publish")
-        if (listening := endpoint.listen(opening.path, address)) is not None:
+        if (listening := site.listen(address)) is not None:
             return listening
     raise JournalUnavailable(
         opening.path, "there is no place for a socket that only its user can reach"
     )
 
 
-def _remove_leftovers(opening: Opening, before: Holder | None) -> None:
+def _remove_leftovers(site: Site, before: Holder | None) -> None:
     """Remove the sockets of brokers that were killed, wherever they had to be."""
-    places = [*endpoint.beside(opening.path)]
-    if before is not None:
-        places.append(place_of(opening.path, before.address))
     failpoints.point("broker.before_leftovers")
-    for place in places:
-        # What cannot be removed is not a broker's. If it is in the way, that will be said.
-        with contextlib.suppress(OSError, endpoint.NotPrivate):
-            endpoint.remove_dead(place)
+    site.clear(None if before is None else before.address)
 
 
 def _holder(opening: Opening, address: str) -> Holder:
-    host = socket.gethostname()
-    return Holder(os.getpid(), host, opening.kind, address, opening.token, time.time())
+    return Holder(this_process(), opening.kind, address, opening.token, time.time())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from persistq.broker.link import Link
-from persistq.site.peers import is_trusted, uid_of_peer
+from persistq.site.credentials import is_trusted, uid_of_peer
 from persistq.wire.handshake import BrokerSide, OtherProtocol, Stranger
 
 DEADLINE_S: Final = 10.0

@@ -13,11 +13,13 @@ from typing import Any, Final
 from persistq.broker.link import Link
 from persistq.broker.session import Session
 from persistq.journal.base import RunResult
+from persistq.peer import Peer
 from persistq.wire import messages
 from persistq.wire.messages import Role
 
 PAGE_ITEMS_MAX: Final = 100_000
 PID_MAX: Final = 2**31 - 1
+NAME_MAX: Final = 255
 NUMBER_MAX: Final = 2**62
 SECONDS_MAX: Final = 1e15
 
@@ -41,7 +43,12 @@ def require(session: Session, link: Link, message: messages.ClientMessage) -> No
 
 def _hello(session: Session, _: Link, hello: messages.Hello) -> bool:
     known = hello.role is not Role.CONSUMER or hello.queue_id in session.scheduler.lanes
-    return known and 0 < hello.pid <= PID_MAX
+    return known and _is_process(hello.peer)
+
+
+def _is_process(peer: Peer) -> bool:
+    named = len(peer.host) <= NAME_MAX and len(peer.node) <= NAME_MAX
+    return named and 0 < peer.pid <= PID_MAX and 0 <= peer.started <= NUMBER_MAX
 
 
 def _put(session: Session, _: Link, put: messages.Put) -> bool:

@@ -121,7 +121,7 @@ class Consuming:
         """A consumer connects."""
         self._scheduler.join(link.number, hello.queue_id)
         link.slot = self._session.fence.grant()
-        link.worker_id = self._session.journal.add_worker(hello.queue_id, hello.pid)
+        link.worker_id = self._session.journal.add_worker(hello.queue_id, hello.peer)
 
     def lose(self, link: Link) -> None:
         """A consumer is gone: its items go to others, and the one it was running is blamed.

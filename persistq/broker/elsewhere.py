@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.errors import JournalError, JournalMissing, UsageError
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.opening import open_reader
+from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
     from persistq.journal.base import JournalView
@@ -36,7 +37,7 @@ def require_no_other(opening: Opening) -> None:
 def _begins(path: str) -> bool:
     """Return whether a start here is not about to carry something on, nor to be refused anyway."""
     try:
-        with JournalReader(Path(path)) as reader:
+        with open_reader(site_of(path)) as reader:
             return not reader.view().unfinished
     except JournalMissing:
         return True
@@ -47,7 +48,7 @@ def _begins(path: str) -> bool:
 def _unfinished(path: str) -> JournalView | None:
     """Return the view of a journal that can be read and whose latest load is unfinished."""
     try:
-        with JournalReader(Path(path)) as reader:
+        with open_reader(site_of(path)) as reader:
             view = reader.view()
     except JournalError:
         return None

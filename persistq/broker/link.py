@@ -82,7 +82,7 @@ class Link:
     @property
     def pid(self) -> int:
         """The client's process, 0 while unknown."""
-        return 0 if self.hello is None else self.hello.pid
+        return 0 if self.hello is None else self.hello.peer.pid
 
     @property
     def owner(self) -> tuple[str, int]:

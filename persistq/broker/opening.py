@@ -107,7 +107,7 @@ def _command(opening: Opening) -> Command:
         executable=opening.executable,
         argv=tuple(opening.argv),
         cwd=opening.cwd,
-        pid=opening.pid,
+        peer=opening.peer,
         environment=opening.environment,
     )
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from persistq.broker.lane import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
+from persistq.peer import Peer
 from persistq.site.processes import has_ended
 
 
 @dataclass(slots=True)
 class _Family:
-    pid: int
-    seen_as: int
+    peer: Peer
+    seen: Peer | None
     absorbs: bool
     gone: bool = False
     died: bool = False
@@ -30,22 +31,22 @@ class Roster:
     def __init__(self) -> None:
         self._families: dict[str, _Family] = {}
 
-    def add(self, family: str, pid: int, *, absorbs: bool, seen_as: int = 0) -> None:
+    def add(self, family: str, peer: Peer, *, absorbs: bool, seen: Peer | None = None) -> None:
         """A program opens the load.
 
         Args:
             family: A name that its child processes will carry as well.
-            pid: The program, by the number that it has for itself.
-            seen_as: The number it has for this process, 0 if it cannot be seen from here.
+            peer: The program, as it calls itself.
             absorbs: Whether some earlier puts may be its own. It is settled now: what a program
                 puts that was here all along is new, even if it equals what another one left behind.
+            seen: The program as it is known here; None if it cannot be seen from here.
         """
-        self._families[family] = _Family(pid, seen_as, absorbs)
+        self._families[family] = _Family(peer, seen, absorbs)
 
-    def first(self) -> tuple[int, bool] | None:
+    def first(self) -> tuple[Peer, bool] | None:
         """Return the process that opened the load first, and whether it is gone."""
         member = next(iter(self._families.values()), None)
-        return None if member is None else (member.pid, member.gone)
+        return None if member is None else (member.peer, member.gone)
 
     def absorbs(self, family: str) -> bool:
         """Return whether a family may repeat earlier puts."""
@@ -66,18 +67,19 @@ class Roster:
         member = self._families.get(family)
         if member is None:
             return False
-        looked_at = not member.gone and member.seen_as > 0
-        return member.died or (looked_at and has_ended(member.seen_as))
+        if member.gone or member.seen is None:
+            return member.died
+        return has_ended(member.seen) is True
 
     def hidden(self, family: str) -> bool:
         """Return whether only its connection tells when a family's program dies."""
         member = self._families.get(family)
-        return member is not None and not member.gone and not member.seen_as
+        return member is not None and not member.gone and member.seen is None
 
     def dead(self, family: str) -> int | None:
         """Return the process id of a family's dead program, or None if it lives or took leave."""
         member = self._families.get(family)
-        return member.pid if member is not None and member.died else None
+        return member.peer.pid if member is not None and member.died else None
 
     def wrote(self, family: str, row: QueueRow, count: int) -> None:
         """A family's items were just given the last ``count`` ids of a queue."""

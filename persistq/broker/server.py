@@ -33,8 +33,8 @@ from persistq.broker.session import Session
 from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
 from persistq.journal.base import Journal, LoadState, RunResult
 from persistq.journal.faults import reported
+from persistq.site.credentials import peer_of
 from persistq.site.fence import SLOTS, Fence
-from persistq.site.processes import peer_of
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
 from persistq.wire.messages import Role
@@ -278,8 +278,8 @@ class Broker:
         self._arrivals.leave(link)
         if hello.role is Role.ANCHOR:
             something = any(session.opened.absorbers.values())
-            seen_as = peer_of(link.sock)
-            session.roster.add(hello.family, hello.pid, absorbs=something, seen_as=seen_as)
+            seen = peer_of(link.sock)
+            session.roster.add(hello.family, hello.peer, absorbs=something, seen=seen)
         if hello.role is Role.CONSUMER:
             self._consuming.join(link, hello)
         link.absorbs = session.roster.absorbs(hello.family)
@@ -297,10 +297,10 @@ class Broker:
         first = roster.first()
         if hello.role is not Role.ANCHOR or opening.kind != "pipeline" or first is None:
             return None
-        pid, gone = first
+        peer, gone = first
         if gone:
-            return RunEnded(opening.name, pid)
-        return JournalBusy(opening.path, pid, socket.gethostname())
+            return RunEnded(opening.name, peer.pid)
+        return JournalBusy(opening.path, peer.pid, peer.node)
 
     def _welcome(self, link: Link, hello: messages.Hello) -> messages.Welcome:
         opened = self._session.opened

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from persistq.errors import JournalError, JournalMissing, UsageError
-from persistq.journal.catalog import journal_path, journals
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.opening import open_reader
 from persistq.site import register
+from persistq.site.finding import catalogue_of, site_of
+from persistq.site.naming import journal_path
 from persistq.site.places import home_directory, is_own, upwards
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from persistq.journal.base import JournalView
+    from persistq.journal.reader import JournalReader
+    from persistq.site.base import Site
 
 
 _ELSEWHERE_SHOWN: Final = 5
@@ -79,7 +82,7 @@ def _above(setting: Path) -> list[Path]:
 def _holds(directory: Path, name: str | None) -> bool:
     if name is not None:
         return journal_path(directory, name).is_file()
-    return bool(journals(directory))
+    return bool(catalogue_of(directory).sites())
 
 
 def elsewhere(directory: Path) -> str:
@@ -88,7 +91,7 @@ def elsewhere(directory: Path) -> str:
     Args:
         directory: The directory that holds none of what was wanted.
     """
-    others = [other for other in register.known() if other != directory and journals(other)]
+    others = [other for other in register.known() if other != directory and _holds(other, None)]
     named = [f"{other} ({_names(other)})" for other in others[:_ELSEWHERE_SHOWN]]
     if len(others) > len(named):
         named.append(f"and {len(others) - len(named)} more directories")
@@ -96,17 +99,27 @@ def elsewhere(directory: Path) -> str:
 
 
 def _names(directory: Path) -> str:
-    return ", ".join(path.stem for path in journals(directory))
+    return ", ".join(site.name for site in catalogue_of(directory).sites())
 
 
 def every_view(directory: Path) -> Iterator[JournalView | JournalError]:
     """Look at a directory's journals, sorted by name; yield the error of an unreadable one."""
-    for path in journals(directory):
+    for site in catalogue_of(directory).sites():
         try:
-            with JournalReader(path) as reader:
+            with open_reader(site) as reader:
                 yield reader.view()
         except JournalError as error:
             yield error
+
+
+def latest_unfinished(directory: Path) -> JournalView | None:
+    """Return the journal with an unfinished load on which a run started last.
+
+    Files that are not journals, or cannot be read, are passed over.
+    """
+    views = (view for view in every_view(directory) if not isinstance(view, JournalError))
+    dated = {last_activity(view): view for view in views if view.unfinished}
+    return dated[max(filter(None, dated))] if dated else None
 
 
 def last_activity(view: JournalView) -> datetime | None:
@@ -128,9 +141,9 @@ def reader_of(directory: Path, name: str | None) -> JournalReader:
         JournalMissing: There is no such journal; the error lists those that there are.
         JournalError: It cannot be read.
     """
-    path = _latest(directory) if name is None else journal_path(directory, name)
+    site = _latest(directory) if name is None else catalogue_of(directory).site(name)
     try:
-        return JournalReader(path)
+        return open_reader(site)
     except JournalMissing as error:
         raise JournalMissing(
             error.path, f"there is no journal here; {_present(directory)}"
@@ -143,18 +156,16 @@ def require_any(directory: Path) -> None:
     Raises:
         JournalMissing: There is none; the error says where there are others.
     """
-    if not journals(directory):
+    if not _holds(directory, None):
         raise JournalMissing(str(directory), _present(directory))
 
 
-def _latest(directory: Path) -> Path:
-    from pathlib import Path
-
+def _latest(directory: Path) -> Site:
     views = [view for view in every_view(directory) if not isinstance(view, JournalError)]
     dated = [(start, view) for view in views if (start := last_activity(view)) is not None]
     if not dated:
         raise JournalMissing(str(directory), _present(directory))
-    return Path(max(dated, key=lambda pair: pair[0])[1].path)
+    return site_of(max(dated, key=lambda pair: pair[0])[1].path)
 
 
 def _present(directory: Path) -> str:

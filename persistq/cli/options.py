@@ -10,13 +10,13 @@ from persistq.errors import PersistqError
 
 def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from persistq.cli.choosing import directory_of
-    from persistq.journal.catalog import journals
+    from persistq.site.finding import catalogue_of
 
     try:
         directory = directory_of(ctx.params.get("journal"))
     except PersistqError:
         return []
-    names = (path.stem for path in journals(directory))
+    names = (site.name for site in catalogue_of(directory).sites())
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

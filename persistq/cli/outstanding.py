@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from persistq.items import Item
     from persistq.journal.base import JournalView, QueueRow
-    from persistq.journal.outstanding import JournalReader
+    from persistq.journal.reader import JournalReader
     from persistq.keys import ItemKeys
 
 OUTSTANDING_EXIT: Final = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from persistq.cli.choosing import (
     elsewhere,
     every_view,
     last_activity,
+    latest_unfinished,
     reader_of,
     require_any,
 )
@@ -23,7 +23,7 @@ from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
 from persistq.journal.base import LoadState
-from persistq.journal.catalog import latest_unfinished
+from persistq.site.processes import has_ended, this_node
 from persistq.text.leftovers import left_over
 from persistq.text.terminal import printable
 
@@ -139,24 +139,16 @@ def _program_lives(view: JournalView) -> bool:
 
     Its broker may outlive it for a moment; the program that is started waits for that by itself.
     """
-    if view.run is None or view.run.host != socket.gethostname():
-        return True
-    try:
-        os.kill(view.run.command.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    return view.run is None or has_ended(view.run.command.peer) is not True
 
 
 def _busy(standing: Standing) -> JournalBusy:
     holder, run = standing.holder, standing.view.run
     if holder is not None:
-        return JournalBusy(standing.view.path, holder.pid, holder.host)
+        return JournalBusy(standing.view.path, holder.peer.pid, holder.peer.node)
     # A broker that is just starting or ending has not said who it is.
-    pid = run.command.pid if run is not None else 0
-    return JournalBusy(standing.view.path, pid, socket.gethostname())
+    pid, node = (run.command.peer.pid, run.command.peer.node) if run else (0, this_node())
+    return JournalBusy(standing.view.path, pid, node)
 
 
 def _plan(view: JournalView, repetition: Repetition, *, failed: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.journal.base import LoadState
-from persistq.site.runlock import Holder, holder_of, is_held, lock_path
+from persistq.site.finding import site_of
 from persistq.text.masking import masked_words
 from persistq.text.terminal import quoted
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from persistq.journal.base import Command, JournalView
+    from persistq.site.runlock import Holder
 
 _STATES = {
     LoadState.OPEN: "unfinished",
@@ -59,9 +60,9 @@ class Standing:
 
 def standing_of(view: JournalView) -> Standing:
     """Ask the kernel whether a run holds a journal."""
-    lock = lock_path(view.path)
-    running = view.ran_last and is_held(lock)
-    return Standing(view, running, holder_of(lock) if running else None)
+    site = site_of(view.path)
+    running = view.ran_last and site.is_held()
+    return Standing(view, running, site.holder() if running else None)
 
 
 def next_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.journal.base import Left, QueueRow, Run
-    from persistq.journal.outstanding import FailedAttempt, JournalReader
+    from persistq.journal.reader import FailedAttempt, JournalReader
     from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5
@@ -163,8 +163,8 @@ def _state(report: Report) -> str:
     standing, run = report.standing, report.standing.view.run
     if not standing.running or run is None:
         return standing.state
-    broker = f", broker {standing.holder.pid}" if standing.holder is not None else ""
-    return f"running: process {run.command.pid} on {run.host}{broker}"
+    broker = f", broker {standing.holder.peer.pid}" if standing.holder is not None else ""
+    return f"running: {run.command.peer}{broker}"
 
 
 def _other_row(left: Left) -> tuple[str, ...]:
@@ -186,7 +186,7 @@ def _run_row(run: Run, report: Report) -> tuple[str, ...]:
     end = datetime.now(UTC) if alive else run.ended_at
     took = duration(end - run.started_at) if end is not None else "-"
     times = moment(run.started_at), moment(run.ended_at), took
-    return str(run.run_id), *times, str(run.command.pid), result, run.reason or "-"
+    return str(run.run_id), *times, str(run.command.peer.pid), result, run.reason or "-"
 
 
 def _result(run: Run, report: Report) -> str:
@@ -223,7 +223,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "load": view.load.load_id if view.load is not None else None,
         "kind": view.load.kind if view.load is not None else None,
         "state": standing.state,
-        "pid": view.run.command.pid if standing.running and view.run is not None else None,
+        "pid": view.run.command.peer.pid if standing.running and view.run is not None else None,
         "outstanding": view.outstanding,
         "done": standing.done,
         "dropped": standing.dropped,
@@ -266,8 +266,8 @@ def _run_object(run: Run, report: Report) -> dict[str, Any]:
         "seconds": (ended - run.started_at).total_seconds() if ended is not None else None,
         "result": _result(run, report),
         "reason": run.reason,
-        "pid": run.command.pid,
-        "host": run.host,
+        "pid": run.command.peer.pid,
+        "host": run.command.peer.node,
         "executable": run.command.executable,
         "argv": masked_words(run.command.argv),
         "cwd": run.command.cwd,

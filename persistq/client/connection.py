@@ -11,7 +11,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,8 +25,8 @@ from persistq.errors import (
     JournalUnavailable,
     PersistqError,
 )
-from persistq.site import endpoint
 from persistq.site.endpoint import NotPrivate
+from persistq.site.processes import this_process
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
 from persistq.wire.handshake import (
     GREETING_BYTES,
@@ -102,7 +101,7 @@ class Connection:
         deadline = time.monotonic() + timeout
         # Known from the first moment on, so that a fork closes it.
         connection = cls(socket.socket(socket.AF_UNIX), handle.name, handle.token)
-        hello = Hello(os.getpid(), handle.family, role, handle.queue_id)
+        hello = Hello(this_process(), handle.family, role, handle.queue_id)
         try:
             connection._connect(handle, deadline)
             return connection, connection.greet(handle.journal, hello, timeout, deadline)
@@ -117,7 +116,7 @@ class Connection:
         roomy(self._sock)
         try:
             failpoints.point("client.before_connect")
-            endpoint.connect(self._sock, Path(handle.address), deadline)
+            handle.site.connect(self._sock, handle.address, deadline)
         except NotPrivate as error:
             raise JournalUnavailable(handle.journal, f"its broker is not safe: {error}") from error
         except TimeoutError:

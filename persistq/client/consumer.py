@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import repeat
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from persistq import failpoints
@@ -19,7 +18,7 @@ from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
 from persistq.errors import JournalUnavailable, PersistqError
 from persistq.keys import ItemKeys
-from persistq.site.fence import Post, disinherit
+from persistq.site.fence import disinherit
 from persistq.wire.messages import (
     Answer,
     BrokerMessage,
@@ -73,10 +72,10 @@ class Consumer:
         self._ack_interval = handle.ack_interval
         disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
-        self._post = Post(handle.fence, Path(handle.journal))
+        self._post = handle.site.post()
         try:
             self._connection, welcome = Connection.dial(handle, Role.CONSUMER)
-            self._require_fence(handle, welcome)
+            self._require_fence(welcome)
         except BaseException:
             self._post.close()
             raise
@@ -282,11 +281,11 @@ class Consumer:
 
     # --- inside ---
 
-    def _require_fence(self, handle: Handle, welcome: Welcome) -> None:
+    def _require_fence(self, welcome: Welcome) -> None:
         if welcome.fence != self._post.identity:
             self._connection.close()
             reason = "the file was deleted or replaced while in use: start the program again"
-            raise JournalUnavailable(str(handle.fence), reason)
+            raise JournalUnavailable(str(self._post.path), reason)
 
     def _have_looked_after(self) -> None:
         if self._housekeeper is None:

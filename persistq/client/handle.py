@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from persistq.site.fence import fence_path
+from persistq.site.base import Site
+from persistq.site.finding import site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,8 @@ class Handle:
 
     Attributes:
         name: The load's name.
-        journal: Path of the journal, for the fence beside it and for messages.
-        address: The directory of the broker's socket.
+        journal: Where the journal is; see `site`.
+        address: Where the broker listens, as its site understands it.
         token: The secret of the run, which both ends of a connection prove to know.
         family: The program that opened the load.
         opener: Process id of that program.
@@ -39,6 +39,6 @@ class Handle:
         return replace(self, queue_id=queue_id)
 
     @property
-    def fence(self) -> Path:
-        """The fence file of this run's journal."""
-        return fence_path(self.journal)
+    def site(self) -> Site:
+        """Where the journal of this run lives."""
+        return site_of(self.journal)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from persistq import origin
 from persistq.client.starting import new_token
 from persistq.errors import UsageError
-from persistq.site.naming import fits, journal_path, name_of, real_path
+from persistq.site.finding import catalogue_of
+from persistq.site.naming import fits, name_of
 from persistq.site.places import home_directory, journals_of, upwards
+from persistq.site.processes import this_process
 from persistq.text.leftovers import left_over
 from persistq.text.ostext import portable
 from persistq.text.streams import say
@@ -73,7 +75,7 @@ def opening(
     Raises:
         UsageError: The name is not one, or a fresh load is asked for and one is named.
     """
-    path = str(real_path(journal_path(origin.absolute(settings.journal), name)))
+    path = catalogue_of(origin.absolute(settings.journal)).site(name).journal
     load = _load_named(settings, path)
     opened[path] = kind
     return Opening(
@@ -86,7 +88,7 @@ def opening(
         argv=origin.argv(),
         cwd=portable(origin.cwd),
         environment=origin.environment(),
-        pid=os.getpid(),
+        peer=this_process(),
         family=new_token(),
         fresh=settings.fresh and not settings.resume,
         hold=hold,
@@ -186,7 +188,7 @@ def resume_command(
     usual = Path(origin.cwd, load_settings().journal).resolve()
     what = name
     # A symbolic link in the usual place leads to it as well.
-    if str(real_path(journal_path(usual, name))) != journal:
+    if catalogue_of(usual).site(name).journal != journal:
         file = Path(journal)
         what = f"{file.stem} --journal {quoted(str(file.parent))}"
     number = "" if load is None else f"--load {load} "

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from persistq import failpoints
 from persistq.client import interpreter
@@ -29,9 +28,9 @@ from persistq.errors import (
     PersistqError,
     RunEnded,
 )
-from persistq.site.endpoint import place_of
-from persistq.site.ownership import require_own
-from persistq.site.runlock import Holder, holder_of, is_held, lock_path
+from persistq.site.finding import site_of
+from persistq.site.processes import this_process
+from persistq.site.runlock import Holder
 from persistq.text.streams import end_truthfully, fill_descriptors
 from persistq.wire.framing import opening_to_bytes
 from persistq.wire.messages import Hello, Opening, Role, Welcome
@@ -75,7 +74,7 @@ def open_run(opening: Opening, *, ack_interval: float, timeout: float) -> Opened
     fill_descriptors()
     end_truthfully()
     # Before a word of its files is believed: the address in a stranger's lock is the stranger's.
-    require_own(Path(opening.path))
+    site_of(opening.path).require_own()
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -101,14 +100,14 @@ class _BetweenTwoRuns(Exception):
 
 def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun | None:
     """Join the live broker; None if there is none that answers."""
-    lock = lock_path(opening.path)
-    holder = holder_of(lock)
-    if holder is None or not is_held(lock):
+    site = site_of(opening.path)
+    holder = site.holder()
+    if holder is None or not site.is_held():
         return None
-    foreign = holder.host != socket.gethostname() or holder.kind != opening.kind
+    foreign = not site.reaches(holder) or holder.kind != opening.kind
     # What a live program works on is not abandoned behind its back.
     if foreign or opening.fresh:
-        raise JournalBusy(opening.path, holder.pid, holder.host)
+        raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
     handle = _handle(opening, holder, ack_interval, timeout)
     try:
         anchor, welcome = Connection.dial(handle, Role.ANCHOR)
@@ -122,12 +121,12 @@ def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun 
     if meant != welcome.load_id:
         # Only who names a load that was reopened works on it.
         anchor.close()
-        raise JournalBusy(opening.path, holder.pid, holder.host)
+        raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
     return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
 
 
 def _silence(holder: Holder, seconds: float) -> str:
-    pid = holder.pid
+    pid = holder.peer.pid
     return (
         f"its broker, process {pid}, has not answered within {seconds:g} s: if it is stopped, let "
         f"it go on (kill -CONT {pid}) or end it (kill -KILL {pid}); then run the script again"
@@ -145,7 +144,7 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     except OSError as error:
         raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
     anchor = Connection(ours, opening.name, opening.token)
-    hello = Hello(os.getpid(), opening.family, Role.ANCHOR)
+    hello = Hello(this_process(), opening.family, Role.ANCHOR)
     try:
         failpoints.point("client.after_start_broker")
         welcome = anchor.greet(opening.path, hello, patience, deadline)
@@ -177,7 +176,7 @@ def _published(opening: Opening, anchor: Connection, timeout: float) -> Holder:
     Raises:
         TimeoutError: Its lock file was taken away.
     """
-    holder = holder_of(lock_path(opening.path))
+    holder = site_of(opening.path).holder()
     while holder is None:
         # So it is about to leave, and its last words, or the end of the stream, say why.
         anchor.receive(timeout)
@@ -199,7 +198,7 @@ def _handle(opening: Opening, holder: Holder, ack_interval: float, patience: flo
     return Handle(
         opening.name,
         opening.path,
-        str(place_of(opening.path, holder.address)),
+        holder.address,
         holder.token,
         opening.family,
         os.getpid(),

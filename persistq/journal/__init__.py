@@ -1,4 +1,5 @@
 """The journal: both logs of every load of one name, kept in one SQLite file.
 
-`base` is the contract; `sqlite` writes, `outstanding` reads, `catalog` finds the files.
+`base` and `reader` are the contracts of who writes and who reads; `sqlite` and `sqlite_reader` are
+what keeps both today. `queries` and `changes` are the statements, `rows` what they answer.
 """

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from persistq.items import Failure, FailureKind, Item
 from persistq.keys import PutSpan
+from persistq.peer import Peer
 
 
 class LoadState(enum.StrEnum):
@@ -50,14 +51,14 @@ class Command:
         executable: Absolute path of the interpreter.
         argv: Its arguments, without the interpreter itself.
         cwd: Absolute path of the directory it was started in.
-        pid: Process id of the program that opened the load.
+        peer: The process that opened the load.
         environment: Settings that it was given by its environment, by variable.
     """
 
     executable: str
     argv: tuple[str, ...]
     cwd: str
-    pid: int
+    peer: Peer
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,7 +119,6 @@ class Run:
     run_id: int
     load_id: int
     command: Command
-    host: str
     started_at: datetime
     ended_at: datetime | None
     result: RunResult | None
@@ -292,7 +292,7 @@ class Journal(ABC):
         """Give queues new names, by number, all at once. Synced."""
 
     @abstractmethod
-    def add_worker(self, queue_id: int, pid: int) -> int:
+    def add_worker(self, queue_id: int, peer: Peer) -> int:
         """Record that a process of this run begins to take items; return the record's id."""
 
     @abstractmethod

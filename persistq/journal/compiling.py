@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from persistq.journal import reading, recording, schema
+from persistq.journal import changes, queries, schema
 from persistq.journal.construct import Construct
 
 HEADER = '''\
@@ -32,7 +32,7 @@ from persistq.journal.statement import Bulk, Statement
 def module() -> str:
     """Return the source of the module `persistq.journal.statements`."""
     parts = [HEADER, _schema()]
-    for place in (reading, recording):
+    for place in (queries, changes):
         constructs = {name: it for name, it in vars(place).items() if isinstance(it, Construct)}
         parts += [_constant(name, construct) for name, construct in constructs.items()]
     return "\n".join(parts)

@@ -18,7 +18,7 @@ from persistq.errors import (
 )
 from persistq.journal import marks
 from persistq.journal.faults import reported
-from persistq.site.runlock import is_held, lock_path
+from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         except sqlite3.Error as error:
             connection.close()
             # While a broker may write at any moment, there is no other way.
-            if not isinstance(error, sqlite3.OperationalError) or is_held(lock_path(str(path))):
+            if not isinstance(error, sqlite3.OperationalError) or site_of(str(path)).is_held():
                 raise
             return _open_at_rest(path)
 

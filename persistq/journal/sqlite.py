@@ -6,7 +6,6 @@ one, or `flush`, brings all earlier ones to the disk too.
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import TYPE_CHECKING, Literal
 
@@ -28,8 +27,8 @@ from persistq.journal.base import (
 )
 from persistq.journal.creation import create
 from persistq.journal.ground import examine
-from persistq.journal.outstanding import queue_range
-from persistq.journal.records import (
+from persistq.journal.pages import queue_range
+from persistq.journal.rows import (
     command_values,
     failure_row,
     left_from,
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
 
     from persistq.journal.statement import Statement
     from persistq.keys import PutSpan
+    from persistq.peer import Peer
 
 Durability = Literal["normal", "full"]
 
@@ -163,8 +163,7 @@ class SqliteJournal(Journal):
 
         Crash: the run, and where its items begin in each queue, are recorded whole or not at all.
         """
-        values = command_values(command) | {"host": storable(os.uname().nodename)}
-        values["uuid"] = uuid.uuid4().hex
+        values = command_values(command) | {"uuid": uuid.uuid4().hex}
         moment = now()
         with self._writer.transaction(synced=True):
             failpoints.point("journal.before_begin_run")
@@ -232,7 +231,7 @@ class SqliteJournal(Journal):
             for queue_id, name in names.items():
                 self._writer.execute(statements.RENAME_QUEUE, of_queue=queue_id, name=name)
 
-    def add_worker(self, queue_id: int, pid: int) -> int:
+    def add_worker(self, queue_id: int, peer: Peer) -> int:
         """Record that a process of this run begins to take items; return the record's id.
 
         Crash: the record exists or not; nothing depends on it but what status shows.
@@ -243,7 +242,9 @@ class SqliteJournal(Journal):
                 statements.ADD_WORKER,
                 run_id=self._run_id,
                 queue_id=queue_id,
-                pid=pid,
+                host=storable(peer.host),
+                pid=peer.pid,
+                started=peer.started,
                 started_at=now(),
             )
         assert cursor.lastrowid is not None

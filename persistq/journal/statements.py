@@ -64,8 +64,10 @@ SCHEMA: Final = (
     CREATE TABLE writer (
         writer_id INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
-        pid INTEGER NOT NULL,
         host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        node TEXT NOT NULL,
         PRIMARY KEY (writer_id),
         CONSTRAINT writer_is_one CHECK (writer_id = 1)
     )
@@ -112,8 +114,10 @@ SCHEMA: Final = (
         argv TEXT NOT NULL,
         cwd TEXT NOT NULL,
         environment TEXT NOT NULL,
-        pid INTEGER NOT NULL,
         host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        node TEXT NOT NULL,
         started_at TEXT NOT NULL,
         seen_at TEXT NOT NULL,
         ended_at TEXT,
@@ -164,7 +168,9 @@ SCHEMA: Final = (
         worker_id INTEGER NOT NULL,
         run_id INTEGER NOT NULL,
         queue_id INTEGER NOT NULL,
+        host TEXT NOT NULL,
         pid INTEGER NOT NULL,
+        started INTEGER NOT NULL,
         started_at TEXT NOT NULL,
         ended_at TEXT,
         ending TEXT,
@@ -227,7 +233,7 @@ EPOCH: Final = Statement(
 
 WRITER: Final = Statement(
     """
-    SELECT writer.pid, writer.host
+    SELECT writer.host, writer.pid, writer.started, writer.node
     FROM writer
     """,
 )
@@ -290,7 +296,7 @@ PARAMS: Final = Statement(
 
 LAST_RUN: Final = Statement(
     """
-    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.host, run.pid, run.started, run.node, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
     FROM run ORDER BY run.run_id DESC
      LIMIT ? OFFSET ?
     """,
@@ -300,7 +306,7 @@ LAST_RUN: Final = Statement(
 
 RUNS: Final = Statement(
     """
-    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.host, run.pid, run.started, run.node, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
     FROM run
     WHERE run.load_id = ? ORDER BY run.run_id
     """,
@@ -309,7 +315,7 @@ RUNS: Final = Statement(
 
 LATEST_RUN: Final = Statement(
     """
-    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.pid, run.host, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
+    SELECT run.run_id, run.load_id, run.executable, run.argv, run.cwd, run.environment, run.host, run.pid, run.started, run.node, run.started_at, run.seen_at, run.ended_at, run.result, run.reason, run.uuid
     FROM run
     WHERE run.run_id = (SELECT max(run.run_id) AS max_1
     FROM run
@@ -421,8 +427,8 @@ EXHAUST: Final = Statement(
 )
 
 TAKE_OVER: Final = Statement(
-    "INSERT INTO writer (writer_id, epoch, pid, host) VALUES (1, 1, ?, ?) ON CONFLICT (writer_id) DO UPDATE SET epoch = (writer.epoch + 1), pid = excluded.pid, host = excluded.host",
-    "pid host",
+    "INSERT INTO writer (writer_id, epoch, host, pid, started, node) VALUES (1, 1, ?, ?, ?, ?) ON CONFLICT (writer_id) DO UPDATE SET epoch = (writer.epoch + 1), host = excluded.host, pid = excluded.pid, started = excluded.started, node = excluded.node",
+    "host pid started node",
 )
 
 BEGIN_LOAD: Final = Statement(
@@ -448,8 +454,8 @@ ADD_PARAM: Final = Statement(
 )
 
 BEGIN_RUN: Final = Statement(
-    "INSERT INTO run (load_id, executable, argv, cwd, environment, pid, host, started_at, seen_at, reason, uuid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "load_id executable argv cwd environment pid host started_at seen_at reason uuid",
+    "INSERT INTO run (load_id, executable, argv, cwd, environment, host, pid, started, node, started_at, seen_at, reason, uuid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "load_id executable argv cwd environment host pid started node started_at seen_at reason uuid",
     {"reason": ""},
 )
 
@@ -482,8 +488,8 @@ SEE_RUN: Final = Statement(
 )
 
 ADD_WORKER: Final = Statement(
-    "INSERT INTO worker (run_id, queue_id, pid, started_at) VALUES (?, ?, ?, ?)",
-    "run_id queue_id pid started_at",
+    "INSERT INTO worker (run_id, queue_id, host, pid, started, started_at) VALUES (?, ?, ?, ?, ?, ?)",
+    "run_id queue_id host pid started started_at",
 )
 
 END_WORKER: Final = Statement(

@@ -12,8 +12,9 @@ from persistq.errors import JournalUnavailable
 from persistq.journal import marks, statements
 from persistq.journal.connection import connect, log_of
 from persistq.journal.faults import is_final, reported
-from persistq.journal.outstanding import read_page
-from persistq.journal.records import storable
+from persistq.journal.pages import read_page
+from persistq.journal.rows import peer_from, peer_values
+from persistq.site.processes import this_process
 
 if TYPE_CHECKING:
     import sqlite3
@@ -193,7 +194,7 @@ class Writer:
         failpoints.point("journal.before_take_over")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("BEGIN IMMEDIATE")
-        self.execute(statements.TAKE_OVER, pid=self._pid, host=storable(os.uname().nodename))
+        self.execute(statements.TAKE_OVER, **peer_values(this_process()))
         epoch = self._recorded_epoch()
         self._connection.execute("COMMIT")
         failpoints.point("journal.after_take_over")
@@ -211,9 +212,9 @@ class Writer:
             JournalUnavailable: Another one has.
         """
         if self._recorded_epoch() != self._epoch:
-            pid, host = self.execute(statements.WRITER).fetchone()
+            writer = peer_from(self.execute(statements.WRITER).fetchone())
             reason = (
-                f"process {pid} on {host} has opened it while this run was at work, so nothing "
+                f"{writer} has opened it while this run was at work, so nothing "
                 "more is recorded here: end one of the two, then run its script again"
             )
             raise JournalUnavailable(str(self._file), reason)

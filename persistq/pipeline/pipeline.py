@@ -432,7 +432,7 @@ class Pipeline:
             for stage, queue in zip(self.stages, run.welcome.queues, strict=True)
             if (limit := stage.limit(settings)) is not None
         }
-        return Deadlines(run.handle.fence, limits)
+        return Deadlines(run.handle.site, limits)
 
     def _source_assignment(
         self, run: OpenedRun, settings: Settings, arguments: dict[str, Any]

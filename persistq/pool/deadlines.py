@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from persistq.items import queue_of
-from persistq.site.fence import Lookout
+from persistq.site.base import Site
 
 LOOK_MAX_S = 1.0
 
@@ -34,13 +33,13 @@ class Deadlines:
     """Watches how long workers stay with one item.
 
     Args:
-        fence: The fence file of the run.
+        site: Where the journal of the run lives.
         limits: Seconds allowed for one item, by queue; queues that are not in it have no limit.
     """
 
-    def __init__(self, fence: Path, limits: Mapping[int, float]) -> None:
+    def __init__(self, site: Site, limits: Mapping[int, float]) -> None:
         self._limits = dict(limits)
-        self._lookout = Lookout(fence) if limits else None
+        self._lookout = site.lookout() if limits else None
 
     def close(self) -> None:
         """Watch no more."""

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from persistq.site.peers import is_trusted, uid_of_peer
+from persistq.site.credentials import is_trusted, uid_of_peer
 
 BACKLOG: Final = 1024
 PATH_BYTES_MAX: Final = 103
@@ -73,7 +73,7 @@ class Endpoint:
             raise
 
     def close(self) -> None:
-        """Listen no more, and leave nothing behind."""
+        """Listen no more, and leave nothing behind; what another broker has put there stays."""
         self.listener.close()
         with contextlib.suppress(OSError):
             remove(self._place)

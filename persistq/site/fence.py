@@ -21,17 +21,21 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from persistq.errors import JournalUnavailable
+from persistq.peer import Peer
 from persistq.site.ownership import open_own
-from persistq.site.processes import lives
+from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
-_SLOT = struct.Struct("=qqq")
-_WORDS = 3
+_SLOT = struct.Struct("=qqqqq")
+_WORDS = 5
+"""Of a slot: the number of a process, its item, since when, its start, and a digest of its host."""
+
 _FILE_BYTES = SLOTS * _SLOT.size
 _POLL_S = 0.02
 
@@ -57,6 +61,11 @@ def disinherit() -> None:
 def fence_path(journal: str) -> Path:
     """Return the fence file of a journal file."""
     return Path(journal).with_suffix(".workers")
+
+
+def _digest(host: str) -> int:
+    """Return a host in a word: texts have no room in a slot."""
+    return int.from_bytes(blake2b(host.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _open(path: Path) -> int:
@@ -88,11 +97,15 @@ class Post:
         path: The fence file.
         journal: The journal file; None if there is none to stand at.
 
+    Attributes:
+        path: The fence file.
+
     Raises:
         OSError: The file cannot be opened.
     """
 
     def __init__(self, path: Path, journal: Path | None = None) -> None:
+        self.path = path
         self._file = _open(path)
         fcntl.flock(self._file, fcntl.LOCK_SH)
         self._files = [self._file]
@@ -116,9 +129,12 @@ class Post:
             # What a dead owner has forked may have it still, if there is no other slot.
             with contextlib.suppress(BlockingIOError, PermissionError):
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock_of(slot))
+        peer = this_process()
         self._at = slot * _WORDS + 1
         self._words[self._at] = 0
-        self._words[self._at - 1] = os.getpid()
+        self._words[self._at + 2] = peer.started
+        self._words[self._at + 3] = _digest(peer.host)
+        self._words[self._at - 1] = peer.pid
 
     def hold(self, item_id: int, since: float = 0.0) -> None:
         """Note the item that is about to be worked on, 0 for none.
@@ -180,15 +196,20 @@ class Lookout:
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
         self._path = path
+        self._here = _digest(this_host())
 
     def items_in_hand(self) -> list[InHand]:
-        """Return what all consumers of the run are working on at this moment.
+        """Return what the consumers of the run on this host are working on at this moment.
 
         Raises:
             JournalUnavailable: The file was cut short.
         """
         slots = _SLOT.iter_unpack(_read(self._file, self._path))
-        return [InHand(pid, item_id, since / 1e6) for pid, item_id, since in slots if item_id]
+        return [
+            InHand(pid, item_id, since / 1e6)
+            for pid, item_id, since, _, host in slots
+            if item_id and host == self._here
+        ]
 
     def close(self) -> None:
         """Look no more."""
@@ -232,20 +253,26 @@ class Fence:
             unlock(self._journal, Byte.CONSUMERS)
         return True
 
-    def occupants(self) -> list[int]:
-        """Return the processes that are noted in slots, dead or alive."""
-        words = memoryview(_read(self._file, self._path)).cast("q")
-        return sorted({pid for pid in words[::_WORDS] if pid})
+    def occupants(self) -> list[Peer]:
+        """Return the processes that are noted in slots, dead or alive.
+
+        Those of another host are on the host ``""``: only a digest of it is noted.
+        """
+        here = this_host()
+        known = {_digest(here): here}
+        slots = _SLOT.iter_unpack(_read(self._file, self._path))
+        noted = {(known.get(host, ""), pid, start) for pid, _, _, start, host in slots if pid}
+        return [Peer(*each) for each in sorted(noted)]
 
     def keepers(self) -> list[int]:
-        """Return the processes that may keep the fence closed.
+        """Return the processes of this host that may keep the fence closed.
 
         These are the consumers that live, and processes that their handlers have forked.
         """
         keepers = set(_openers(os.fstat(self._file))) - {os.getpid()}
         if not keepers and self._journal is not None:
             keepers = set(_openers(os.fstat(self._journal))) - {os.getpid()}
-        return sorted(keepers or {pid for pid in self.occupants() if lives(pid)})
+        return sorted(keepers or {it.pid for it in self.occupants() if has_ended(it) is False})
 
     def held_items(self) -> list[int]:
         """Return the items that are noted in slots."""

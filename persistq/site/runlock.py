@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from persistq.peer import Peer
 from persistq.site.ownership import open_own
 from persistq.site.rangelock import Byte, descriptor_of, try_lock
 
@@ -32,20 +33,18 @@ class Holder:
     """Who works on a journal.
 
     Attributes:
-        pid: The broker's process.
-        host: Its host name.
+        peer: The broker's process.
         kind: ``queue`` or ``pipeline``.
         address: The directory of its socket, as seen from that of the journal.
         token: The secret of the run, which both ends of a connection prove to know.
-        started: Start of the run, seconds since the epoch.
+        since: When it published this, in seconds since the epoch; for people.
     """
 
-    pid: int
-    host: str
+    peer: Peer
     kind: str
     address: str
     token: str
-    started: float
+    since: float
 
 
 class RunLock:
@@ -53,10 +52,12 @@ class RunLock:
 
     Args:
         path: The lock file, beside the journal; created if missing, never deleted.
+        journal: The journal file, if it is to be taken as well.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Path | None = None) -> None:
         self.path = path
+        self._journal = journal
         self._file = -1
 
     def acquire(self) -> bool:
@@ -75,7 +76,7 @@ class RunLock:
         self._file = file
         return True
 
-    def claim(self, journal: Path, timeout: float) -> bool:
+    def claim(self, timeout: float) -> bool:
         """Take the journal file itself; False if another process writes it.
 
         The lock file may have been deleted, or be another one where another path leads to the same
@@ -85,10 +86,10 @@ class RunLock:
         Crash: the kernel releases the journal.
 
         Args:
-            journal: The journal file.
             timeout: Longest wait, in seconds.
         """
-        file = descriptor_of(journal)
+        assert self._journal is not None, "it is known which journal this is"
+        file = descriptor_of(self._journal)
         deadline = time.monotonic() + timeout
         while not try_lock(file, Byte.BROKER, exclusive=True):
             if time.monotonic() >= deadline:

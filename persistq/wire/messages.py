@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from persistq.keys import PutSpan
+from persistq.peer import Peer
 
 
 class Role(enum.IntEnum):
@@ -56,7 +57,7 @@ class Hello(_Message, frozen=True, tag=1):
     ``family`` names the program that opened the load; its child processes carry the same name.
     """
 
-    pid: int
+    peer: Peer
     family: str
     role: Role
     queue_id: int = 0
@@ -419,7 +420,7 @@ class Opening(msgspec.Struct, frozen=True):
     executable: str
     argv: list[str]
     cwd: str
-    pid: int
+    peer: Peer
     family: str
     environment: dict[str, str] = {}
     fresh: bool = False

@@ -16,6 +16,7 @@ from persistq import settings
 from persistq.cli.program import program
 from persistq.journal.base import Command
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.site.processes import peer_here
 from persistq.testing import check_journal
 
 from .acting import COMMAND, PIPELINE, TIMEOUT_S, Call, Ledger, Notes, Record, Shell, WriteScript
@@ -110,7 +111,7 @@ def record(tmp_path: Path) -> Iterator[Record]:
         opened.append(journal)
         load = journal.begin_load("pipeline")
         run_id = journal.begin_run(
-            load.load_id, Command(executable, tuple(argv), os.fspath(cwd), pid)
+            load.load_id, Command(executable, tuple(argv), os.fspath(cwd), peer_here(pid))
         )
         return Ledger(journal, load.load_id, run_id, journal.add_queue(load.load_id, 0, "store"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from persistq.journal.base import Command
+from persistq.site.processes import peer_here
 
 from .acting import Call, Notes, Record, Shell, WriteScript
 from .test_resuming import numbers
@@ -61,7 +62,7 @@ def test_an_unfinished_load_is_shown_before_one_that_ran_last(call: Call, record
     second = record()
     second.put("new")
     second.journal.unpark(1)
-    second.journal.begin_run(1, Command("python", ("etl.py",), "/", 4711))
+    second.journal.begin_run(1, Command("python", ("etl.py",), "/", peer_here(4711)))
     assert call("status", "sales").stdout.splitlines()[1].split()[:2] == ["load:", "2,"]
     assert json.loads(call("status", "--load", "1", "--json").stdout)["state"] == "reopened"
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from persistq import __version__
+from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, RunLock, lock_path
 
 from .acting import Call, Ledger, Record
@@ -16,7 +17,7 @@ def hold(ledger: Ledger) -> RunLock:
     """Hold a journal as a live broker would."""
     lock = RunLock(lock_path(ledger.journal.path))
     assert lock.acquire()
-    lock.publish(Holder(os.getpid(), os.uname().nodename, "pipeline", "work.broker", "token", 0.0))
+    lock.publish(Holder(this_process(), "pipeline", "work.broker", "token", 0.0))
     return lock
 
 

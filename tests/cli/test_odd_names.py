@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 
 from .acting import COMMAND, TIMEOUT_S
 
@@ -107,7 +107,7 @@ def test_a_command_runs_a_script_of_such_a_name(home: bytes, target: bytes, meth
     ended = call(*words, cwd=home, PERSISTQ_START_METHOD=method)
     assert ended.returncode == 0, ended.stderr
     journal = Path(os.fsdecode(home + b"/j\xe9"), "odd.db")
-    with JournalReader(journal) as reader:
+    with SqliteReader(journal) as reader:
         assert reader.view().outstanding == 0
     noted = Path(os.fsdecode(home), "notes").read_text()
     assert b"\xfe".hex().encode().hex() in noted

@@ -256,7 +256,7 @@ def test_counting_imports_only_what_it_needs(record: Record, shell: Shell) -> No
     result = shell("-c", code, python=True)
     assert result.stdout == "1\n"
     loaded = set(result.stderr.split())
-    assert "persistq.journal.outstanding" in loaded
+    assert "persistq.journal.sqlite_reader" in loaded
     unwanted = {
         *("rich", "alembic", "multiprocessing", "persistq.pipeline", "persistq.queues"),
         *("persistq.client", "persistq.journal.sqlite", "persistq.cli.running"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from persistq.site.processes import peer_here
 from persistq.site.runlock import Holder, RunLock, lock_path
 
 from .acting import Call, Notes, Record, Shell, WriteScript
@@ -261,7 +262,7 @@ def test_held_journal_is_busy_only_while_its_program_lives(
     ledger = record("sales", argv=["-c", "pass"], pid=pid)
     lock = RunLock(lock_path(ledger.journal.path))
     assert lock.acquire()
-    lock.publish(Holder(1234, socket.gethostname(), "pipeline", "work.broker", "token", 0.0))
+    lock.publish(Holder(peer_here(1234), "pipeline", "work.broker", "token", 0.0))
     result = call("resume", "sales", "--dry-run")
     os.close(lock._file)
     assert result.exit_code == code

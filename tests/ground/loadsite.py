@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.testing import check_journal
 
 PROGRAM: Final = Path(__file__).with_name("program.py")
@@ -102,7 +102,7 @@ class Site:
         assert ended.returncode == 0, ended.stderr
         assert set(self.effects) == set(range(items))
         assert check_journal(self.file) == []
-        with JournalReader(self.file) as reader:
+        with SqliteReader(self.file) as reader:
             view = reader.view()
         assert {(row.put, row.done) for row in view.queues} == {(items, items)}
         assert not view.unfinished

@@ -24,7 +24,7 @@ from persistq.errors import (
     UsageError,
 )
 from persistq.journal import marks
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.testing import check_journal
 
 from .loadsite import ITEMS, Site, require_one_sentence
@@ -278,7 +278,7 @@ def test_a_journal_that_others_can_write_is_refused(site: Site, what: str, mode:
     with pytest.raises(JournalUnavailable, match=f"chmod go-w {place}"):
         PersistentQueue("load", journal=site.journals)
     with pytest.raises(JournalUnavailable, match=f"chmod go-w {place}"):
-        JournalReader(site.file)
+        SqliteReader(site.file)
     place.chmod(place.stat().st_mode & ~0o022)
     PersistentQueue[int]("load", journal=site.journals).release()
 

@@ -16,6 +16,7 @@ from persistq import DONE, ItemNotReadable, ItemNotStorable, PersistentQueue
 from persistq.items import Item, item_id_of
 from persistq.journal.base import Batch, Command
 from persistq.journal.sqlite import open_journal
+from persistq.site.processes import this_process
 from persistq.site.runlock import holder_of, lock_path
 from persistq.testing import check_journal
 
@@ -241,7 +242,9 @@ def fill(site: Site, number: int) -> None:
     """Write a journal with so many outstanding items, as a broker would have."""
     journal = open_journal(site.file)
     load = journal.begin_load("queue")
-    journal.begin_run(load.load_id, Command(sys.executable, ("x.py",), str(site.home), 1))
+    journal.begin_run(
+        load.load_id, Command(sys.executable, ("x.py",), str(site.home), this_process())
+    )
     row = journal.add_queue(load.load_id, 0, "load")
     for first in range(1, number + 1, 50_000):
         last = min(first + 50_000, number + 1)

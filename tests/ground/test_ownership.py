@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from persistq import PersistentQueue
+from persistq.cli.choosing import latest_unfinished
 from persistq.errors import JournalUnavailable, UsageError
-from persistq.journal.catalog import latest_unfinished
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.settings import load_settings
 from persistq.site.ownership import VARIABLE, companions, open_own, trusted_owners
 from persistq.testing import check_journal
@@ -198,7 +198,7 @@ def look_as_stranger(answers: Connection, file: Path) -> None:
     os.setgid(STRANGER)
     os.setuid(STRANGER)
     try:
-        with JournalReader(file) as reader:
+        with SqliteReader(file) as reader:
             answers.send(str(reader.view().unfinished))
     except JournalUnavailable as error:
         answers.send(str(error))

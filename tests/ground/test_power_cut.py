@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from persistq import PersistentQueue
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.testing import check_journal
 
 from .mounts import NEEDS_LOOP, Mount
@@ -109,7 +109,7 @@ class Load:
 def put(file: Path) -> set[int]:
     """Return the numbers in the put-log, which counts them without gaps from 0."""
     assert check_journal(file) == []
-    with JournalReader(file) as reader:
+    with SqliteReader(file) as reader:
         queues = reader.view().queues
     return set(range(queues[0].put)) if queues else set()
 
@@ -125,7 +125,7 @@ def test_what_was_acknowledged_survives_a_power_cut(real_disk: Mount, tmp_path: 
         load.runs_until_cut(real_disk, instants.randrange(1, 120))
         assert load.lost() == set()
     file = load.journals / "load.db"
-    with JournalReader(file) as reader:
+    with SqliteReader(file) as reader:
         (row,) = reader.view().queues
     # What is recorded as done was worked on; what was worked on may have to be done again.
     assert row.done <= len(load.noted("worked"))

@@ -11,7 +11,7 @@ import pytest
 
 from persistq import PersistentQueue
 from persistq.errors import JournalUnavailable
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.runlock import lock_path
 from persistq.testing import check_journal
 
@@ -67,7 +67,7 @@ def test_where_no_lock_holds_the_first_broker_stops_at_its_next_commit(
     assert (site.home / "ending").read_text() == "0\n", (site.home / "out").read_text()
     assert set(site.effects) == set(range(ITEMS))
     assert check_journal(site.file) == []
-    with JournalReader(site.file) as reader:
+    with SqliteReader(site.file) as reader:
         assert not reader.view().unfinished
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from persistq import PersistentQueue, PersistqError
 from persistq.client import starting
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.testing import check_journal
 
 from .interpreter import OtherPython
@@ -80,7 +80,7 @@ class Trial:
         file = self.journals / "load.db"
         if not file.exists():
             return 0
-        with JournalReader(file) as reader:
+        with SqliteReader(file) as reader:
             return sum(row.put for row in reader.view().queues)
 
     def must_be_sound(self) -> None:

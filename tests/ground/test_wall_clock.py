@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from persistq.peer import Peer
 from persistq.site.runlock import Holder, lock_path
 
 from .loadsite import Site
@@ -35,7 +36,7 @@ def test_a_lock_file_from_the_future_or_the_past_holds_nothing(site: Site) -> No
     lock = lock_path(str(site.file))
     site.journals.mkdir(mode=0o700)
     for moment in (0.0, time.time() + 10**9):
-        holder = Holder(1, "elsewhere", "pipeline", "load.broker", "token", moment)
+        holder = Holder(Peer("elsewhere", 1), "pipeline", "load.broker", "token", moment)
         lock.write_text(json.dumps({name: getattr(holder, name) for name in Holder.__slots__}))
         ended = site.run("0")
         assert ended.returncode == 0, ended.stderr

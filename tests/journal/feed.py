@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 from persistq.items import Item, item_id_of
 from persistq.journal.base import Batch, Command, Load, QueueRow
+from persistq.peer import Peer
 
 if TYPE_CHECKING:
     from persistq.journal.sqlite import SqliteJournal
 
-COMMAND = Command("/usr/bin/python3", ("etl.py", "--day", "caf\udce9"), "/srv/caf\udce9", 4711)
+COMMAND = Command(
+    "/usr/bin/python3",
+    ("etl.py", "--day", "caf\udce9"),
+    "/srv/caf\udce9",
+    Peer("host", 4711, 5, "node"),
+)
 
 
 class Feed:

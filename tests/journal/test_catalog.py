@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from feed import COMMAND, Feed
 
+from persistq.cli.choosing import latest_unfinished
 from persistq.errors import UsageError
-from persistq.journal.catalog import journal_path, journals, latest_unfinished
 from persistq.journal.sqlite import open_journal
+from persistq.site.files import FileCatalogue, FileSite
+from persistq.site.naming import journal_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +38,9 @@ def test_journals_lists_files_that_may_be_journals(tmp_path: Path) -> None:
     for name in ("b.db", "a.db", ".a.db", "a.db-wal", "a.db.v1-backup", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "dir.db").mkdir()
-    assert journals(tmp_path) == [tmp_path / "a.db", tmp_path / "b.db"]
-    assert journals(tmp_path / "missing") == []
+    paths = [str(tmp_path / name) for name in ("a.db", "b.db")]
+    assert FileCatalogue(tmp_path).sites() == list(map(FileSite, paths))
+    assert FileCatalogue(tmp_path / "missing").sites() == []
 
 
 def test_latest_unfinished_is_where_a_run_started_last(tmp_path: Path) -> None:

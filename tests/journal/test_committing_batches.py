@@ -17,8 +17,8 @@ from persistq import failpoints
 from persistq.errors import JournalCorrupt, JournalUnavailable
 from persistq.items import Failure, FailureKind, Item
 from persistq.journal.base import Attempts, Batch, LoadState, RunResult
-from persistq.journal.outstanding import JournalReader
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.journal.sqlite_reader import SqliteReader
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -32,7 +32,7 @@ def test_runs_and_loads_are_remembered(journal: SqliteJournal, path: Path) -> No
     assert journal.latest_load() is None
     load = journal.begin_load("queue")
     run_id = journal.begin_run(load.load_id, COMMAND)
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         (living,) = reader.runs(load.load_id)
         journal.end_run(run_id, RunResult.FAILED, "stage 'x' gave up: caf\udce9")
         (ended,) = reader.runs(load.load_id)
@@ -213,7 +213,7 @@ def test_unpark_makes_items_outstanding_and_forgives(feed: Feed) -> None:
     assert (load.state, load.ended_at) == (LoadState.REOPENED, None)
     assert feed.journal.queues(feed.load.load_id)[0].outstanding == 1
     assert feed.journal.failed_attempts(feed.load.load_id) == []
-    with JournalReader(Path(feed.journal.path)) as reader:
+    with SqliteReader(Path(feed.journal.path)) as reader:
         assert reader.failures(feed.id(2)) == [crash]
 
 

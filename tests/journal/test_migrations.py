@@ -16,8 +16,8 @@ import pytest
 
 from persistq.errors import JournalUnavailable
 from persistq.journal import marks, migrate
-from persistq.journal.outstanding import JournalReader
 from persistq.journal.sqlite import open_journal
+from persistq.journal.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
     from feed import Feed
@@ -119,9 +119,9 @@ def test_upgraded_journal_can_be_read(feed: Feed, path: Path, next_version: Path
     """The reader refuses the older file, and takes it once it was opened for writing."""
     feed.journal.close()
     with pytest.raises(JournalUnavailable, match="older"):
-        JournalReader(path)
+        SqliteReader(path)
     open_journal(path).close()
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         assert reader.runs(feed.load.load_id)[0].run_id == feed.run_id
 
 

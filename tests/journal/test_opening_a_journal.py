@@ -196,7 +196,7 @@ def test_journal_on_a_network_file_system_is_refused(
 def test_opening_does_not_import_alembic() -> None:
     """Alembic is slow to import, and only an upgrade needs it."""
     code = (
-        "import sys, persistq.journal.sqlite, persistq.journal.catalog;"
+        "import sys, persistq.journal.sqlite, persistq.journal.opening;"
         "sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,8 +14,8 @@ from persistq.errors import JournalForeign, JournalMissing, JournalUnavailable
 from persistq.items import Failure, FailureKind
 from persistq.journal import marks, statements
 from persistq.journal.base import Batch, LoadState
-from persistq.journal.outstanding import JournalReader
 from persistq.journal.sqlite import open_journal
+from persistq.journal.sqlite_reader import SqliteReader
 
 
 def test_outstanding_skips_done_dropped_and_parked_items(feed: Feed) -> None:
@@ -70,7 +70,7 @@ def test_pages_are_read_by_primary_key(feed: Feed, name: str) -> None:
 def test_reader_sees_what_the_open_writer_commits(feed: Feed, path: Path) -> None:
     """Reading needs no pause of the broker, and blocks none of its commits."""
     feed.put(2)
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         iterator = reader.outstanding(page=1)
         assert next(iterator).item_id == feed.id(1)
         feed.put(1)
@@ -93,7 +93,7 @@ def test_reader_pages_over_all_queues_of_the_latest_load(feed: Feed, path: Path)
     first.put(3)
     second.put(3)
     first.done(2)
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         ids = [item.item_id for item in reader.outstanding(page=2)]
         earlier = [item.item_id for item in reader.outstanding(feed.row.queue_id)]
         assert [load.load_id for load in reader.loads()] == [1, 2]
@@ -107,7 +107,7 @@ def test_parked_items_come_with_their_last_failure(feed: Feed, path: Path) -> No
     feed.park(1, 3)
     failures = [Failure(feed.id(1), FailureKind.EXCEPTION, "KeyError", text) for text in "ab"]
     feed.journal.commit(Batch(failures=failures))
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         found = list(reader.parked(page=1))
     assert [(item.item_id, failure) for item, failure in found] == [
         (feed.id(1), failures[1]),
@@ -118,7 +118,7 @@ def test_parked_items_come_with_their_last_failure(feed: Feed, path: Path) -> No
 def test_view_of_an_empty_journal_has_no_load(path: Path) -> None:
     """A journal in which nothing began is no unfinished one."""
     open_journal(path).close()
-    with JournalReader(path) as reader:
+    with SqliteReader(path) as reader:
         view = reader.view()
     assert (view.load, view.run, view.queues, view.unfinished) == (None, None, (), False)
 
@@ -130,7 +130,7 @@ def test_reader_leaves_a_killed_journal_readable(feed: Feed, path: Path) -> None
     copy.mkdir()
     for suffix in ("", "-wal"):
         (copy / f"sales.db{suffix}").write_bytes(Path(f"{path}{suffix}").read_bytes())
-    with JournalReader(copy / "sales.db") as reader:
+    with SqliteReader(copy / "sales.db") as reader:
         assert reader.view().outstanding == 3
     with closing(open_journal(copy / "sales.db")) as journal:
         load = journal.latest_load()
@@ -141,12 +141,12 @@ def test_reader_leaves_a_killed_journal_readable(feed: Feed, path: Path) -> None
 def test_reader_never_creates(path: Path) -> None:
     """A journal that is missing, or has no bytes, is reported and not made."""
     with pytest.raises(JournalMissing):
-        JournalReader(path)
+        SqliteReader(path)
     assert not path.parent.exists()
     path.parent.mkdir()
     path.touch()
     with pytest.raises(JournalMissing):
-        JournalReader(path)
+        SqliteReader(path)
     assert path.stat().st_size == 0
 
 
@@ -154,12 +154,12 @@ def test_reader_refuses_foreign_and_older_files(path: Path, tmp_path: Path) -> N
     """Marks are checked before anything is read."""
     (tmp_path / "x.db").write_bytes(b"no database")
     with pytest.raises(JournalForeign):
-        JournalReader(tmp_path / "x.db")
+        SqliteReader(tmp_path / "x.db")
     open_journal(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION - 1}")
     with pytest.raises(JournalUnavailable, match="older persistq"):
-        JournalReader(path)
+        SqliteReader(path)
 
 
 def test_journal_at_rest_is_read_in_a_directory_that_cannot_be_written(
@@ -172,7 +172,7 @@ def test_journal_at_rest_is_read_in_a_directory_that_cannot_be_written(
     try:
         if os.access(path.parent, os.W_OK):
             pytest.skip("this user may write everywhere")
-        with JournalReader(path) as reader:
+        with SqliteReader(path) as reader:
             assert reader.view().outstanding == 2
     finally:
         path.parent.chmod(0o700)

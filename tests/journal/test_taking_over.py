@@ -13,8 +13,9 @@ from feed import COMMAND, Feed
 from persistq.errors import JournalUnavailable
 from persistq.journal.base import Batch, RunResult
 from persistq.journal.connection import log_of
-from persistq.journal.outstanding import writer_of
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.journal.sqlite_reader import writer_of
+from persistq.site.processes import this_process
 from persistq.testing import check_journal
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ WRITING: dict[str, Callable[[SqliteJournal, Feed], object]] = {
     "begin_run": lambda journal, feed: journal.begin_run(feed.load.load_id, COMMAND),
     "end_run": lambda journal, feed: journal.end_run(feed.run_id, RunResult.DONE, ""),
     "add_queue": lambda journal, feed: journal.add_queue(feed.load.load_id, 1, "other"),
-    "add_worker": lambda journal, feed: journal.add_worker(feed.row.queue_id, 1),
+    "add_worker": lambda journal, feed: journal.add_worker(feed.row.queue_id, this_process()),
     "end_worker": lambda journal, feed: journal.end_worker(1, "left"),
     "note_death": lambda journal, feed: journal.note_death(
         1, signal=9, exit_code=-9, peak_rss=None, out_of_memory=False

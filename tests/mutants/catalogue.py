@@ -375,9 +375,30 @@ MUTANTS = [
     Mutant(
         "looks for a program by the number that it has for itself",
         "persistq/broker/roster.py",
-        "has_ended(member.seen_as)",
-        "has_ended(member.pid)",
+        "has_ended(member.seen)",
+        "has_ended(member.peer)",
         (f"{UNIT}test_roster.py::test_program_is_looked_for_where_it_can_be_seen",),
+    ),
+    Mutant(
+        "takes a number of another host for a process of this one",
+        "persistq/site/processes.py",
+        "    if peer.host != this_host():\n",
+        "    if False:\n",
+        (f"{UNIT}test_peer.py::test_nothing_is_known_of_a_process_on_another_host",),
+    ),
+    Mutant(
+        "takes who was given the number of a dead process for that one",
+        "persistq/site/processes.py",
+        "    return 0 not in (peer.started, now := _start_of(peer.pid)) and now != peer.started\n",
+        "    return False\n",
+        (f"{UNIT}test_peer.py::test_a_number_that_was_given_again_is_another_process",),
+    ),
+    Mutant(
+        "looks for the items of another host's consumers in its own workers",
+        "persistq/site/fence.py",
+        "            if item_id and host == self._here\n",
+        "            if item_id\n",
+        (f"{UNIT}test_fence.py::test_a_consumer_of_another_host_is_no_process_of_this_one",),
     ),
     Mutant(
         "hands an item on while what its dead worker has forked is at work on it",

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from persistq.journal.outstanding import JournalReader
+from persistq import PersistentQueue
+from persistq.errors import JournalBusy
+from persistq.journal.sqlite_reader import SqliteReader
+from persistq.site.processes import VARIABLE
 
 UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 
@@ -78,7 +81,27 @@ def test_poison_is_parked_by_a_broker_that_does_not_see_the_processes(
         opened.communicate()
     assert ended.returncode == 0, ended.stderr
     assert len(deaths.read_text().split()) == 2
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((item, _),) = reader.parked()
         assert reader.view().outstanding == 0
     assert item.payload == b'"poison"'
+
+
+def test_hosts_that_are_told_apart_do_not_join_each_others_runs(
+    tmp_path: Path, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes second is told which process is at work, and where; on one host they share."""
+    opener = tmp_path / "opener.py"
+    opener.write_text(OPENER)
+    environment, pipe = os.environ | {VARIABLE: "left"}, subprocess.PIPE
+    with subprocess.Popen([sys.executable, opener], env=environment, stdin=pipe, stdout=pipe) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == b"open\n"
+        monkeypatch.setenv(VARIABLE, "right")
+        with pytest.raises(JournalBusy, match=r"process \d+ on left is working on it"):
+            PersistentQueue("work")
+        monkeypatch.setenv(VARIABLE, "left")
+        queue = PersistentQueue("work")
+        assert queue.get() == "poison"
+        queue.release()
+        it.communicate()

@@ -18,9 +18,9 @@ from persistq import DONE, BrokerLost
 from persistq.client.connection import Connection
 from persistq.errors import JournalUnavailable
 from persistq.items import FailureKind
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.fence import fence_path
-from persistq.site.processes import has_ended
+from persistq.site.processes import has_ended, peer_here
 from persistq.wire.framing import frame
 from persistq.wire.messages import Journaled, Put, Role
 
@@ -93,7 +93,7 @@ def test_item_of_a_killed_consumer_goes_to_another(
     assert heir.hear() == "precious"
     heir.ask("task_done")
     assert heir.ask("get") is DONE
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         (row,) = reader.view().queues
         (failure,) = reader.failures((row.queue_id << 40) | 1)
     assert (failure.kind, failure.pid) == (FailureKind.CRASH, victim.pid)
@@ -123,7 +123,7 @@ def test_item_that_kills_twice_is_parked(open_queue: Any_, actor: Any_, journal_
         assert victim.ask("get") == "poison"
         victim.kill()
     assert iterate(queue) == ["fine"]
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((item, failure),) = reader.parked()
     assert (item.payload, failure.kind) == (b'"poison"', FailureKind.CRASH)
 
@@ -143,7 +143,7 @@ def test_poison_is_remembered_by_the_next_run(
         assert queue.get(timeout=30) == ("fine" if death else "poison")
         queue.dispose()
         queue.release()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         view = reader.view()
     assert (view.outstanding, view.parked) == (1, 1)
 
@@ -329,10 +329,10 @@ def test_item_waits_for_the_forked_helper_of_a_killed_consumer(
     queue.flush()
     sizes = queue._sizes()
     assert (sizes.waiting, sizes.in_flight) == (0, 1)
-    assert not has_ended(helper)
+    assert not has_ended(peer_here(helper))
     (tmp_path / "go").touch()
     assert heir.hear() == "slow"
-    assert has_ended(helper)
+    assert has_ended(peer_here(helper))
     heir.ask("task_done")
     assert heir.ask("get") is DONE
 

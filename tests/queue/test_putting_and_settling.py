@@ -13,7 +13,7 @@ from actors import iterate
 
 from persistq import DONE, ItemNotReadable, ItemNotStorable, UpstreamFailed, UsageError
 from persistq.client.connection import Connection
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.wire.messages import Put
 
 Any_ = Callable[..., Any]
@@ -89,7 +89,7 @@ def test_unreadable_item_is_parked_and_the_queue_goes_on(
     with pytest.raises(ItemNotReadable, match="the class is gone"):
         queue.get()
     assert iterate(queue) == ["fine"]
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((_, failure),) = reader.parked()
     assert failure.type == "ItemNotReadable"
 
@@ -162,7 +162,7 @@ def test_task_failed_parks_the_item(open_queue: Any_, journal_dir: Any) -> None:
     assert iterate(queue) == ["good"]
     assert [*queue.outstanding()] == []
     queue.join()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((item, failure),) = reader.parked()
     assert item.payload == b'"bad"'
     assert (failure.type, failure.message) == ("KeyError", "'column'")
@@ -175,7 +175,7 @@ def test_task_failed_accepts_a_text(open_queue: Any_, journal_dir: Any) -> None:
     queue.get()
     queue.task_failed(error="empty file")
     queue.flush()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((_, failure),) = reader.parked()
     assert failure.message == "empty file"
     with pytest.raises(ValueError, match=r"task_failed.*too many times"):
@@ -287,7 +287,7 @@ def test_flush_leaves_everything_in_the_journal(open_queue: Any_, journal_dir: A
     queue.get()
     queue.task_done()
     queue.flush()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         (row,) = reader.view().queues
     assert (row.put, row.done) == (10, 1)
 

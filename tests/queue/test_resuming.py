@@ -16,7 +16,7 @@ import pytest
 from actors import iterate
 
 from persistq.journal.base import LoadState
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 
 Any_ = Callable[..., Any]
 
@@ -74,7 +74,7 @@ class Program:
 
     def settled(self) -> int:
         """Return how many items were ever put on the latest load, which is settled."""
-        with JournalReader(self._directory / ".persistq" / "work.db") as reader:
+        with SqliteReader(self._directory / ".persistq" / "work.db") as reader:
             view = reader.view()
         assert view.load is not None
         assert view.load.state is LoadState.SETTLED
@@ -181,7 +181,7 @@ def test_fresh_abandons_the_old_load(program: Program, journal_dir: Path) -> Non
     program.finish(["new"], fresh=True)
     assert program.settled() == 1
     assert program.seen == Counter(["new"])
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         assert [load.state for load in reader.loads()] == ["abandoned", "settled"]
 
 

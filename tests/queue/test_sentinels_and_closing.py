@@ -20,7 +20,7 @@ from persistq.client.connection import Connection
 from persistq.client.producer import Producer
 from persistq.items import Sentinel
 from persistq.journal.base import LoadState, RunResult
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.wire.framing import roomy
 from persistq.wire.messages import Seal
 
@@ -93,7 +93,7 @@ def test_every_get_answers_done_for_ever(open_queue: Any_, journal_dir: Any) -> 
     queue.close()
     assert iterate(queue) == ["only"]
     assert [queue.get(), queue.get_nowait(), queue.get(timeout=1)] == [DONE] * 3
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         assert reader.view().load.state is LoadState.SETTLED
 
 
@@ -252,7 +252,7 @@ def test_fail_overtakes_waiting_work(open_queue: Any_, actor: Any_, journal_dir:
     assert child.dismiss() == 0
     assert len([*queue.outstanding()]) == 100
     queue.release()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         view = reader.view()
     assert (view.run.result, view.run.reason) == (RunResult.FAILED, "gave up")
     assert (view.load.state, view.outstanding) == (LoadState.OPEN, 100)

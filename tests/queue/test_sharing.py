@@ -15,7 +15,7 @@ from actors import iterate
 
 from persistq import DONE, JournalError
 from persistq.client.consumer import Consumer
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 
 Any_ = Callable[..., Any]
 
@@ -71,7 +71,7 @@ def test_programs_that_start_together_share_one_load(
     queue.close()
     assert sorted(iterate(queue)) == [0, 1, 2, 3]
     queue.release()
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         assert len(reader.loads()) == 1
 
 

@@ -11,7 +11,7 @@ from actors import iterate
 
 from persistq import DONE, FAILED, QueueClosed, UpstreamFailed
 from persistq.client.connection import Connection
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 from persistq.wire.messages import GiveBack, Offer
 
 Any_ = Callable[..., Any]
@@ -109,7 +109,7 @@ def test_death_is_blamed_on_the_item_got_first(
         victim.ask("flush")
         victim.kill()
     assert sorted(iterate(queue)) == ["good", "well"]
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         ((item, _),) = reader.parked()
     assert item.payload == b'"poison"'
 

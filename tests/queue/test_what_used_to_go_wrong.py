@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from actors import iterate
 
-from persistq.journal.outstanding import JournalReader
+from persistq.journal.sqlite_reader import SqliteReader
 
 Any_ = Callable[..., Any]
 Pair = collections.namedtuple("Pair", "key value")
@@ -95,7 +95,7 @@ def test_producer_of_much_work_exits_without_consumers(
     """Nothing that is put waits for somebody to read."""
     done = run_script(MUCH.format(ending=ending))
     assert done.returncode == 0, done.stderr
-    with JournalReader(journal_dir / "work.db") as reader:
+    with SqliteReader(journal_dir / "work.db") as reader:
         assert reader.view().outstanding == 1_000
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 from persistq import PersistentQueue
 from persistq.client.handle import Handle
 from persistq.site import endpoint
+from persistq.site.processes import this_process
 from persistq.wire.framing import FrameReader, frame, from_broker
 from persistq.wire.handshake import GREETING_BYTES, PROOF_BYTES, ClientSide
 from persistq.wire.messages import BrokerMessage, ClientMessage, Hello, Role
@@ -28,13 +28,15 @@ def handle_of(queue: Queue) -> Handle:
 
 def socket_of(queue: Queue) -> Path:
     """Return the broker's socket."""
-    return Path(handle_of(queue).address)
+    handle = handle_of(queue)
+    return endpoint.place_of(handle.journal, handle.address)
 
 
 def connected(queue: Queue) -> socket.socket:
     """Connect, and say nothing."""
     sock = socket.socket(socket.AF_UNIX)
-    endpoint.connect(sock, Path(handle_of(queue).address), time.monotonic() + ANSWER_S)
+    handle = handle_of(queue)
+    handle.site.connect(sock, handle.address, time.monotonic() + ANSWER_S)
     sock.settimeout(ANSWER_S)
     return sock
 
@@ -67,7 +69,7 @@ def proven(queue: Queue, token: str = "") -> socket.socket:
 def hello_of(queue: Queue, role: Role) -> Hello:
     """Return an honest introduction."""
     handle = handle_of(queue)
-    return Hello(os.getpid(), handle.family, role, handle.queue_id)
+    return Hello(this_process(), handle.family, role, handle.queue_id)
 
 
 def introduced(queue: Queue, role: Role) -> socket.socket:

@@ -35,8 +35,10 @@ from persistq import DONE, BrokerLost, PersistentQueue
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import BrokerSilent, JournalUnavailable
+from persistq.peer import Peer
 from persistq.site import endpoint
 from persistq.site.endpoint import Endpoint, NotPrivate
+from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, holder_of, lock_path
 from persistq.wire import handshake
 from persistq.wire.framing import frame
@@ -511,7 +513,7 @@ def test_next_broker_removes_the_socket_that_lay_elsewhere(
     left = Endpoint(elsewhere / "socket")
     left.listener.close()
     lock = lock_path(queue.journal)
-    holder = Holder(1, "host", "queue", str(elsewhere / "socket"), "token", 0.0)
+    holder = Holder(Peer("host", 1), "queue", str(elsewhere / "socket"), "token", 0.0)
     lock.write_text(json.dumps(asdict(holder)))
     assert works(open_queue())
     assert not elsewhere.exists()
@@ -586,7 +588,7 @@ def test_introduction_comes_once(open_queue: Opener) -> None:
     """A client is what it has said first."""
     queue = open_queue()
     with introduced(queue, Role.PRODUCER) as client:
-        say(client, Hello(os.getpid(), "other", Role.CONSUMER, 1))
+        say(client, Hello(this_process(), "other", Role.CONSUMER, 1))
         assert is_closed(client)
     assert works(queue)
     queue.close()

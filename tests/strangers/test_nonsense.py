@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +18,8 @@ from persistq import DONE, BrokerLost, PersistentQueue
 from persistq.broker import conduct
 from persistq.client.connection import Connection
 from persistq.errors import PersistqError
+from persistq.peer import Peer
+from persistq.site.processes import this_process
 from persistq.wire import framing, messages
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
 from persistq.wire.handshake import GREETING_BYTES
@@ -60,6 +61,7 @@ FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     bool: st.booleans(),
     type(None): st.none(),
     list[int]: st.lists(ids, max_size=4),
+    Peer: st.builds(Peer, texts, ids | numbers, ids | numbers, texts),
     list[bytes]: st.lists(blobs, max_size=3),
 }
 
@@ -87,13 +89,13 @@ def built(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 # What is right at any time, and ends the load for everybody: a client may say so.
 POWERS: Final = {messages.Seal, messages.Fail, messages.Halt, messages.Farewell}
 HARMLESS: Final = [kind for kind in get_args(ClientMessage) if kind not in POWERS]
-messages = st.one_of([built(kind) for kind in HARMLESS])
+harmless = st.one_of([built(kind) for kind in HARMLESS])
 
 
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
     """Return a frame with one thing changed: a field, their number, or a byte."""
-    body = bytes(frame(draw(messages))[4:])
+    body = bytes(frame(draw(harmless))[4:])
     fields = [msgspec.msgpack.encode(field) for field in msgspec.msgpack.decode(body)]
     at = draw(st.integers(0, len(fields) - 1))
     match draw(st.sampled_from(["field", "less", "more", "byte", "length"])):
@@ -134,7 +136,7 @@ class Attack:
         sock = proven(self._queue)
         if role is not None:
             # Of a program of its own, whose death is nobody else's.
-            say(sock, Hello(os.getpid(), next(self._families), role, QUEUE_ID))
+            say(sock, Hello(this_process(), next(self._families), role, QUEUE_ID))
             assert heard(sock)
         return sock
 
@@ -210,7 +212,7 @@ def test_valid_messages_at_the_wrong_time(attack: Attack) -> None:
     """Of the wrong client, of queues and items that do not exist, with numbers that are none."""
 
     @settings(quick, max_examples=250)
-    @given(roles, st.lists(messages, min_size=1, max_size=8))
+    @given(roles, st.lists(harmless, min_size=1, max_size=8))
     def play(role: Role | None, said: list[ClientMessage]) -> None:
         frames = []
         for message in said:

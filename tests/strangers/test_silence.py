@@ -261,7 +261,7 @@ def test_broker_that_does_not_even_read_is_not_waited_for(run_script: Any) -> No
 
 def test_lock_file_that_is_taken_away_at_start_is_not_waited_for(run_script: Any) -> None:
     """The starter does not find where its broker listens."""
-    blind = "from persistq.client import starting\nstarting.holder_of = lambda path: None\n"
+    blind = "from persistq.site.files import FileSite\nFileSite.holder = lambda site: None\n"
     done = run_script(blind + START, PERSISTQ_BROKER_TIMEOUT="0.5", PERSISTQ_FENCE_TIMEOUT="0.5")
     assert (done.returncode, done.stderr) == (3, "")
     assert "it has not come up" in done.stdout

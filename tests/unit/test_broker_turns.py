@@ -16,6 +16,7 @@ from persistq.broker.opening import open_load
 from persistq.broker.server import Broker
 from persistq.journal.sqlite import open_journal
 from persistq.site.fence import Fence, Post, fence_path
+from persistq.site.processes import peer_here, this_process
 from persistq.wire.framing import FrameReader, frame, from_broker
 from persistq.wire.handshake import GREETING_BYTES, ClientSide
 from persistq.wire.messages import (
@@ -58,7 +59,7 @@ class Stage:
             executable="python3",
             argv=[],
             cwd="/",
-            pid=os.getpid(),
+            peer=this_process(),
             family=FAMILY,
         )
         opened = open_load(self._journal, opening)
@@ -76,7 +77,7 @@ class Stage:
         self.turn()
         answer = ours.recv(1 << 16)
         ours.sendall(side.prove(answer[:GREETING_BYTES], answer[GREETING_BYTES:]))
-        tell(ours, Hello(pid, FAMILY, role, self.queue_id))
+        tell(ours, Hello(peer_here(pid), FAMILY, role, self.queue_id))
         self.turn()
         hear(ours)
         return ours

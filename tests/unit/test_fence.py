@@ -15,6 +15,7 @@ import pytest
 
 from persistq.errors import JournalUnavailable
 from persistq.site.fence import SLOTS, Fence, Lookout, Post, fence_path
+from persistq.site.processes import VARIABLE, has_ended
 
 FORK = multiprocessing.get_context("fork")
 
@@ -107,7 +108,7 @@ def test_notes_survive_the_death_of_their_writers(path: Path, consumers: Consume
     fence = Fence(path)
     first, second = consumers.add(0, 41), consumers.add(5, 42)
     consumers.kill_all()
-    assert fence.occupants() == sorted([first, second])
+    assert [peer.pid for peer in fence.occupants()] == sorted([first, second])
     assert fence.held_items() == [41, 42]
     assert (fence.held_in(0), fence.held_in(5), fence.held_in(1)) == (41, 42, 0)
     with closing(Lookout(path)) as lookout:
@@ -218,4 +219,33 @@ def test_a_journal_that_is_gone_keeps_nobody_from_the_fence(path: Path) -> None:
     """Its writer will notice, and say so better."""
     post = Post(path, path.with_suffix(".db"))
     assert not Fence(path, path.with_suffix(".db")).wait_clear(0)
+    post.close()
+
+
+def test_a_consumer_of_another_host_is_no_process_of_this_one(
+    path: Path, consumers: Consumers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be somebody else's here, who must be neither named nor killed for it."""
+    fence = Fence(path)
+    monkeypatch.setenv(VARIABLE, "elsewhere")
+    pid = consumers.add(0, 41)
+    monkeypatch.delenv(VARIABLE)
+    with closing(Lookout(path)) as lookout:
+        assert lookout.items_in_hand() == []
+    [occupant] = fence.occupants()
+    assert (occupant.host, occupant.pid, has_ended(occupant)) == ("", pid, None)
+    monkeypatch.setenv(VARIABLE, "elsewhere")
+    assert [has_ended(occupant) for occupant in fence.occupants()] == [False]
+
+
+def test_a_dead_consumers_number_that_lives_keeps_no_fence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was given it since is not blamed for a closed fence."""
+    monkeypatch.setattr("persistq.site.fence._openers", lambda file: iter(()))
+    fence, post = Fence(path), Post(path)
+    post.occupy(0)
+    assert fence.keepers() == [os.getpid()]
+    post._words[3] -= 1
+    assert fence.keepers() == []
     post.close()

@@ -12,9 +12,10 @@ from persistq.errors import JournalMissing
 from persistq.items import Item, item_id_of
 from persistq.journal.base import Batch, Command
 from persistq.journal.sqlite import open_journal
+from persistq.peer import Peer
 from persistq.testing import check_journal
 
-COMMAND = Command("python", ("etl.py",), "/", 1)
+COMMAND = Command("python", ("etl.py",), "/", Peer("host", 1))
 
 
 @pytest.fixture

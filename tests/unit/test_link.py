@@ -9,10 +9,11 @@ import pytest
 
 from persistq.broker import link as limits
 from persistq.broker.link import Link
+from persistq.peer import Peer
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.wire.messages import Answer, GiveBack, Hello, Role
 
-HELLO = Hello(1, "family", Role.CONSUMER)
+HELLO = Hello(Peer("host", 1), "family", Role.CONSUMER)
 Pair = tuple[Link, socket.socket]
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from persistq import origin, settings
+from persistq.peer import Peer
 from persistq.text.ostext import native, portable
 from persistq.text.terminal import printable, quoted
 from persistq.wire.framing import opening_from_bytes, opening_to_bytes
@@ -61,7 +62,7 @@ def test_an_opening_reaches_the_broker_as_it_is() -> None:
         executable=odd,
         argv=[odd],
         cwd=odd,
-        pid=1,
+        peer=Peer("host", 1),
         family="f",
         environment={"PERSISTQ_X": odd},
     )

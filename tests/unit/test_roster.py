@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from persistq.broker.lane import Span
 from persistq.broker.roster import Roster
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
+from persistq.peer import Peer
+from persistq.site.processes import peer_here, this_process
+
+
+def peer(pid: int) -> Peer:
+    """Return a program of another host."""
+    return Peer("elsewhere", pid)
 
 
 def new_row(queue_id: int = 1) -> QueueRow:
@@ -25,11 +30,11 @@ def test_first_program_is_remembered() -> None:
     """Whoever opened the load first is known, also when it is gone."""
     roster = Roster()
     assert roster.first() is None
-    roster.add("a", 1, absorbs=False)
-    roster.add("b", 2, absorbs=False)
-    assert roster.first() == (1, False)
+    roster.add("a", peer(1), absorbs=False)
+    roster.add("b", peer(2), absorbs=False)
+    assert roster.first() == (peer(1), False)
     roster.take_leave("a")
-    assert roster.first() == (1, True)
+    assert roster.first() == (peer(1), True)
 
 
 def test_stranger_absorbs_nothing_and_is_not_dead() -> None:
@@ -45,8 +50,8 @@ def test_stranger_absorbs_nothing_and_is_not_dead() -> None:
 def test_right_to_absorb_is_settled_at_the_opening() -> None:
     """Unless a part of the family starts again."""
     roster = Roster()
-    roster.add("old", 1, absorbs=True)
-    roster.add("new", 2, absorbs=False)
+    roster.add("old", peer(1), absorbs=True)
+    roster.add("new", peer(2), absorbs=False)
     assert (roster.absorbs("old"), roster.absorbs("new")) == (True, False)
     roster.repeats("new")
     assert roster.absorbs("new")
@@ -55,19 +60,19 @@ def test_right_to_absorb_is_settled_at_the_opening() -> None:
 def test_only_death_is_told_to_children() -> None:
     """A program that took leave lets its children go on."""
     roster = Roster()
-    roster.add("left", 1, absorbs=False)
-    roster.add("died", 2, absorbs=False)
+    roster.add("left", peer(1), absorbs=False)
+    roster.add("died", peer(2), absorbs=False)
     roster.take_leave("left")
     roster.bury("died")
     assert (roster.dead("left"), roster.dead("died")) == (None, 2)
-    assert roster.first() == (1, True)
+    assert roster.first() == (peer(1), True)
 
 
 def test_dead_family_leaves_exactly_what_it_wrote() -> None:
     """Consecutive puts are one range, puts of others between them split it."""
     roster, row = Roster(), new_row()
-    roster.add("a", 1, absorbs=False)
-    roster.add("b", 2, absorbs=False)
+    roster.add("a", peer(1), absorbs=False)
+    roster.add("b", peer(2), absorbs=False)
     for family, count in (("a", 2), ("a", 1), ("b", 4), ("a", 1)):
         write(roster, family, row, count)
     spans = [
@@ -81,7 +86,7 @@ def test_dead_family_leaves_exactly_what_it_wrote() -> None:
 def test_queues_are_kept_apart() -> None:
     """A family may put on several queues."""
     roster = Roster()
-    roster.add("a", 1, absorbs=False)
+    roster.add("a", peer(1), absorbs=False)
     write(roster, "a", new_row(1), 2)
     write(roster, "a", new_row(2), 3)
     assert roster.bury("a") == [
@@ -93,17 +98,17 @@ def test_queues_are_kept_apart() -> None:
 def test_family_that_put_nothing_leaves_nothing() -> None:
     """Its death changes no absorber."""
     roster = Roster()
-    roster.add("a", 1, absorbs=False)
+    roster.add("a", peer(1), absorbs=False)
     assert roster.bury("a") == []
 
 
 def test_program_is_looked_for_where_it_can_be_seen() -> None:
     """Its own number for itself may be somebody else's here, or nobody's."""
     roster = Roster()
-    nobody, myself = 1 << 30, os.getpid()
-    roster.add("seen", nobody, absorbs=False, seen_as=myself)
+    nobody, myself = peer_here(1 << 30), this_process()
+    roster.add("seen", nobody, absorbs=False, seen=myself)
     roster.add("unseen", nobody, absorbs=False)
     assert (roster.dying("seen"), roster.hidden("seen")) == (False, False)
     assert (roster.dying("unseen"), roster.hidden("unseen")) == (False, True)
-    roster.add("ended", myself, absorbs=False, seen_as=nobody)
+    roster.add("ended", myself, absorbs=False, seen=nobody)
     assert roster.dying("ended")

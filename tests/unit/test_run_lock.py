@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from persistq.peer import Peer
 from persistq.site.runlock import Holder, RunLock, holder_of, is_held, lock_path
 
 FORK = multiprocessing.get_context("fork")
-HOLDER = Holder(4711, "host", "queue", "work.broker", "token", time.time())
+HOLDER = Holder(Peer("host", 4711), "queue", "work.broker", "token", time.time())
 
 
 def keep(pipe: Connection, path: Path) -> None:

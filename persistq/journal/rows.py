@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,11 @@ from persistq.journal.base import (
     RunResult,
 )
 from persistq.keys import PutSpan
+from persistq.peer import Peer
 
 Row = tuple[Any, ...]
+
+_PEER_COLUMNS = len(Peer._fields)
 
 
 def now() -> str:
@@ -60,21 +63,20 @@ def left_from(row: Row) -> Left:
 
 def run_from(row: Row) -> Run:
     """Make a `Run` of its columns in order."""
-    run_id, load_id, executable, argv, cwd, environment, pid, host, started, *ending = row
-    _seen, ended, result, reason, uuid = ending
+    run_id, load_id, executable, argv, cwd, environment, *rest = row
+    began, _seen, ended, result, reason, uuid = rest[_PEER_COLUMNS:]
     command = Command(
         executable=json.loads(executable),
         argv=tuple(json.loads(argv)),
         cwd=json.loads(cwd),
-        pid=pid,
+        peer=peer_from(rest[:_PEER_COLUMNS]),
         environment=json.loads(environment),
     )
     return Run(
         run_id=run_id,
         load_id=load_id,
         command=command,
-        host=host,
-        started_at=_time(started),
+        started_at=_time(began),
         ended_at=_time_or_none(ended),
         result=RunResult(result) if result is not None else None,
         reason=reason,
@@ -92,8 +94,19 @@ def command_values(command: Command) -> dict[str, Any]:
         "argv": json.dumps(command.argv),
         "cwd": json.dumps(command.cwd),
         "environment": json.dumps(dict(command.environment)),
-        "pid": command.pid,
+        **peer_values(command.peer),
     }
+
+
+def peer_values(peer: Peer) -> dict[str, Any]:
+    """Return the columns of a process, with what people call its host."""
+    texts = {"host": storable(peer.host), "node": storable(peer.node)}
+    return {**texts, "pid": peer.pid, "started": peer.started}
+
+
+def peer_from(row: Sequence[Any]) -> Peer:
+    """Make a `Peer` of the columns ``host``, ``pid``, ``started`` and ``node``."""
+    return Peer(*row)
 
 
 def queue_from(row: Row) -> QueueRow:

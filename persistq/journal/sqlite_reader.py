@@ -1,7 +1,4 @@
-"""The difference of the logs, and everything else that can be read of a journal.
-
-What is here never writes: the writing journal shares the queries, the command line has the reader.
-"""
+"""The read-only side of a journal in a SQLite file."""
 
 from __future__ import annotations
 
@@ -9,28 +6,23 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import JournalError, JournalMissing, JournalUnavailable, UsageError
-from persistq.items import (
-    ITEMS_PER_QUEUE_MAX,
-    Failure,
-    Item,
-    bytes_of,
-    item_id_of,
-    items_from,
-    payload_of,
-)
+from persistq.items import Failure, Item
 from persistq.journal import marks, statements
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
-from persistq.journal.records import (
+from persistq.journal.pages import queue_range, read_page
+from persistq.journal.reader import FailedAttempt, JournalReader
+from persistq.journal.rows import (
     failure_from,
     left_from,
     load_from,
     param_from,
+    peer_from,
     queue_from,
     run_from,
     spans_from,
@@ -41,84 +33,26 @@ from persistq.site.ownership import require_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
     from persistq.journal.statement import Statement
+    from persistq.peer import Peer
 
 _PAGE_BYTES: Final = 8 << 20
-_CHUNK_ROWS: Final = 1024
 
 LOADS_NAMED: Final = 5
 """Loads that are named when somebody asks for one that is not there."""
 
 
-class FailedAttempt(NamedTuple):
-    """One failure with the item it happened to.
-
-    Attributes:
-        at: When the attempt failed.
-        item: The item, not decoded.
-        failure: What went wrong.
-    """
-
-    at: datetime
-    item: Item
-    failure: Failure
-
-
-def queue_range(queue_id: int) -> tuple[int, int]:
-    """Return ``after_id`` and ``last_id`` that enclose all items of a queue."""
-    return item_id_of(queue_id, 0), item_id_of(queue_id, ITEMS_PER_QUEUE_MAX)
-
-
-def read_page(
-    connection: sqlite3.Connection,
-    statement: Statement,
-    bounds: tuple[int, int],
-    most: int,
-    bytes_max: int | None = None,
-) -> list[Item]:
-    """Read items of one page, and let go of the file again.
-
-    Args:
-        connection: A connection to the journal.
-        statement: One of the ``*_PAGE`` statements.
-        bounds: ``after_id`` and ``last_id``: first bound excluded, last included.
-        most: Most items to return.
-        bytes_max: Stop after the item that brings the payloads to this many bytes.
-    """
-    after_id, last_id = bounds
-    values = statement.values(after_id=after_id, last_id=last_id, most=most)
-    rows = connection.execute(statement.text, values)
-    try:
-        return list(items_from(rows)) if bytes_max is None else _up_to(rows, bytes_max)
-    finally:
-        # A statement that is not finished keeps its snapshot, and that stops the log's reuse.
-        rows.close()
-
-
-def _up_to(rows: sqlite3.Cursor, bytes_max: int) -> list[Item]:
-    """Fetch in growing chunks that stay within the limit if items are like the last."""
-    page: list[Item] = []
-    size, largest, count = 0, 1, 1
-    while size < bytes_max and (chunk := list(items_from(rows.fetchmany(count)))):
-        page += chunk
-        size += bytes_of(chunk)
-        largest = max(largest, *map(len, map(payload_of, chunk)))
-        count = max(1, min(count * 2, _CHUNK_ROWS, (bytes_max - size) // largest))
-    return page
-
-
 def writer_of(file: Path) -> str:
     """Return in words which broker has opened a journal last."""
-    with suppress(JournalError, sqlite3.Error), JournalReader(file) as reader:
-        for pid, host in reader.writer():
-            return f"process {pid} on {host}"
+    with suppress(JournalError, sqlite3.Error), SqliteReader(file) as reader:
+        if (writer := reader.writer()) is not None:
+            return str(writer)
     return "another process"
 
 
-class JournalReader:
-    """A read-only look at one journal; works while its broker writes.
+class SqliteReader(JournalReader):
+    """A read-only look at a journal in a SQLite file; works while its broker writes.
 
     Each answer is read in one go or in pages, and no snapshot is held in between, so a slow reader
     does not make the broker's log grow.
@@ -152,17 +86,6 @@ class JournalReader:
             raise JournalUnavailable(self.path, reason)
         self._connection = open_to_read(self._file)
 
-    def __enter__(self) -> JournalReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the journal. Safe to call twice."""
         self._connection.close()
@@ -195,9 +118,10 @@ class JournalReader:
                 left=tuple(map(left_from, self._rows(statements.LEFT, but_load=number))),
             )
 
-    def writer(self) -> list[tuple[object, ...]]:
-        """Return process and host of the broker that has opened it last, if there was one."""
-        return self._rows(statements.WRITER)
+    def writer(self) -> Peer | None:
+        """Return the broker that has opened it last, if there was one."""
+        rows = self._rows(statements.WRITER)
+        return peer_from(rows[0]) if rows else None
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""

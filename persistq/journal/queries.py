@@ -40,7 +40,9 @@ PARKED_PAGE = Construct(
     .limit(bindparam("most"))
 )
 EPOCH = Construct(select(schema.writer.c.epoch))
-WRITER = Construct(select(schema.writer.c.pid, schema.writer.c.host))
+WRITER = Construct(
+    select(schema.writer.c.host, schema.writer.c.pid, schema.writer.c.started, schema.writer.c.node)
+)
 LATEST_LOAD = Construct(
     select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
 )

@@ -23,6 +23,7 @@ from persistq.journal.base import LoadState
 from persistq.journal.construct import Construct
 
 _load, _run, _queue = schema.load, schema.run, schema.queue
+_PEER = ("host", "pid", "started", "node")
 _failure, _parked, _key = schema.failure, schema.parked, schema.item_key
 
 
@@ -105,11 +106,10 @@ TAKE_OVER = Construct(
         ["writer_id"],
         set_={
             "epoch": schema.writer.c.epoch + literal_column("1"),
-            "pid": _taking_over.excluded.pid,
-            "host": _taking_over.excluded.host,
+            **{name: _taking_over.excluded[name] for name in _PEER},
         },
     ),
-    *("pid", "host"),
+    *_PEER,
 )
 BEGIN_LOAD = Construct(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
 END_LOAD = Construct(
@@ -124,7 +124,8 @@ REOPEN_LOAD = Construct(
 ADD_PARAM = Construct(insert(schema.param), "load_id", "name", "codec", "payload", "shown", "given")
 BEGIN_RUN = Construct(
     insert(_run).values(reason=""),
-    *("load_id", "executable", "argv", "cwd", "environment", "pid", "host"),
+    *("load_id", "executable", "argv", "cwd", "environment"),
+    *_PEER,
     *("started_at", "seen_at", "uuid"),
 )
 BEGIN_SPANS = _spans_of_run()
@@ -137,7 +138,9 @@ SEE_RUN = Construct(
     update(_run).where(_run.c.run_id == bindparam("of_run")),
     "seen_at",
 )
-ADD_WORKER = Construct(insert(schema.worker), "run_id", "queue_id", "pid", "started_at")
+ADD_WORKER = Construct(
+    insert(schema.worker), "run_id", "queue_id", "host", "pid", "started", "started_at"
+)
 END_WORKER = Construct(
     update(schema.worker).where(schema.worker.c.worker_id == bindparam("of_worker")),
     *("ended_at", "ending"),
