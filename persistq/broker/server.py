@@ -17,7 +17,6 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ class Broker:
             messages.Release: controlling.on_release,
             messages.Watch: controlling.on_watch,
             messages.Overdue: consuming.on_overdue,
-            messages.Obituary: consuming.on_obituary,
+            messages.WorkerEnded: consuming.on_worker_ended,
         }
 
     # --- the loop ---
@@ -124,8 +123,8 @@ class Broker:
             with reported(Path(self._session.opening.path)):
                 while self._session.links or self._is_expecting():
                     self._turn(self._selector.select(self._patience()))
-                self._consuming.bury_all()
-                self._session.commit()
+                self._consuming.reclaim_all()
+                self._session.transitions.commit()
                 self._session.tell()
                 self._end_run()
             return 0
@@ -143,16 +142,16 @@ class Broker:
         for key, mask in events:
             key.data(mask)
         self._sweep()
-        self._consuming.bury()
+        self._consuming.reclaim()
         if self._producing.sealing:
             self._drain()
             self._producing.seal()
         self._producing.admit_offers()
         # Before anything more is handed out: what breaks a rule is the last thing to happen.
-        self._session.scheduler.apply_rules()
+        self._session.transitions.apply_rules()
         self._consuming.hand_out()
-        self._advance_stages()
-        self._session.commit()
+        self._session.transitions.advance()
+        self._session.transitions.commit()
         self._flush_if_due()
         self._consuming.refill()
         self._consuming.hand_out()
@@ -173,30 +172,19 @@ class Broker:
             times.append(look)
         if (due := session.scheduler.due()) is not None:
             times.append(due)
-        if session.ledger.unsynced:
+        if session.transitions.unsynced:
             times.append(self._flushed_at + session.opening.flush_interval)
         times += [watcher.due for watcher in session.watchers if watcher.impatient]
         return max(0.0, min(times) - now)
 
-    def _advance_stages(self) -> None:
-        """Seal each stage whose upstream is settled; settle the load at its end."""
-        session, rows = self._session, self._session.rows
-        for upstream, row in pairwise(rows):
-            if upstream.settled and row.sealed_total is None:
-                failpoints.point("broker.before_stage_seal")
-                session.ledger.seal(row)
-        if not session.settled and all(row.settled for row in rows):
-            failpoints.point("broker.before_settle")
-            session.settled = True
-            session.ledger.settle(session.opened.load.load_id)
-
     def _flush_if_due(self) -> None:
         """Bring done records to the disk that were committed without waiting for it."""
-        ledger, now = self._session.ledger, self._session.clock()
-        if ledger.unsynced and now - self._flushed_at >= self._session.opening.flush_interval:
-            ledger.sync()
-            ledger.commit()
-        if not ledger.unsynced:
+        transitions, now = self._session.transitions, self._session.clock()
+        due = now - self._flushed_at >= self._session.opening.flush_interval
+        if transitions.unsynced and due:
+            transitions.sync()
+            transitions.commit()
+        if not transitions.unsynced:
             self._flushed_at = now
 
     # --- connections ---
@@ -260,7 +248,7 @@ class Broker:
         if link.farewell:
             session.roster.take_leave(link.family)
             return
-        for queue_id, span in session.roster.bury(link.family):
+        for queue_id, span in session.roster.lose(link.family):
             session.opened.absorbers[queue_id].expect(span.after, span.last)
         for other in session.links.values():
             if other.family == link.family:
@@ -351,7 +339,7 @@ class Broker:
             self._session.journal.end_run(self._session.opened.run_id, *ending)
 
     def _ending(self) -> tuple[RunResult, str] | None:
-        if self._session.settled:
+        if self._session.transitions.settled:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed

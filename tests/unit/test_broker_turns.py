@@ -24,7 +24,6 @@ from persistq.wire.messages import (
     GiveBack,
     Hello,
     Items,
-    Obituary,
     Opening,
     Patience,
     Put,
@@ -32,6 +31,7 @@ from persistq.wire.messages import (
     StageSpec,
     Take,
     Watch,
+    WorkerEnded,
 )
 
 WORKER = 4_711
@@ -62,7 +62,7 @@ class Stage:
             family=FAMILY,
         )
         opened = open_load(self._journal, opening)
-        [self.queue_id] = opened.scheduler.lanes
+        [self.queue_id] = opened.transitions.rows
         listener = socket.create_server(("127.0.0.1", 0))
         self.broker = Broker(opening, self._journal, opened, listener, self._fence)
 
@@ -130,7 +130,7 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
 
     tell(worker, GiveBack([]))
     worker.close()
-    tell(anchor, Obituary(WORKER, 7, 0, 123, out_of_memory=False))
+    tell(anchor, WorkerEnded(WORKER, 7, 0, 123, out_of_memory=False))
     stage.turn()
     stage.turn()
 
@@ -152,7 +152,7 @@ def test_a_watcher_that_does_not_read_keeps_nobody_busy(
     tell(producer, Put(stage.queue_id, b"\0", [b"1"]))
     stage.turn()
     stage.broker._session.watchers[0].stale = True
-    stage.broker._session.ledger.unsynced = False
+    stage.broker._session.transitions.unsynced = False
     assert stage.broker._patience() > 1
     anchor.close()
     producer.close()
