@@ -11,7 +11,6 @@ by whatever its socket takes.
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import time
@@ -26,14 +25,14 @@ from persistq.broker.arrivals import DEADLINE_S, Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
 from persistq.broker.link import Link
+from persistq.broker.membership import Membership
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
-from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
-from persistq.journal.base import Journal, LoadState, RunResult
+from persistq.errors import JournalError
+from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
-from persistq.site.fence import SLOTS, Fence
-from persistq.site.processes import peer_of
+from persistq.site.fence import Fence
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
 from persistq.wire.messages import Role
@@ -68,18 +67,20 @@ class Broker:
         self._producing = Producing(self._session)
         self._consuming = Consuming(self._session)
         self._controlling = Controlling(self._session)
-        self._handlers = self._by_message()
         self._flushed_at = clock()
-        self._result: tuple[RunResult, str] | None = None
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
+        self._membership = Membership(
+            self._session, self._arrivals, self._producing, self._consuming
+        )
+        self._handlers = self._by_message()
         self._ends_at = clock() + DEADLINE_S
 
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
         return {
-            messages.Hello: self._on_hello,
-            messages.Farewell: self._on_farewell,
+            messages.Hello: self._membership.on_hello,
+            messages.Farewell: self._membership.on_farewell,
             messages.Cancel: self._on_cancel,
             messages.Put: producing.on_put,
             messages.Offer: producing.on_offer,
@@ -238,98 +239,12 @@ class Broker:
             self._consuming.lose(link)
             self._producing.lose(link)
             self._controlling.lose(link)
-            if link.role is Role.ANCHOR:
-                self._lose_anchor(link)
+            self._membership.lose(link)
             self._ends_at = self._session.clock() + LINGER_S
-
-    def _lose_anchor(self, link: Link) -> None:
-        """A program that opened the load is gone; its children go on only if it took leave."""
-        session = self._session
-        if link.farewell:
-            session.roster.take_leave(link.family)
-            return
-        for queue_id, span in session.roster.lose(link.family):
-            session.opened.absorbers[queue_id].expect(span.after, span.last)
-        for other in session.links.values():
-            if other.family == link.family:
-                other.refuse(RunEnded(session.opening.name, link.pid))
-
-    # --- coming and going ---
-
-    def _on_hello(self, link: Link, hello: messages.Hello) -> None:
-        session = self._session
-        if (refusal := self._refusal(hello)) is not None:
-            link.refuse(refusal)
-            return
-        link.accept(hello)
-        session.links[link.number] = link
-        self._arrivals.leave(link)
-        if hello.role is Role.ANCHOR:
-            something = any(session.opened.absorbers.values())
-            seen_as = peer_of(link.sock)
-            session.roster.add(hello.family, hello.pid, absorbs=something, seen_as=seen_as)
-        if hello.role is Role.CONSUMER:
-            self._consuming.join(link, hello)
-        link.absorbs = session.roster.absorbs(hello.family)
-        failpoints.point("broker.before_welcome")
-        link.send(self._welcome(link, hello))
-
-    def _refusal(self, hello: messages.Hello) -> PersistqError | None:
-        opening, roster = self._session.opening, self._session.roster
-        if (pid := roster.dead(hello.family)) is not None:
-            return RunEnded(opening.name, pid)
-        if hello.role is Role.CONSUMER and self._session.fence.full:
-            return UsageError(
-                f"queue {opening.name!r} has {SLOTS:,} consumers, the most there can be"
-            )
-        first = roster.first()
-        if hello.role is not Role.ANCHOR or opening.kind != "pipeline" or first is None:
-            return None
-        pid, gone = first
-        if gone:
-            return RunEnded(opening.name, pid)
-        return JournalBusy(opening.path, pid, socket.gethostname())
-
-    def _welcome(self, link: Link, hello: messages.Hello) -> messages.Welcome:
-        opened = self._session.opened
-        return messages.Welcome(
-            load_id=opened.load.load_id,
-            run_id=opened.run_id,
-            carried_on=opened.carried_on,
-            queues=self._session.sizes(),
-            slot=link.slot,
-            fence=self._session.fence.identity,
-            broker_pid=os.getpid(),
-            closed=sorted(self._producing.closed),
-            put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
-            **(self._told_to_openers() if link.role is Role.ANCHOR else {}),
-        )
-
-    def _told_to_openers(self) -> dict[str, Any]:
-        opened = self._session.opened
-        return {
-            "params": [
-                messages.Parameter(p.name, p.codec, p.payload, p.shown, p.given)
-                for p in opened.params
-            ],
-            "left": [
-                messages.LeftOver(left.load_id, left.parked, left.outstanding)
-                for left in opened.left
-            ],
-            "reopened": opened.load.state is LoadState.REOPENED,
-        }
 
     def _on_cancel(self, link: Link, cancel: messages.Cancel) -> None:
         part = self._consuming if link.role is Role.CONSUMER else self._producing
         part.on_cancel(link, cancel)
-
-    def _on_farewell(self, link: Link, farewell: messages.Farewell) -> None:
-        link.farewell = True
-        if farewell.result:
-            self._result = RunResult(farewell.result), farewell.reason
-        if link.role is Role.ANCHOR:
-            others = [other for other in self._session.links.values() if other.owner != link.owner]
-            link.send(messages.Answer(0, len(others)))
 
     # --- the end ---
 
@@ -343,7 +258,7 @@ class Broker:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed
-        return self._result
+        return self._membership.result
 
     def _close(self) -> None:
         for link in self._session.links.values():

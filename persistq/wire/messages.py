@@ -306,14 +306,17 @@ class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
-    which run put the items that it may get. Who opens the load also learns its parameters, what
-    other loads have left, and whether it is ``reopened``: only who names it works on it.
+    which run put the items that it may get. ``feeds`` says for each queue which ones get what its
+    stage has made; those that none feeds take what is put. Who opens the load also learns its
+    parameters, what other loads have left, and whether it is ``reopened``: only who names it works
+    on it.
     """
 
     load_id: int
     run_id: int
     carried_on: bool
     queues: list[QueueSizes]
+    feeds: dict[int, list[int]] = {}
     slot: int = -1
     fence: int = 0
     broker_pid: int = 0
@@ -322,6 +325,12 @@ class Welcome(_Message, frozen=True, tag=64):
     params: list[Parameter] = []
     left: list[LeftOver] = []
     reopened: bool = False
+
+    @property
+    def entries(self) -> list[int]:
+        """The queues that take what is put, in the order of their stages."""
+        fed = {queue_id for targets in self.feeds.values() for queue_id in targets}
+        return [queue.queue_id for queue in self.queues if queue.queue_id not in fed]
 
 
 class Refused(_Message, frozen=True, tag=65):

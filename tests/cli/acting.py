@@ -99,9 +99,7 @@ class Ledger:
         """Put a parked item back to work, by the journal as another load has it open."""
         self.row.parked -= 1
         queues = {self.row.queue_id: self.row}
-        journal.commit(
-            Batch(unparked=[self.id(number)], queues=queues, reopened_load=self.load_id)
-        )
+        journal.commit(Batch(unparked=[self.id(number)], queues=queues, reopened_load=self.load_id))
 
     def _commit(self, batch: Batch) -> None:
         batch.queues[self.row.queue_id] = self.row
