@@ -49,6 +49,8 @@ class Cause:
 class Transitions:
     """Changes items: place, counters and record together.
 
+    Crash: of what was changed since the last `commit` nothing is recorded, and nobody was told.
+
     Args:
         journal: Where the records go.
         rows: The queues of one load in the order of its stages; counted here and nowhere else.
