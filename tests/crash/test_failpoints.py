@@ -182,7 +182,7 @@ class Theatre:
         self._homes += 1
         home = self.place / f"home-{self._homes}"
         if scenario.carried_on:
-            shutil.copytree(self._half_done(), home)
+            shutil.copytree(self._half_done(), home, ignore=shutil.ignore_patterns("socket"))
         else:
             home.mkdir()
         return home
