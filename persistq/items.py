@@ -66,6 +66,8 @@ class FailureKind(enum.StrEnum):
     EXCEPTION = "exception"
     CRASH = "crash"
     TIMEOUT = "timeout"
+    SUSPECT = "suspect"
+    """Its worker died with several items in hand, one of them this; not counted against it."""
 
 
 @dataclass(frozen=True, slots=True)

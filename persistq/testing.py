@@ -33,6 +33,10 @@ _STRAYS: Final = {
         SELECT count(*) FROM parked JOIN done_log USING (item_id)""",
     "done_log has {} rows with an outcome that does not exist": """
         SELECT count(*) FROM done_log WHERE outcome NOT IN (0, 1)""",
+    "drop_reason has {} rows of items that were not dropped": """
+        SELECT count(*) FROM drop_reason AS r WHERE NOT EXISTS (
+            SELECT 1 FROM done_log AS d WHERE d.item_id = r.item_id AND d.outcome = 1
+        )""",
     "param has {} rows of loads that do not exist": """
         SELECT count(*) FROM param AS p
         WHERE NOT EXISTS (SELECT 1 FROM load AS l WHERE l.load_id = p.load_id)""",

@@ -116,6 +116,12 @@ def _logs() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "drop_reason",
+        sa.Column("item_id", sa.Integer(), primary_key=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "parked",
         sa.Column("item_id", sa.Integer(), primary_key=True),
         sqlite_strict=True,
@@ -154,12 +160,6 @@ def _scratch() -> None:
         sa.CheckConstraint("n >= 0", name="item_key_not_negative"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "source",
-        sa.Column("queue_id", sa.Integer(), primary_key=True),
-        sa.Column("exhausted_at", sa.Text(), nullable=False),
-        sqlite_strict=True,
     )
 
 

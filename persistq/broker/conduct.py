@@ -18,6 +18,7 @@ from persistq.wire import messages
 from persistq.wire.messages import Role
 
 PAGE_ITEMS_MAX: Final = 100_000
+TOGETHER_MAX: Final = 100_000
 PID_MAX: Final = 2**31 - 1
 NAME_MAX: Final = 255
 NUMBER_MAX: Final = 2**62
@@ -43,7 +44,8 @@ def require(session: Session, link: Link, message: messages.ClientMessage) -> No
 
 def _hello(session: Session, _: Link, hello: messages.Hello) -> bool:
     known = hello.role is not Role.CONSUMER or hello.queue_id in session.scheduler.lanes
-    return known and _is_process(hello.peer)
+    possible = 0 < hello.together <= TOGETHER_MAX
+    return known and possible and _is_process(hello.peer)
 
 
 def _is_process(peer: Peer) -> bool:
@@ -52,22 +54,30 @@ def _is_process(peer: Peer) -> bool:
 
 
 def _put(session: Session, _: Link, put: messages.Put) -> bool:
-    return _is_first(session, put.queue_id) and _match(put.codecs, put.payloads)
+    return _is_entry(session, put.queue_id) and _match(put.codecs, put.payloads)
 
 
 def _offer(session: Session, _: Link, offer: messages.Offer) -> bool:
     possible = 0 <= offer.codec <= 255 and offer.maxsize > 0
-    return possible and _is_first(session, offer.queue_id)
+    return possible and _is_entry(session, offer.queue_id)
 
 
 def _seal(session: Session, _: Link, seal: messages.Seal) -> bool:
-    return _is_first(session, seal.queue_id)
+    return _is_entry(session, seal.queue_id)
 
 
 def _done(session: Session, link: Link, done: messages.Done) -> bool:
-    return _is_duration(done.busy) and all(
-        _match(outputs.codecs, outputs.payloads) and _takes_outputs(session, link, done, outputs)
-        for outputs in done.outputs
+    known = len(done.origins) == len(done.outputs) and all(
+        0 <= position < len(done.item_ids) for position in done.origins
+    )
+    return (
+        known
+        and _is_duration(done.busy)
+        and all(
+            _match(outputs.codecs, outputs.payloads)
+            and _takes_outputs(session, link, done, outputs)
+            for outputs in done.outputs
+        )
     )
 
 
@@ -92,8 +102,8 @@ def _overdue(_: Session, __: Link, overdue: messages.Overdue) -> bool:
     return _is_duration(overdue.limit)
 
 
-def _obituary(_: Session, __: Link, obituary: messages.Obituary) -> bool:
-    numbers = obituary.pid, obituary.exit_code, obituary.signal, obituary.peak_rss
+def _worker_ended(_: Session, __: Link, ended: messages.WorkerEnded) -> bool:
+    numbers = ended.pid, ended.exit_code, ended.signal, ended.peak_rss
     return all(-NUMBER_MAX <= number <= NUMBER_MAX for number in numbers)
 
 
@@ -103,21 +113,21 @@ def _farewell(_: Session, link: Link, farewell: messages.Farewell) -> bool:
     return link.role is Role.ANCHOR and farewell.result in {result.value for result in RunResult}
 
 
-def _is_first(session: Session, queue_id: int) -> bool:
-    """Return whether a queue is the one that takes what comes from outside."""
-    return queue_id == session.first_queue
+def _is_entry(session: Session, queue_id: int) -> bool:
+    """Return whether a queue takes what comes from outside."""
+    return queue_id in session.entries
 
 
 def _takes_outputs(
     session: Session, link: Link, done: messages.Done, outputs: messages.Outputs
 ) -> bool:
-    """Return whether another stage may still get items from this consumer.
+    """Return whether a stage that this consumer's feeds may still get items.
 
     Outputs of items that are not the consumer's any more do not count, and break no rule.
     """
     lanes, consumer = session.scheduler.lanes, session.scheduler.consumers[link.number]
     queue_id = outputs.queue_id
-    if queue_id not in lanes or queue_id in {session.first_queue, consumer.queue_id}:
+    if queue_id not in session.feeds[consumer.queue_id]:
         return False
     sealed = lanes[queue_id].row.sealed_total is not None
     return not (sealed and consumer.held.keys() >= set(done.item_ids))
@@ -158,6 +168,6 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Release: (_CONTROL, _of_queue),
     messages.Watch: (_ANCHOR, _watch),
     messages.Overdue: (_ANCHOR, _overdue),
-    messages.Obituary: (_ANCHOR, _obituary),
+    messages.WorkerEnded: (_ANCHOR, _worker_ended),
 }
 """Who may say what; and what must be true of it."""

@@ -1,16 +1,17 @@
-"""The broker's side of consumers: handing out items, and what became of them."""
+"""The broker's side of consumers: what they are handed, what they report, and how they end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from persistq import failpoints
-from persistq.broker.lane import RECALL_ITEMS, Lane
+from persistq.broker.lane import RECALL_ITEMS, Lane, Window
 from persistq.broker.link import Link
 from persistq.broker.session import Session
+from persistq.broker.transitions import Cause
 from persistq.errors import JournalCorrupt
-from persistq.items import DONE, FAILED, Failure, FailureKind, Item, bytes_of, queue_of
+from persistq.items import DONE, FAILED, FailureKind, Item, bytes_of
+from persistq.journal.base import Ending
 from persistq.wire import messages
 from persistq.wire.messages import Role
 
@@ -23,7 +24,7 @@ HIDDEN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unburied:
+class Survived:
     """A dead consumer whose items may be worked on by what it has forked.
 
     Attributes:
@@ -36,7 +37,7 @@ class Unburied:
 
 
 class Consuming:
-    """Gives out items and records outcomes.
+    """Tells the transitions what consumers say, and consumers what comes of it.
 
     Args:
         session: The load being served.
@@ -44,10 +45,11 @@ class Consuming:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._transitions = session.transitions
         self._scheduler = session.scheduler
         self._overdue: dict[tuple[str, int], messages.Overdue] = {}
-        self._obituaries: dict[tuple[str, int], messages.Obituary] = {}
-        self._unburied: list[Unburied] = []
+        self._endings: dict[tuple[str, int], Ending] = {}
+        self._survived: list[Survived] = []
 
     # --- messages ---
 
@@ -64,64 +66,53 @@ class Consuming:
             link.send(messages.Empty())
 
     def on_done(self, link: Link, done: messages.Done) -> None:
-        """Record finished items and their outputs, in one transaction."""
-        finished = self._scheduler.finish(link.number, done.item_ids, done.busy)
-        if not finished:
-            return
-        self._session.ledger.done(self._session.row(queue_of(finished[0])), finished)
-        if len(finished) < len(done.item_ids):
-            return
-        for outputs in done.outputs:
-            row = self._session.row(outputs.queue_id)
-            self._session.ledger.put(row, outputs.codecs, outputs.payloads, synced=False)
+        """Items are finished; their outputs are recorded in the same transaction."""
+        self._transitions.finish(link.number, done.item_ids, done.busy, done.outputs)
 
     def on_failed(self, link: Link, failed: messages.Failed) -> None:
-        """Record a failed attempt; the item is retried or parked."""
-        now = self._session.clock()
-        verdict = self._scheduler.fail(link.number, failed.item_id, now, failed.retry_after)
-        if verdict is None:
-            return
-        failure = Failure(
-            item_id=failed.item_id,
-            kind=FailureKind.EXCEPTION,
-            type=failed.error_type,
-            message=failed.message,
-            traceback=failed.traceback,
-            pid=link.pid,
+        """An attempt has failed; its items are retried or parked."""
+        kind, now = FailureKind.EXCEPTION, self._session.clock()
+        cause = Cause(kind, failed.error_type, failed.message, failed.traceback, link.pid)
+        self._transitions.fail(
+            link.number, failed.item_ids, cause, now=now, retry_after=failed.retry_after
         )
-        self._session.record_failure(failure, verdict)
 
     def on_dropped(self, link: Link, dropped: messages.Dropped) -> None:
-        """Record an item that needs no work."""
-        if self._scheduler.drop(link.number, dropped.item_id):
-            row = self._session.row(queue_of(dropped.item_id))
-            self._session.ledger.dropped(row, dropped.item_id)
+        """Items need no work."""
+        self._transitions.drop(link.number, dropped.item_ids, dropped.reason)
 
     def on_give_back(self, link: Link, given: messages.GiveBack) -> None:
         """Hand items to others that this consumer has not started."""
-        self._scheduler.give_back(link.number, given.item_ids)
+        self._transitions.give_back(link.number, given.item_ids)
 
     def on_overdue(self, link: Link, overdue: messages.Overdue) -> None:
         """Remember why a worker is about to be killed."""
         self._overdue[link.family, overdue.pid] = overdue
 
-    def on_obituary(self, link: Link, obituary: messages.Obituary) -> None:
-        """Record how a worker ended, with the failure that its death caused."""
-        owner = link.family, obituary.pid
+    def on_worker_ended(self, link: Link, ended: messages.WorkerEnded) -> None:
+        """Record how a worker ended, with the failure that its end caused or after it."""
+        owner = link.family, ended.pid
+        ending = Ending(
+            ended.pid,
+            ended.exit_code,
+            ended.signal or None,
+            ended.peak_rss or None,
+            ended.out_of_memory,
+        )
         links = [other for other in self._session.of_role(Role.CONSUMER) if other.owner == owner]
-        if links or any(dead.link.owner == owner for dead in self._unburied):
+        if links or any(dead.link.owner == owner for dead in self._survived):
             # What it said last, and the end of its stream, are still to be read.
-            self._obituaries[owner] = obituary
+            self._endings[owner] = ending
         else:
-            self._note_death(obituary)
+            self._transitions.note_ending(ending)
 
     # --- coming and going ---
 
     def join(self, link: Link, hello: messages.Hello) -> None:
         """A consumer connects."""
-        self._scheduler.join(link.number, hello.queue_id)
+        self._scheduler.join(link.number, hello.queue_id, hello.together)
         link.slot = self._session.fence.grant()
-        link.worker_id = self._session.journal.add_worker(hello.queue_id, hello.peer)
+        link.worker_id = self._transitions.begin_worker(hello.queue_id, hello.peer)
 
     def lose(self, link: Link) -> None:
         """A consumer is gone: its items go to others, and the one it was running is blamed.
@@ -130,41 +121,41 @@ class Consuming:
         """
         if link.number not in self._scheduler.consumers:
             return
-        dead = Unburied(link, self._session.clock())
+        dead = Survived(link, self._session.clock())
         if not link.farewell and self._stays(dead):
             self._scheduler.cancel(link.number)
-            self._unburied.append(dead)
+            self._survived.append(dead)
             self._hand_on_unstarted(link)
         else:
             self._reclaim(link)
 
     def _hand_on_unstarted(self, link: Link) -> None:
         """Give others what a dead worker of a pipeline, which goes in order, had not come to."""
-        held = [*self._scheduler.consumers[link.number].held]
-        in_hand = self._session.fence.held_in(link.slot)
-        if self._session.opening.kind == "pipeline" and in_hand in held:
-            self._scheduler.give_back(link.number, held[held.index(in_hand) + 1 :])
+        if self._session.opening.kind == "pipeline":
+            in_hand = self._session.fence.held_in(link.slot)
+            unstarted = self._scheduler.unstarted(link.number, in_hand)
+            self._transitions.give_back(link.number, unstarted)
 
     @property
     def look_at(self) -> float | None:
-        """When to look again whether somebody can be buried."""
-        return self._session.clock() + LOOK_S if self._unburied else None
+        """When to look again whether what the dead have forked has ended."""
+        return self._session.clock() + LOOK_S if self._survived else None
 
-    def bury(self) -> None:
+    def reclaim(self) -> None:
         """Hand on what the dead held, where nobody is at work on it any more."""
-        if self._unburied:
-            unburied = [(dead, self._stays(dead)) for dead in self._unburied]
-            self._unburied = [dead for dead, stays in unburied if stays]
-            for dead in [dead for dead, stays in unburied if not stays]:
+        if self._survived:
+            looked_at = [(dead, self._stays(dead)) for dead in self._survived]
+            self._survived = [dead for dead, stays in looked_at if stays]
+            for dead in [dead for dead, stays in looked_at if not stays]:
                 self._reclaim(dead.link)
 
-    def bury_all(self) -> None:
+    def reclaim_all(self) -> None:
         """Blame what the dead held: nobody is left to hand it on to."""
-        unburied, self._unburied = self._unburied, []
-        for dead in unburied:
+        survived, self._survived = self._survived, []
+        for dead in survived:
             self._reclaim(dead.link)
 
-    def _stays(self, dead: Unburied) -> bool:
+    def _stays(self, dead: Survived) -> bool:
         """Return whether what a dead consumer held stays with it for now."""
         session, age = self._session, self._session.clock() - dead.since
         if self._scheduler.over or not session.fence.held_in(dead.link.slot):
@@ -178,23 +169,23 @@ class Consuming:
         fence = self._session.fence
         in_hand = fence.held_in(link.slot)
         fence.reclaim(link.slot)
-        self._session.journal.end_worker(link.worker_id, "left" if link.farewell else "died")
-        held = [item.item_id for item in self._scheduler.leave(link.number)]
-        if in_hand in held and not link.farewell and not self._dismissed(link):
-            self._convict(in_hand, link)
+        self._transitions.end_worker(link.worker_id, "left" if link.farewell else "died")
+        if in_hand and not link.farewell and not self._dismissed(link):
+            self._blame(in_hand, link)
+        self._transitions.leave(link.number)
         self._overdue.pop(link.owner, None)
-        if (obituary := self._obituaries.pop(link.owner, None)) is not None:
-            self._note_death(obituary)
+        if (ending := self._endings.pop(link.owner, None)) is not None:
+            self._transitions.note_ending(ending)
 
     # --- the turn ---
 
     def hand_out(self) -> None:
         """Send work to everybody who waits and can be served."""
-        for number, items in self._scheduler.assign(self._session.clock()):
+        for number, window in self._transitions.hand_out(self._session.clock()):
             link = self._session.links[number]
             link.windows += 1
             failpoints.point("broker.before_hand_out")
-            link.send(self._window(items))
+            link.send(self._items(window))
             failpoints.point("broker.after_hand_out")
 
     def refill(self) -> None:
@@ -239,39 +230,30 @@ class Consuming:
                 raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
         return page
 
-    def _window(self, items: list[Item]) -> messages.Items:
-        item_ids, codecs, payloads = zip(*items, strict=True)
-        attempts = self._scheduler.attempts(item_ids)
-        return messages.Items(list(item_ids), bytes(codecs), list(payloads), attempts)
+    def _items(self, window: Window) -> messages.Items:
+        item_ids, codecs, payloads = zip(*window.items, strict=True)
+        failed = self._transitions.failures.of(item_ids)
+        sizes, first = list(window.sizes), window.first
+        return messages.Items(list(item_ids), bytes(codecs), list(payloads), failed, sizes, first)
 
     def _dismissed(self, link: Link) -> bool:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         return self._scheduler.over or self._session.roster.dying(link.family)
 
-    def _note_death(self, obituary: messages.Obituary) -> None:
-        """Add how a worker ended to its failure, once that is committed."""
-        note = partial(
-            self._session.journal.note_death,
-            obituary.pid,
-            signal=obituary.signal or None,
-            exit_code=obituary.exit_code,
-            peak_rss=obituary.peak_rss or None,
-            out_of_memory=obituary.out_of_memory,
-        )
-        self._session.after_commit(note)
-
-    def _convict(self, item_id: int, link: Link) -> None:
-        """Blame the item that a worker was running when it died."""
+    def _blame(self, attempt: int, link: Link) -> None:
+        """Blame the attempt that a worker was at when it died."""
         failpoints.point("broker.before_blame")
+        if (cause := self._cause(attempt, link)) is not None:
+            self._transitions.blame(link.number, attempt, cause)
+
+    def _cause(self, attempt: int, link: Link) -> Cause | None:
+        """Return what a worker has died of, None if not of this attempt."""
         pid, overdue = link.pid, self._overdue.get(link.owner)
         if overdue is None:
-            kind, name = FailureKind.CRASH, "WorkerDied"
             message = f"its worker, process {pid}, died before it had finished this item"
-        elif overdue.item_id == item_id:
-            kind, name = FailureKind.TIMEOUT, "TimeoutError"
-            message = f"it ran for more than {overdue.limit:g} s, so process {pid} was killed"
-        else:
+            return Cause(FailureKind.CRASH, "WorkerDied", message, pid=pid)
+        if overdue.attempt != attempt:
             # It had just gone on to another item when it was killed for the one before.
-            return
-        failure = Failure(item_id, kind, name, message, pid=pid)
-        self._session.record_failure(failure, self._scheduler.blame(item_id, kind))
+            return None
+        message = f"it ran for more than {overdue.limit:g} s, so process {pid} was killed"
+        return Cause(FailureKind.TIMEOUT, "TimeoutError", message, pid=pid)

@@ -34,7 +34,7 @@ class Controlling:
 
     def on_flush(self, link: Link, flush: messages.Flush) -> None:
         """Answer when all that came before is on disk."""
-        self._session.ledger.sync()
+        self._session.transitions.sync()
         self._session.after_commit(lambda: link.send(messages.Answer(flush.seq, None)))
 
     def on_join(self, link: Link, join: messages.Join) -> None:
@@ -75,7 +75,7 @@ class Controlling:
                 )
             else:
                 link.send(messages.Answer(join.seq, None))
-        over = session.settled or session.scheduler.failed is not None
+        over = session.transitions.settled or session.scheduler.failed is not None
         for watcher in session.watchers:
             watcher.report(session.sizes, ended if over else None, session.clock())
 

@@ -71,14 +71,32 @@ class Span:
 
 
 @dataclass(slots=True)
+class Window:
+    """What one consumer is handed at a time: items, to be begun one by one or several together.
+
+    Attributes:
+        items: The items, in order.
+        sizes: How many of them make each attempt; nothing if each is an attempt by itself.
+        first: The number of the first attempt, from which the others follow. An attempt of one
+            item is known by the item's id instead, which no number is as large as.
+    """
+
+    items: list[Item]
+    sizes: Sequence[int] = ()
+    first: int = 0
+
+
+@dataclass(slots=True)
 class Lane:
     """The places of one queue's outstanding items.
 
     Attributes:
-        row: The queue's counters; the scheduler keeps them in step with the batch being built.
+        row: The queue's counters, which are only read here; see `persistq.broker.transitions`.
         ready_bytes_max: Most bytes of items kept in memory; further items wait on disk.
         ready: Items to hand out, in order.
-        suspects: Items whose worker died: handed out first, and alone.
+        suspects: Attempts whose worker died: each is handed out first, and alone.
+        apart: Ids of items with which an attempt of several has died in an earlier run, so that
+            each is an attempt by itself.
         delayed: Heap of (due time, id) for retries. As many of them may wait for long, payloads
             are left on disk.
         recalled: Ids of retries that are due and still to be read, in order.
@@ -99,7 +117,8 @@ class Lane:
     ready_bytes_max: int
     ready: deque[Item] = field(default_factory=deque)
     ready_bytes: int = 0
-    suspects: deque[Item] = field(default_factory=deque)
+    suspects: deque[list[Item]] = field(default_factory=deque)
+    apart: set[int] = field(default_factory=set)
     delayed: list[tuple[float, int]] = field(default_factory=list)
     recalled: deque[int] = field(default_factory=deque)
     recalled_ready: int = 0
@@ -190,6 +209,17 @@ class Lane:
         self.put_back(items)
         self.recalled_ready += len(items)
 
+    def unpark(self, item_ids: Sequence[int]) -> None:
+        """Take in items that were parked, which are on disk: they are read when there is room."""
+        self.parked_before = min(self.parked_before, self.row.parked)
+        held = sum(span.after < n <= span.last for span in self.held_back for n in item_ids)
+        self.held_back_count += held
+        # What lies in a range that is still to be read will be found there.
+        unread = [*self.backlog, *self.held_back]
+        self.recalled += [
+            n for n in item_ids if not any(span.after < n <= span.last for span in unread)
+        ]
+
     def put_back(self, items: Iterable[Item]) -> None:
         """Return items, in order, to the front of the line."""
         returned = list(items)
@@ -198,7 +228,12 @@ class Lane:
 
     # --- items leaving ---
 
-    def next_window(self, *, seconds: float, most: int, idle: bool) -> list[Item]:
+    def suspect(self, items: list[Item]) -> None:
+        """Line up what its worker has died of: several items in halves, until it is one alone."""
+        half = (len(items) + 1) // 2
+        self.suspects.extend(part for part in (items[:half], items[half:]) if part)
+
+    def next_window(self, *, seconds: float, most: int, idle: bool, together: int = 1) -> Window:
         """Take the items for one consumer out of the line.
 
         Quick items go in bulk, slow ones one by one, and near the end everybody gets a fair part.
@@ -208,17 +243,40 @@ class Lane:
             most: Most items to hand out.
             idle: Whether the consumer holds nothing. It is given a suspect first, alone; another
                 one gets it only if nobody is left who could come for it with empty hands.
+            together: Most items that the consumer begins together. What is there is handed out,
+                be it more than would be fair.
         """
         if self.suspects and (idle or (not self.ready and self.deadlocked)):
-            return [self.suspects.popleft()]
+            return self._next_suspect(together)
         fair = len(self.ready) // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
         count = max(1, min(self.pace.items_in(seconds), most, fair))
-        window = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
-        self.ready_bytes -= footprint(window)
+        if together > 1:
+            count = max(together, count - count % together)
+        items = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
+        self.ready_bytes -= footprint(items)
         if self.recalled_ready:
-            self.recalled_ready = max(0, min(self.recalled_ready - len(window), len(self.ready)))
-        return window
+            self.recalled_ready = max(0, min(self.recalled_ready - len(items), len(self.ready)))
+        return Window(items, self._sizes(items, together) if together > 1 else ())
+
+    def _next_suspect(self, together: int) -> Window:
+        attempt = self.suspects.popleft()
+        if len(attempt) > together:
+            self.suspects.appendleft(attempt[together:])
+        items = attempt[:together]
+        return Window(items, (len(items),) if len(items) > 1 else ())
+
+    def _sizes(self, items: Sequence[Item], together: int) -> list[int]:
+        """Return how many items make each attempt: as many as may, but what goes apart alone."""
+        sizes, open_to_more = list[int](), False
+        for item in items:
+            alone = item.item_id in self.apart
+            if open_to_more and not alone and sizes[-1] < together:
+                sizes[-1] += 1
+            else:
+                sizes.append(1)
+            open_to_more = not alone
+        return sizes
 
     # --- questions ---
 

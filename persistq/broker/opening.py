@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from persistq import failpoints
 from persistq.broker.absorb import Absorber
 from persistq.broker.choice import Choice, choose
 from persistq.broker.lane import Lane, Span
+from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.transitions import Transitions
+from persistq.graph import Graph
 from persistq.items import item_id_of
 from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow
 from persistq.keys import PutSpan
-from persistq.wire.messages import Opening
+from persistq.wire.messages import Opening, StageSpec
 
 
 @dataclass(slots=True)
@@ -24,8 +28,9 @@ class OpenLoad:
         load: The load.
         run_id: This run.
         carried_on: Whether an earlier run worked on it.
-        scheduler: Knows every outstanding item, or where on disk to find it.
-        absorbers: What the producers of the first queue may repeat.
+        graph: Which of its stages feeds which.
+        transitions: Knows every outstanding item, or where on disk to find it, and changes it.
+        absorbers: What the producers of a queue that no stage feeds may repeat.
         put_spans: By queue, which run has put the items that this one may hand out.
         params: Its parameters.
         left: Other loads that have parked or outstanding items, oldest first.
@@ -34,7 +39,8 @@ class OpenLoad:
     load: Load
     run_id: int
     carried_on: bool
-    scheduler: Scheduler
+    graph: Graph
+    transitions: Transitions
     absorbers: dict[int, Absorber]
     put_spans: dict[int, list[PutSpan]]
     params: list[Param] = field(default_factory=list)
@@ -50,28 +56,29 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     Raises:
         UsageError: The start does not fit the load; nothing was changed.
     """
+    graph = graph_of(opening.stages)
     choice = choose(journal, opening)
     with journal.together():
         load = _load(journal, opening, choice)
         rows = _rows(journal, load, opening, choice)
+        transitions = _transitions(journal, rows, graph, opening)
+        if opening.retry_failed:
+            _unpark(transitions)
+            load = _reloaded(journal, load)
         run_id = journal.begin_run(load.load_id, _command(opening))
         failpoints.point("broker.before_begin")
-    scheduler = Scheduler(
-        window_time=opening.window_time,
-        window_max=opening.window_max,
-        jitter=random.Random(),  # noqa: S311 - spreads retries, guards nothing
-    )
-    for row, policy in zip(rows, opening.stages, strict=True):
-        scheduler.add_lane(_lane(row, opening), policy)
-    for attempts in journal.failed_attempts(load.load_id) if choice.load is not None else ():
-        scheduler.remember_attempts(attempts.item_id, attempts.kind, attempts.count)
-    absorbers = {rows[0].queue_id: absorber_of(journal, rows[0])}
+    if choice.load is not None:
+        _remember(journal, load, transitions)
+    absorbers = {
+        row.queue_id: absorber_of(journal, row) for row in rows if row.name in graph.entries
+    }
     put_spans = {row.queue_id: _spans(journal, row) for row in rows}
     return OpenLoad(
         load,
         run_id,
         choice.load is not None,
-        scheduler,
+        graph,
+        transitions,
         absorbers,
         put_spans,
         list(journal.params(load.load_id).values()),
@@ -87,11 +94,52 @@ def _load(journal: Journal, opening: Opening, choice: Choice) -> Load:
     load_id = choice.load.load_id
     if choice.load.ended_at is not None:
         journal.reopen_load(load_id)
-    if opening.retry_failed:
-        journal.unpark(load_id)
-    load = journal.load(load_id)
+    return _reloaded(journal, choice.load)
+
+
+def _reloaded(journal: Journal, before: Load) -> Load:
+    load = journal.load(before.load_id)
     assert load is not None, "it was there a moment ago, and this is its only writer"
     return load
+
+
+def graph_of(stages: Sequence[StageSpec]) -> Graph:
+    """Return which stages feed which: the one that follows, if a stage says nothing else.
+
+    Raises:
+        UsageError: A stage feeds one that does not exist, or itself in some steps.
+    """
+    chain = Graph.chain([stage.name for stage in stages])
+    return Graph(
+        {
+            stage.name: chain.feeds[stage.name] if stage.feeds is None else tuple(stage.feeds)
+            for stage in stages
+        }
+    )
+
+
+def _transitions(
+    journal: Journal, rows: Sequence[QueueRow], graph: Graph, opening: Opening
+) -> Transitions:
+    scheduler = Scheduler(window_time=opening.window_time, window_max=opening.window_max)
+    jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+    policies = {}
+    for row, stage in zip(rows, opening.stages, strict=True):
+        scheduler.add_lane(_lane(row, opening))
+        policies[row.queue_id] = FailurePolicy(stage, jitter)
+    return Transitions(journal, rows, graph, scheduler, policies)
+
+
+def _unpark(transitions: Transitions) -> None:
+    for queue_id in transitions.rows:
+        transitions.unpark(queue_id)
+    transitions.commit()
+
+
+def _remember(journal: Journal, load: Load, transitions: Transitions) -> None:
+    """Take over what earlier runs have recorded about items that are outstanding still."""
+    for attempts in journal.failed_attempts(load.load_id):
+        transitions.remember(attempts)
 
 
 def _rows(journal: Journal, load: Load, opening: Opening, choice: Choice) -> list[QueueRow]:
@@ -116,9 +164,10 @@ def _lane(row: QueueRow, opening: Opening) -> Lane:
     lane = Lane(row, ready_bytes_max=opening.ready_bytes_max)
     lane.resumed, lane.parked_before = row.done + row.dropped, row.parked
     everything = Span(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
-    if row.outstanding and opening.hold:
+    something = row.outstanding or (row.parked and opening.retry_failed)
+    if something and opening.hold:
         lane.hold_back(everything, row.outstanding)
-    elif row.outstanding:
+    elif something:
         lane.backlog.append(everything)
     return lane
 

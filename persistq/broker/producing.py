@@ -115,7 +115,7 @@ class Producing:
             failpoints.point("broker.before_seal")
             if row.queue_id not in self.closed:
                 self.closed.add(row.queue_id)
-                self._session.ledger.seal(row)
+                self._session.transitions.seal(row.queue_id)
             self._session.after_commit(partial(self._tell_sealed, link, seal))
 
     def lose(self, link: Link) -> None:
@@ -123,9 +123,9 @@ class Producing:
         self._offers = [pending for pending in self._offers if pending.link is not link]
         died = link.role is Role.PRODUCER and not link.farewell
         if died and self._session.opening.kind == "pipeline":
-            row = self._session.rows[0]
-            absorber = absorber_of(self._session.journal, row)
-            self._session.opened.absorbers[row.queue_id] = absorber
+            for queue_id in self._session.entries:
+                absorber = absorber_of(self._session.journal, self._session.row(queue_id))
+                self._session.opened.absorbers[queue_id] = absorber
             self._session.roster.repeats(link.family)
 
     # --- inside ---
@@ -150,14 +150,11 @@ class Producing:
         if put.queue_id in self.closed:
             return QueueClosed(session.opening.name)
         codecs, payloads = self._absorbed(link, put)
-        if payloads and session.settled:
+        if payloads and session.transitions.settled:
             return QueueClosed(session.opening.name)
         if payloads:
-            row = session.row(put.queue_id)
-            if row.sealed_total is not None:
-                session.ledger.unseal(row)
-            session.ledger.put(row, codecs, payloads, synced=True)
-            session.roster.wrote(link.family, row, len(payloads))
+            session.transitions.put(put.queue_id, codecs, payloads, synced=True)
+            session.roster.wrote(link.family, session.row(put.queue_id), len(payloads))
         return None
 
     def _absorbed(self, link: Link, put: messages.Put) -> tuple[bytes, list[bytes]]:

@@ -97,7 +97,7 @@ class Roster:
         """A family's program has left on purpose; its children go on."""
         self._families[family].gone = True
 
-    def bury(self, family: str) -> list[tuple[int, Span]]:
+    def lose(self, family: str) -> list[tuple[int, Span]]:
         """A family's program has died; return what the family put in this run."""
         member = self._families[family]
         member.gone = member.died = True

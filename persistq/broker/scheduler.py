@@ -1,32 +1,21 @@
 """Who gets which item: a state machine without clock, socket or journal.
 
-The server tells it what happened and when; it answers what to hand out and what to record. Each
-method is one event, so that a test, or Hypothesis, can play any history step by step.
+It is told what happened and when, and answers what to hand out; it counts nothing and judges
+nothing. Each method is one event, so that a test, or Hypothesis, can play any history step by step.
 """
 
 from __future__ import annotations
 
-import enum
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 
-from persistq.broker.lane import Lane, footprint
-from persistq.halting import HaltRule, halt_rule
-from persistq.items import FailureKind, Item, queue_of
-from persistq.wire.messages import Patience, StageSpec
+from persistq.broker.lane import Lane, Window
+from persistq.items import Item, queue_of
+from persistq.wire.messages import Patience
 
 _item_id_of = itemgetter(0)
-
-
-class Verdict(enum.Enum):
-    """What becomes of an item after a failed attempt."""
-
-    RETRY = "retry"
-    PARK = "park"
-    STOP = "stop"
-    """Park it, and end the load with FAILED."""
 
 
 @dataclass(slots=True)
@@ -35,11 +24,23 @@ class Consumer:
 
     Attributes:
         queue_id: The queue it takes from.
+        together: Most items that it begins together, as one attempt.
         held: The items in its hands, in the order they were handed out.
+        attempts: What of them belongs to an attempt of several items, by its number.
     """
 
     queue_id: int
+    together: int = 1
     held: dict[int, Item] = field(default_factory=dict)
+    attempts: dict[int, list[int]] = field(default_factory=dict)
+
+    def let_go(self, item_ids: Container[int]) -> None:
+        """Take items out of the attempts they belong to."""
+        left = {
+            number: [item_id for item_id in attempt if item_id not in item_ids]
+            for number, attempt in self.attempts.items()
+        }
+        self.attempts = {number: attempt for number, attempt in left.items() if attempt}
 
 
 class Scheduler:
@@ -48,7 +49,6 @@ class Scheduler:
     Args:
         window_time: How much expected work one consumer may be handed at a time, in seconds.
         window_max: Most items one consumer may be handed at a time.
-        jitter: Source of randomness for retry delays.
 
     Attributes:
         lanes: The queues by id.
@@ -58,19 +58,15 @@ class Scheduler:
         halted: Whether nothing more is handed out in this run.
     """
 
-    def __init__(self, *, window_time: float, window_max: int, jitter: random.Random) -> None:
+    def __init__(self, *, window_time: float, window_max: int) -> None:
         self.lanes: dict[int, Lane] = {}
         self.consumers: dict[int, Consumer] = {}
         self.failed: str | None = None
         self.at_once = False
         self.halted = False
-        self._policies: dict[int, StageSpec] = {}
-        self._rules: dict[int, HaltRule | None] = {}
-        self._exceptions: dict[int, int] = {}
-        self._deaths: dict[int, int] = {}
+        self._attempts = 0
         self._window_time = window_time
         self._window_max = window_max
-        self._jitter = jitter
 
     @property
     def over(self) -> bool:
@@ -84,33 +80,23 @@ class Scheduler:
 
     # --- queues ---
 
-    def add_lane(self, lane: Lane, policy: StageSpec) -> None:
-        """Schedule one more queue under its stage's failure policy."""
+    def add_lane(self, lane: Lane) -> None:
+        """Schedule one more queue."""
         self.lanes[lane.row.queue_id] = lane
-        self._policies[lane.row.queue_id] = policy
-        self._rules[lane.row.queue_id] = halt_rule(policy.halt)
-
-    def remember_attempts(self, item_id: int, kind: FailureKind, count: int) -> None:
-        """Take over what earlier runs recorded about an outstanding item."""
-        self._count(item_id, kind, count)
-
-    def attempts(self, item_ids: Sequence[int]) -> dict[int, int]:
-        """Return how often items have failed so far, for whatever reason, if they have."""
-        raised, killed = self._exceptions, self._deaths
-        if not raised and not killed:
-            return {}
-        known = ((item_id, raised.get(item_id, 0) + killed.get(item_id, 0)) for item_id in item_ids)
-        return {item_id: count for item_id, count in known if count}
 
     def arrive(self, items: Sequence[Item]) -> None:
         """Take in newly journaled items of one queue."""
         self.lanes[queue_of(items[0].item_id)].arrive(items)
 
+    def unpark(self, queue_id: int, item_ids: Sequence[int]) -> None:
+        """Take in items that were parked."""
+        self.lanes[queue_id].unpark(item_ids)
+
     # --- consumers ---
 
-    def join(self, consumer_id: int, queue_id: int) -> None:
-        """A consumer connects."""
-        self.consumers[consumer_id] = Consumer(queue_id)
+    def join(self, consumer_id: int, queue_id: int, together: int = 1) -> None:
+        """A consumer connects, which begins so many items together at most."""
+        self.consumers[consumer_id] = Consumer(queue_id, together)
         self.lanes[queue_id].consumers += 1
 
     def take(self, consumer_id: int, patience: Patience) -> None:
@@ -139,107 +125,79 @@ class Scheduler:
     def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
         """A consumer returns items that it did not start."""
         lane = self._lane_of(consumer_id)
-        lane.put_back(self._release(consumer_id, item_ids))
+        lane.put_back(self.release(consumer_id, item_ids) or ())
         # It has stalled, so what it asked for early is better done elsewhere too.
         if lane.waiting.get(consumer_id) is Patience.AHEAD:
             del lane.waiting[consumer_id]
 
     # --- outcomes ---
 
-    def finish(self, consumer_id: int, item_ids: Sequence[int], busy: float) -> list[int]:
-        """Items are done.
-
-        Args:
-            consumer_id: Who finished them.
-            item_ids: The items.
-            busy: How long they took together, in seconds.
+    def release(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item] | None:
+        """Take items out of a consumer's hands.
 
         Returns:
-            The ids that this consumer really held: an answer for any other item is stale.
+            The items, or None if it does not hold all of them: then it keeps what it holds.
         """
-        lane = self._lane_of(consumer_id)
-        finished = list(map(_item_id_of, self._release(consumer_id, item_ids)))
-        if finished:
-            lane.pace.learn(len(finished), busy)
-            lane.row.done += len(finished)
-            self._forget(finished)
-        return finished
+        consumer, named = self.consumers[consumer_id], set(item_ids)
+        held = consumer.held
+        if not held.keys() >= named or len(named) < len(item_ids):
+            return None
+        items = list(map(held.pop, item_ids))
+        lane = self.lanes[consumer.queue_id]
+        lane.in_flight -= len(items)
+        if not held:
+            lane.holders.discard(consumer_id)
+        if consumer.attempts:
+            consumer.let_go(named)
+        return items
 
-    def drop(self, consumer_id: int, item_id: int) -> bool:
-        """An item needs no work; False if this consumer did not hold it."""
-        if not self._release(consumer_id, [item_id]):
+    def finish(self, consumer_id: int, item_ids: Sequence[int], busy: float) -> bool:
+        """Let go of items that took so many seconds together; False if one is not held."""
+        if self.release(consumer_id, item_ids) is None:
             return False
-        self._lane_of(consumer_id).row.dropped += 1
-        self._forget([item_id])
+        lane = self._lane_of(consumer_id)
+        lane.pace.learn(len(item_ids), busy)
+        if lane.apart:
+            lane.apart.difference_update(item_ids)
         return True
 
-    def fail(
-        self, consumer_id: int, item_id: int, now: float, retry_after: float | None
-    ) -> Verdict | None:
-        """One attempt at an item raised.
+    def delay(self, item_id: int, due: float) -> None:
+        """Leave an item on disk until a time."""
+        self.lanes[queue_of(item_id)].delay(item_id, due)
+
+    def attempt(self, consumer_id: int, name: int) -> list[int]:
+        """Return the items of an attempt that a consumer holds still, in order.
 
         Args:
-            consumer_id: Who tried.
-            item_id: The item.
-            now: The present time, in seconds.
-            retry_after: Delay that the handler asked for, or None for the policy's back-off.
-
-        Returns:
-            What becomes of the item, or None if this consumer did not hold it.
+            consumer_id: The consumer.
+            name: The item's id, or the number of an attempt of several.
         """
-        released = self._release(consumer_id, [item_id])
-        if not released:
-            return None
-        item, lane = released[0], self._lane_of(consumer_id)
-        policy = self._policies[lane.row.queue_id]
-        count = self._count(item_id, FailureKind.EXCEPTION)
-        if count > policy.retries:
-            return self._park(lane, item, policy)
-        delay = self._backoff(policy, count) if retry_after is None else retry_after
-        lane.delay(item_id, now + delay)
-        return Verdict.RETRY
+        consumer = self.consumers[consumer_id]
+        return [name] if name in consumer.held else consumer.attempts.get(name, [])
 
-    def blame(self, item_id: int, kind: FailureKind) -> Verdict:
-        """An item that waits at the front of its line killed the worker that ran it.
+    def unstarted(self, consumer_id: int, name: int) -> list[int]:
+        """Return what a consumer that goes in order holds behind an attempt; none if it is over."""
+        begun = self.attempt(consumer_id, name)
+        held = [*self.consumers[consumer_id].held]
+        return held[held.index(begun[-1]) + 1 :] if begun else []
 
-        It is handed out again alone, so that the next death convicts or acquits it; see
-        `Lane.next_window` for consumers that collect. Crashes and time-outs count together, and
-        apart from exceptions.
+    def suspect(self, consumer_id: int, item_ids: Sequence[int]) -> None:
+        """Have what its consumer has died of tried again alone, so that the next death tells more.
+
+        See `Lane.next_window` for consumers that collect.
         """
-        lane = self.lanes[queue_of(item_id)]
-        item = next(item for item in lane.ready if item.item_id == item_id)
-        lane.ready.remove(item)
-        lane.ready_bytes -= footprint([item])
-        policy = self._policies[lane.row.queue_id]
-        lane.blamed += 1
-        if self._count(item_id, kind) >= policy.max_crashes:
-            return self._park(lane, item, policy)
-        lane.suspects.append(item)
-        return Verdict.RETRY
+        if items := self.release(consumer_id, item_ids):
+            self._lane_of(consumer_id).suspect(items)
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, *, at_once: bool = False) -> None:
         """The load has failed: every consumer is told FAILED from now on."""
-        self.failed = self.failed or reason
-
-    def apply_rules(self) -> None:
-        """End the load with FAILED if a stage's halt rule is broken."""
-        for queue_id, rule in self._rules.items():
-            if rule is None or self.failed is not None:
-                continue
-            lane = self.lanes[queue_id]
-            reason = rule.broken_by(
-                lane.row.name,
-                failed=lane.row.parked - lane.parked_before,
-                succeeded=lane.row.done + lane.row.dropped - lane.resumed,
-            )
-            if reason is not None:
-                self.at_once = rule.now
-                self.give_up(reason)
+        if self.failed is None:
+            self.failed, self.at_once = reason, at_once
 
     # --- what to do next ---
 
-    def assign(self, now: float) -> Iterator[tuple[int, list[Item]]]:
-        """Yield (consumer, items) for everybody who waits and can be served."""
+    def assign(self, now: float) -> Iterator[tuple[int, Window]]:
+        """Yield (consumer, window) for everybody who waits and can be served."""
         if self.over:
             return
         for lane in self.lanes.values():
@@ -248,7 +206,7 @@ class Scheduler:
                 if not (lane.ready or lane.suspects):
                     break
                 window = self._hand_out(lane, consumer_id)
-                if window:
+                if window.items:
                     yield consumer_id, window
 
     def answers(self) -> Iterator[int]:
@@ -283,47 +241,30 @@ class Scheduler:
     def _lane_of(self, consumer_id: int) -> Lane:
         return self.lanes[self.consumers[consumer_id].queue_id]
 
-    def _hand_out(self, lane: Lane, consumer_id: int) -> list[Item]:
-        held = self.consumers[consumer_id].held
-        window = lane.next_window(seconds=self._window_time, most=self._window_max, idle=not held)
-        if window:
+    def _hand_out(self, lane: Lane, consumer_id: int) -> Window:
+        consumer = self.consumers[consumer_id]
+        held = consumer.held
+        window = lane.next_window(
+            seconds=self._window_time,
+            most=self._window_max,
+            idle=not held,
+            together=consumer.together,
+        )
+        items = window.items
+        if items:
             del lane.waiting[consumer_id]
             lane.holders.add(consumer_id)
-            lane.in_flight += len(window)
-            held.update(zip(map(_item_id_of, window), window, strict=True))
+            lane.in_flight += len(items)
+            held.update(zip(map(_item_id_of, items), items, strict=True))
+            if window.sizes:
+                self._number(consumer, window)
         return window
 
-    def _release(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item]:
-        held = self.consumers[consumer_id].held
-        items = [item for item_id in item_ids if (item := held.pop(item_id, None)) is not None]
-        lane = self._lane_of(consumer_id)
-        lane.in_flight -= len(items)
-        if not held:
-            lane.holders.discard(consumer_id)
-        return items
-
-    def _count(self, item_id: int, kind: FailureKind, times: int = 1) -> int:
-        counts = self._exceptions if kind is FailureKind.EXCEPTION else self._deaths
-        counts[item_id] = counts.get(item_id, 0) + times
-        return counts[item_id]
-
-    def _forget(self, item_ids: Sequence[int]) -> None:
-        for counts in (self._exceptions, self._deaths):
-            if counts:
-                for item_id in item_ids:
-                    counts.pop(item_id, None)
-
-    def _park(self, lane: Lane, item: Item, policy: StageSpec) -> Verdict:
-        lane.row.parked += 1
-        self._forget([item.item_id])
-        if policy.on_error != "stop":
-            return Verdict.PARK
-        self.give_up(
-            f"item {item.item_id} of stage {policy.name!r} failed, and its rule is to stop"
-        )
-        return Verdict.STOP
-
-    def _backoff(self, policy: StageSpec, attempt: int) -> float:
-        # Doubling with a cap, spread over its upper half so that retries do not arrive together.
-        ceiling = min(policy.backoff_max, policy.backoff * 2.0 ** min(attempt - 1, 60))
-        return ceiling * self._jitter.uniform(0.5, 1.0)
+    def _number(self, consumer: Consumer, window: Window) -> None:
+        """Give the attempts of a window numbers, which are smaller than any item's id."""
+        window.first, self._attempts = self._attempts + 1, self._attempts + len(window.sizes)
+        item_ids = map(_item_id_of, window.items)
+        for number, size in enumerate(window.sizes, window.first):
+            attempt = list(islice(item_ids, size))
+            if size > 1:
+                consumer.attempts[number] = attempt

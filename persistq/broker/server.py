@@ -11,13 +11,11 @@ by whatever its socket takes.
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +25,14 @@ from persistq.broker.arrivals import DEADLINE_S, Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
 from persistq.broker.link import Link
+from persistq.broker.membership import Membership
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
-from persistq.errors import JournalBusy, JournalError, PersistqError, RunEnded, UsageError
-from persistq.journal.base import Journal, LoadState, RunResult
+from persistq.errors import JournalError
+from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
-from persistq.site.credentials import peer_of
-from persistq.site.fence import SLOTS, Fence
+from persistq.site.fence import Fence
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
 from persistq.wire.messages import Role
@@ -69,18 +67,20 @@ class Broker:
         self._producing = Producing(self._session)
         self._consuming = Consuming(self._session)
         self._controlling = Controlling(self._session)
-        self._handlers = self._by_message()
         self._flushed_at = clock()
-        self._result: tuple[RunResult, str] | None = None
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
+        self._membership = Membership(
+            self._session, self._arrivals, self._producing, self._consuming
+        )
+        self._handlers = self._by_message()
         self._ends_at = clock() + DEADLINE_S
 
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
         return {
-            messages.Hello: self._on_hello,
-            messages.Farewell: self._on_farewell,
+            messages.Hello: self._membership.on_hello,
+            messages.Farewell: self._membership.on_farewell,
             messages.Cancel: self._on_cancel,
             messages.Put: producing.on_put,
             messages.Offer: producing.on_offer,
@@ -99,7 +99,7 @@ class Broker:
             messages.Release: controlling.on_release,
             messages.Watch: controlling.on_watch,
             messages.Overdue: consuming.on_overdue,
-            messages.Obituary: consuming.on_obituary,
+            messages.WorkerEnded: consuming.on_worker_ended,
         }
 
     # --- the loop ---
@@ -124,8 +124,8 @@ class Broker:
             with reported(Path(self._session.opening.path)):
                 while self._session.links or self._is_expecting():
                     self._turn(self._selector.select(self._patience()))
-                self._consuming.bury_all()
-                self._session.commit()
+                self._consuming.reclaim_all()
+                self._session.transitions.commit()
                 self._session.tell()
                 self._end_run()
             return 0
@@ -143,16 +143,16 @@ class Broker:
         for key, mask in events:
             key.data(mask)
         self._sweep()
-        self._consuming.bury()
+        self._consuming.reclaim()
         if self._producing.sealing:
             self._drain()
             self._producing.seal()
         self._producing.admit_offers()
         # Before anything more is handed out: what breaks a rule is the last thing to happen.
-        self._session.scheduler.apply_rules()
+        self._session.transitions.apply_rules()
         self._consuming.hand_out()
-        self._advance_stages()
-        self._session.commit()
+        self._session.transitions.advance()
+        self._session.transitions.commit()
         self._flush_if_due()
         self._consuming.refill()
         self._consuming.hand_out()
@@ -173,30 +173,19 @@ class Broker:
             times.append(look)
         if (due := session.scheduler.due()) is not None:
             times.append(due)
-        if session.ledger.unsynced:
+        if session.transitions.unsynced:
             times.append(self._flushed_at + session.opening.flush_interval)
         times += [watcher.due for watcher in session.watchers if watcher.impatient]
         return max(0.0, min(times) - now)
 
-    def _advance_stages(self) -> None:
-        """Seal each stage whose upstream is settled; settle the load at its end."""
-        session, rows = self._session, self._session.rows
-        for upstream, row in pairwise(rows):
-            if upstream.settled and row.sealed_total is None:
-                failpoints.point("broker.before_stage_seal")
-                session.ledger.seal(row)
-        if not session.settled and all(row.settled for row in rows):
-            failpoints.point("broker.before_settle")
-            session.settled = True
-            session.ledger.settle(session.opened.load.load_id)
-
     def _flush_if_due(self) -> None:
         """Bring done records to the disk that were committed without waiting for it."""
-        ledger, now = self._session.ledger, self._session.clock()
-        if ledger.unsynced and now - self._flushed_at >= self._session.opening.flush_interval:
-            ledger.sync()
-            ledger.commit()
-        if not ledger.unsynced:
+        transitions, now = self._session.transitions, self._session.clock()
+        due = now - self._flushed_at >= self._session.opening.flush_interval
+        if transitions.unsynced and due:
+            transitions.sync()
+            transitions.commit()
+        if not transitions.unsynced:
             self._flushed_at = now
 
     # --- connections ---
@@ -250,98 +239,12 @@ class Broker:
             self._consuming.lose(link)
             self._producing.lose(link)
             self._controlling.lose(link)
-            if link.role is Role.ANCHOR:
-                self._lose_anchor(link)
+            self._membership.lose(link)
             self._ends_at = self._session.clock() + LINGER_S
-
-    def _lose_anchor(self, link: Link) -> None:
-        """A program that opened the load is gone; its children go on only if it took leave."""
-        session = self._session
-        if link.farewell:
-            session.roster.take_leave(link.family)
-            return
-        for queue_id, span in session.roster.bury(link.family):
-            session.opened.absorbers[queue_id].expect(span.after, span.last)
-        for other in session.links.values():
-            if other.family == link.family:
-                other.refuse(RunEnded(session.opening.name, link.pid))
-
-    # --- coming and going ---
-
-    def _on_hello(self, link: Link, hello: messages.Hello) -> None:
-        session = self._session
-        if (refusal := self._refusal(hello)) is not None:
-            link.refuse(refusal)
-            return
-        link.accept(hello)
-        session.links[link.number] = link
-        self._arrivals.leave(link)
-        if hello.role is Role.ANCHOR:
-            something = any(session.opened.absorbers.values())
-            seen = peer_of(link.sock)
-            session.roster.add(hello.family, hello.peer, absorbs=something, seen=seen)
-        if hello.role is Role.CONSUMER:
-            self._consuming.join(link, hello)
-        link.absorbs = session.roster.absorbs(hello.family)
-        failpoints.point("broker.before_welcome")
-        link.send(self._welcome(link, hello))
-
-    def _refusal(self, hello: messages.Hello) -> PersistqError | None:
-        opening, roster = self._session.opening, self._session.roster
-        if (pid := roster.dead(hello.family)) is not None:
-            return RunEnded(opening.name, pid)
-        if hello.role is Role.CONSUMER and self._session.fence.full:
-            return UsageError(
-                f"queue {opening.name!r} has {SLOTS:,} consumers, the most there can be"
-            )
-        first = roster.first()
-        if hello.role is not Role.ANCHOR or opening.kind != "pipeline" or first is None:
-            return None
-        peer, gone = first
-        if gone:
-            return RunEnded(opening.name, peer.pid)
-        return JournalBusy(opening.path, peer.pid, peer.node)
-
-    def _welcome(self, link: Link, hello: messages.Hello) -> messages.Welcome:
-        opened = self._session.opened
-        return messages.Welcome(
-            load_id=opened.load.load_id,
-            run_id=opened.run_id,
-            carried_on=opened.carried_on,
-            queues=self._session.sizes(),
-            slot=link.slot,
-            fence=self._session.fence.identity,
-            broker_pid=os.getpid(),
-            closed=sorted(self._producing.closed),
-            put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
-            **(self._told_to_openers() if link.role is Role.ANCHOR else {}),
-        )
-
-    def _told_to_openers(self) -> dict[str, Any]:
-        opened = self._session.opened
-        return {
-            "params": [
-                messages.Parameter(p.name, p.codec, p.payload, p.shown, p.given)
-                for p in opened.params
-            ],
-            "left": [
-                messages.LeftOver(left.load_id, left.parked, left.outstanding)
-                for left in opened.left
-            ],
-            "reopened": opened.load.state is LoadState.REOPENED,
-        }
 
     def _on_cancel(self, link: Link, cancel: messages.Cancel) -> None:
         part = self._consuming if link.role is Role.CONSUMER else self._producing
         part.on_cancel(link, cancel)
-
-    def _on_farewell(self, link: Link, farewell: messages.Farewell) -> None:
-        link.farewell = True
-        if farewell.result:
-            self._result = RunResult(farewell.result), farewell.reason
-        if link.role is Role.ANCHOR:
-            others = [other for other in self._session.links.values() if other.owner != link.owner]
-            link.send(messages.Answer(0, len(others)))
 
     # --- the end ---
 
@@ -351,11 +254,11 @@ class Broker:
             self._session.journal.end_run(self._session.opened.run_id, *ending)
 
     def _ending(self) -> tuple[RunResult, str] | None:
-        if self._session.settled:
+        if self._session.transitions.settled:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed
-        return self._result
+        return self._membership.result
 
     def _close(self) -> None:
         for link in self._session.links.values():

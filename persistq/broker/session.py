@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from persistq.broker.ledger import Ledger
 from persistq.broker.link import Link
 from persistq.broker.opening import OpenLoad
 from persistq.broker.roster import Roster
-from persistq.broker.scheduler import Scheduler, Verdict
+from persistq.broker.scheduler import Scheduler
 from persistq.broker.watching import Watcher, sizes_of
 from persistq.errors import RunEnded
-from persistq.items import Failure, queue_of
+from persistq.items import Failure
 from persistq.journal.base import Journal, QueueRow
 from persistq.site.fence import Fence
 from persistq.wire.messages import Opening, QueueSizes, Role
@@ -28,12 +27,12 @@ class Session:
         clock: Monotonic time in seconds.
 
     Attributes:
-        ledger: Collects what this turn records.
+        transitions: Changes items: places, counters and records.
         roster: The programs that have the load open.
         links: The clients' connections, by number.
         watchers: Those that want to see progress.
-        settled: Whether the load was recorded as settled.
-        first_queue: The queue that takes what is put; others get what a stage has made.
+        entries: The queues that take what is put; others get what a stage has made.
+        feeds: For each queue, those that get what its stage has made.
     """
 
     def __init__(
@@ -49,27 +48,32 @@ class Session:
         self.opened = opened
         self.fence = fence
         self.clock = clock
-        self.ledger = Ledger(journal)
+        self.transitions = opened.transitions
+        self.transitions.on_failure = self._show
         self.roster = Roster()
         self.links: dict[int, Link] = {}
         self.watchers: list[Watcher] = []
-        self.settled = False
-        self.first_queue = next(iter(opened.scheduler.lanes))
+        number = {row.name: row.queue_id for row in self.rows}
+        self.entries = frozenset(number[name] for name in opened.graph.entries)
+        self.feeds = {
+            number[name]: frozenset(number[target] for target in targets)
+            for name, targets in opened.graph.feeds.items()
+        }
         self._after_commit: list[Callable[[], None]] = []
 
     @property
     def scheduler(self) -> Scheduler:
         """Who gets which item."""
-        return self.opened.scheduler
+        return self.transitions.scheduler
 
     @property
     def rows(self) -> list[QueueRow]:
         """The queues in the order of the stages."""
-        return [lane.row for lane in self.scheduler.lanes.values()]
+        return [*self.transitions.rows.values()]
 
     def row(self, queue_id: int) -> QueueRow:
         """Return a queue's counters."""
-        return self.scheduler.lanes[queue_id].row
+        return self.transitions.rows[queue_id]
 
     def sizes(self) -> list[QueueSizes]:
         """Return all counters as they are sent."""
@@ -88,26 +92,15 @@ class Session:
         """Do something when what this turn brought is committed, and work has gone out."""
         self._after_commit.append(act)
 
-    def commit(self) -> None:
-        """Commit the turn; then new items are ready.
-
-        Crash: see `Ledger.commit`; nobody is told of a record before it is committed.
-        """
-        for items in self.ledger.commit():
-            self.scheduler.arrive(items)
-
     def tell(self) -> None:
-        """Do what waited for the commit."""
+        """Do what waited for the commit.
+
+        Crash: nobody is told of a record before it is committed.
+        """
         waiting, self._after_commit = self._after_commit, []
         for act in waiting:
             act()
 
-    def record_failure(self, failure: Failure, verdict: Verdict) -> None:
-        """Record a failed attempt, and the parking if it was the last one."""
-        row = self.row(queue_of(failure.item_id))
-        parked = verdict is not Verdict.RETRY
-        self.ledger.failed(failure)
-        if parked:
-            self.ledger.parked(row, failure.item_id)
+    def _show(self, stage: str, failure: Failure, parked: bool) -> None:
         for watcher in self.watchers:
-            watcher.noted(row.name, failure, parked=parked)
+            watcher.noted(stage, failure, parked=parked)

@@ -90,6 +90,7 @@ class Consumer:
         self._asked_ahead = False
         self._finished: list[int] = []
         self._outputs: list[Outputs] = []
+        self._origins: list[int] = []
         self._busy = 0.0
         self._reported_at = time.monotonic()
         self._getting = threading.Lock()
@@ -150,6 +151,7 @@ class Consumer:
             self._busy += now - started
             if outputs:
                 self._outputs += outputs
+                self._origins += [len(self._finished) - 1] * len(outputs)
             if not self._buffer or now - self._reported_at >= self._ack_interval:
                 self.report()
 
@@ -164,13 +166,13 @@ class Consumer:
         """Report that an attempt failed; the broker decides what becomes of the item."""
         with self._sending:
             self.report()
-            self._connection.send(Failed(item_id, error_type, message, traceback, retry_after))
+            self._connection.send(Failed([item_id], error_type, message, traceback, retry_after))
 
     def dropped(self, item_id: int, reason: str) -> None:
         """Report that an item needs no work."""
         with self._sending:
             self.report()
-            self._connection.send(Dropped(item_id, reason))
+            self._connection.send(Dropped([item_id], reason))
 
     @property
     def progress(self) -> int:
@@ -219,14 +221,15 @@ class Consumer:
         item that it came from is recorded as done.
         """
         with self._sending, self._connection.conversation:
-            finished, busy, outputs = self._finished, self._busy, self._outputs
-            self._finished, self._outputs, self._busy = [], [], 0.0
+            finished, busy = self._finished, self._busy
+            outputs, origins = self._outputs, self._origins
+            self._finished, self._outputs, self._origins, self._busy = [], [], [], 0.0
             self._reported_at = time.monotonic()
             if finished:
                 # If this raises, results are lost: then their sources are never reported.
                 settle_puts()
                 failpoints.point("client.before_report")
-                self._connection.send(Done(finished, busy, outputs))
+                self._connection.send(Done(finished, busy, outputs, origins))
                 failpoints.point("client.after_report")
 
     def flush(self) -> None:

@@ -122,7 +122,7 @@ def _attach(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun 
         # Only who names a load that was reopened works on it.
         anchor.close()
         raise JournalBusy(opening.path, holder.peer.pid, holder.peer.node)
-    return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, None)
+    return OpenedRun(handle.on(welcome.entries[0]), anchor, welcome, None)
 
 
 def _silence(holder: Holder, seconds: float) -> str:
@@ -167,7 +167,7 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
         _discard(anchor, broker)
         raise
     handle = _handle(opening, holder, ack_interval, timeout)
-    return OpenedRun(handle.on(welcome.queues[0].queue_id), anchor, welcome, broker)
+    return OpenedRun(handle.on(welcome.entries[0]), anchor, welcome, broker)
 
 
 def _published(opening: Opening, anchor: Connection, timeout: float) -> Holder:

@@ -171,6 +171,34 @@ class QueueRow:
         return self.sealed_total is not None and self.outstanding == 0
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A process that begins to take items from a queue in this run."""
+
+    worker_id: int
+    queue_id: int
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process of this run ended, as its parent has learnt it.
+
+    Attributes:
+        pid: The process.
+        exit_code: Its exit status.
+        signal: Number of the signal that killed it, or None.
+        peak_rss: Largest resident set in bytes, or None when unknown.
+        out_of_memory: Whether the kernel's OOM killer is the likely cause.
+    """
+
+    pid: int
+    exit_code: int
+    signal: int | None
+    peak_rss: int | None
+    out_of_memory: bool
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything one transaction records; all of it is committed or none.
@@ -179,9 +207,17 @@ class Batch:
         puts: New items, with ids taken from their queue's counter.
         done: Ids of finished items.
         dropped: Ids of dropped items.
+        reasons: Why items were dropped, by id, where a reason was given.
         parked: Ids of items that failed for good.
+        unparked: Ids of items that were parked before this batch and are outstanding again. Their
+            failures are forgiven: kept for reading, no longer counted.
         failures: Failed attempts.
+        workers: Processes that begin to take items, under numbers that no record has yet.
+        departures: How processes took leave, in a word, by the number of their record.
+        endings: How processes ended. Each is added to the process's record, and to the failures of
+            this or an earlier batch that it is blamed for.
         queues: The changed queue rows, with counters that include this batch.
+        reopened_load: A load to mark as reopened if it had ended, or None.
         settled_load: A load to mark as settled, or None.
         synced: Whether the commit must be on disk before it returns (``synchronous=FULL``).
         bulky: Whether the new items have so many bytes that writing them is what takes time.
@@ -190,17 +226,23 @@ class Batch:
     puts: list[Item] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
     parked: list[int] = field(default_factory=list)
+    unparked: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    workers: list[WorkerRecord] = field(default_factory=list)
+    departures: dict[int, str] = field(default_factory=dict)
+    endings: list[Ending] = field(default_factory=list)
     queues: dict[int, QueueRow] = field(default_factory=dict)
+    reopened_load: int | None = None
     settled_load: int | None = None
     synced: bool = False
     bulky: bool = False
 
     def __bool__(self) -> bool:
-        return bool(
-            self.queues or self.puts or self.done or self.failures or self.settled_load is not None
-        )
+        records = self.queues or self.puts or self.done or self.failures
+        processes = self.workers or self.departures or self.endings
+        return bool(records or processes or self.settled_load is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,24 +334,8 @@ class Journal(ABC):
         """Give queues new names, by number, all at once. Synced."""
 
     @abstractmethod
-    def add_worker(self, queue_id: int, peer: Peer) -> int:
-        """Record that a process of this run begins to take items; return the record's id."""
-
-    @abstractmethod
-    def end_worker(self, worker_id: int, ending: str) -> None:
-        """Record how such a process ended, in a word or two."""
-
-    @abstractmethod
-    def note_death(
-        self,
-        pid: int,
-        *,
-        signal: int | None,
-        exit_code: int,
-        peak_rss: int | None,
-        out_of_memory: bool,
-    ) -> None:
-        """Add to a process's record, and to the crash it is blamed for, how the process ended."""
+    def next_worker_id(self) -> int:
+        """Return the first number that no `WorkerRecord` has, nor one with a higher number."""
 
     # --- the two logs ---
 
@@ -350,12 +376,8 @@ class Journal(ABC):
         """Return the failures, not forgiven, of the load's outstanding items."""
 
     @abstractmethod
-    def unpark(self, load_id: int) -> int:
-        """Make all parked items of a load outstanding again, and return how many.
-
-        Their failures are forgiven: kept for reading, no longer counted. The queue counters are
-        corrected and a settled load is reopened, in the same transaction. Synced.
-        """
+    def parked_ids(self, queue_id: int) -> list[int]:
+        """Return the ids of a queue's parked items, in order."""
 
     # --- absorption: the multiset of earlier puts that a re-run has not repeated yet ---
 

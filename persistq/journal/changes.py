@@ -65,6 +65,7 @@ def _spans_of_run(*filters: ColumnElement[bool]) -> Construct:
 PUT = Construct(insert(schema.put_log), "item_id", "codec", "payload", bulk=True)
 DONE = _ending(Outcome.DONE)
 DROPPED = _ending(Outcome.DROPPED)
+EXPLAIN_DROP = Construct(insert(schema.drop_reason), "item_id", "reason")
 PARK = Construct(insert(_parked).from_select(["item_id"], select(_ids())))
 
 FAIL = Construct(
@@ -72,14 +73,11 @@ FAIL = Construct(
     *("run_id", "item_id", "kind", "type", "message", "traceback"),
     *("pid", "signal", "exit_code", "peak_rss", "out_of_memory", "at"),
 )
-NOTE_DEATH = Construct(
-    update(_failure).where(
-        _failure.c.failure_id
-        == select(func.max(_failure.c.failure_id))
-        .where(_failure.c.pid == bindparam("of_pid"), _failure.c.run_id == bindparam("of_run"))
-        .where(_failure.c.kind != literal_column(f"'{FailureKind.EXCEPTION.value}'"))
-        .scalar_subquery()
-    ),
+EXPLAIN_FAILURES = Construct(
+    update(_failure)
+    .where(_failure.c.pid == bindparam("of_pid"), _failure.c.run_id == bindparam("of_run"))
+    .where(_failure.c.kind != literal_column(f"'{FailureKind.EXCEPTION.value}'"))
+    .where(_failure.c.exit_code.is_(None)),
     *("signal", "exit_code", "peak_rss", "out_of_memory"),
 )
 NOTE_ENDING = Construct(
@@ -95,9 +93,6 @@ NOTE_ENDING = Construct(
 COUNT = Construct(
     update(_queue).where(_queue.c.queue_id == bindparam("of_queue")),
     *("next_n", "done", "dropped", "parked", "sealed_total"),
-)
-EXHAUST = Construct(
-    upsert(schema.source).on_conflict_do_nothing(["queue_id"]), "queue_id", "exhausted_at"
 )
 
 _taking_over = upsert(schema.writer).values(writer_id=literal_column("1"), epoch=_number(1))
@@ -139,7 +134,8 @@ SEE_RUN = Construct(
     "seen_at",
 )
 ADD_WORKER = Construct(
-    insert(schema.worker), "run_id", "queue_id", "host", "pid", "started", "started_at"
+    insert(schema.worker),
+    *("worker_id", "run_id", "queue_id", "host", "pid", "started", "started_at"),
 )
 END_WORKER = Construct(
     update(schema.worker).where(schema.worker.c.worker_id == bindparam("of_worker")),
@@ -159,20 +155,9 @@ ATTEMPTS = Construct(
     .order_by(_failure.c.item_id, _failure.c.kind)
 )
 FORGIVE = Construct(
-    update(_failure)
-    .where(_failure.c.item_id.in_(select(_parked.c.item_id).where(*_between(_parked.c.item_id))))
-    .values(forgiven=1)
+    update(_failure).where(_failure.c.item_id.in_(select(_ids()))).values(forgiven=1)
 )
-UNPARK = Construct(delete(_parked).where(*_between(_parked.c.item_id)))
-UNCOUNT_PARKED = Construct(
-    update(_queue).where(_queue.c.queue_id == bindparam("of_queue")).values(parked=0)
-)
-
-UNSEAL_AFTER = Construct(
-    update(_queue)
-    .where(_queue.c.load_id == bindparam("of_load"), _queue.c.position > bindparam("after"))
-    .values(sealed_total=None)
-)
+UNPARK = Construct(delete(_parked).where(_parked.c.item_id.in_(select(_ids()))))
 
 CLEAR_DIGESTS = Construct(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
 ADD_DIGEST = Construct(

@@ -132,3 +132,10 @@ LATEST_FAILURES = Construct(
     .order_by(_failure.failure_id.desc())
     .limit(bindparam("most"))
 )
+
+LAST_WORKER = Construct(select(func.coalesce(func.max(schema.worker.c.worker_id), _NONE)))
+PARKED_IDS = Construct(
+    select(_parked.item_id)
+    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
+    .order_by(_parked.item_id)
+)

@@ -18,6 +18,7 @@ from persistq.journal.base import (
     QueueRow,
     Run,
     RunResult,
+    WorkerRecord,
 )
 from persistq.keys import PutSpan
 from persistq.peer import Peer
@@ -125,6 +126,20 @@ def failure_from(row: Row) -> Failure:
     failure = Failure(item_id, FailureKind(kind), *rest)
     known = None if failure.out_of_memory is None else bool(failure.out_of_memory)
     return replace(failure, out_of_memory=known)
+
+
+def worker_row(run_id: int | None, at: str, worker: WorkerRecord) -> Row:
+    """Return the columns of a worker from ``worker_id`` to ``started_at``."""
+    peer = worker.peer
+    return (
+        worker.worker_id,
+        run_id,
+        worker.queue_id,
+        storable(peer.host),
+        peer.pid,
+        peer.started,
+        at,
+    )
 
 
 def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:

@@ -127,6 +127,14 @@ done_log = Table(
     sqlite_strict=True,
 )
 
+drop_reason = Table(
+    "drop_reason",
+    metadata,
+    Column("item_id", Integer, primary_key=True, comment="Is in done_log, with outcome 1."),
+    Column("reason", Text, nullable=False, comment="Why it was dropped; never empty."),
+    sqlite_strict=True,
+)
+
 parked = Table(
     "parked",
     metadata,
@@ -170,14 +178,6 @@ item_key = Table(
     CheckConstraint("n >= 0", name="item_key_not_negative"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
-)
-
-source = Table(
-    "source",
-    metadata,
-    Column("queue_id", Integer, primary_key=True, comment="A queue with position 0, sealed."),
-    Column("exhausted_at", Text, nullable=False, comment="When it was sealed for the first time."),
-    sqlite_strict=True,
 )
 
 worker = Table(

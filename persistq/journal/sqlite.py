@@ -17,6 +17,7 @@ from persistq.journal.base import (
     Attempts,
     Batch,
     Command,
+    Ending,
     Journal,
     Left,
     Load,
@@ -39,6 +40,7 @@ from persistq.journal.rows import (
     queue_from,
     spans_from,
     storable,
+    worker_row,
 )
 from persistq.journal.writer import Writer
 
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
     from persistq.journal.statement import Statement
     from persistq.keys import PutSpan
-    from persistq.peer import Peer
 
 Durability = Literal["normal", "full"]
 
@@ -231,62 +232,10 @@ class SqliteJournal(Journal):
             for queue_id, name in names.items():
                 self._writer.execute(statements.RENAME_QUEUE, of_queue=queue_id, name=name)
 
-    def add_worker(self, queue_id: int, peer: Peer) -> int:
-        """Record that a process of this run begins to take items; return the record's id.
-
-        Crash: the record exists or not; nothing depends on it but what status shows.
-        """
-        assert self._run_id is not None, "workers belong to a run"
-        with self._writer.transaction(synced=False):
-            cursor = self._writer.execute(
-                statements.ADD_WORKER,
-                run_id=self._run_id,
-                queue_id=queue_id,
-                host=storable(peer.host),
-                pid=peer.pid,
-                started=peer.started,
-                started_at=now(),
-            )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
-
-    def end_worker(self, worker_id: int, ending: str) -> None:
-        """Record how such a process ended, in a word or two.
-
-        Crash: as for `add_worker`.
-        """
-        with self._writer.transaction(synced=False):
-            self._writer.execute(
-                statements.END_WORKER, of_worker=worker_id, ended_at=now(), ending=ending
-            )
-
-    def note_death(
-        self,
-        pid: int,
-        *,
-        signal: int | None,
-        exit_code: int,
-        peak_rss: int | None,
-        out_of_memory: bool,
-    ) -> None:
-        """Add to a process's record, and to the crash it is blamed for, how the process ended.
-
-        Crash: these facts are recorded or missing; the crash itself was recorded before.
-        """
-        ending = f"exit code {exit_code}" if signal is None else f"signal {signal}"
-        with self._writer.transaction(synced=False):
-            self._writer.execute(
-                statements.NOTE_ENDING, of_pid=pid, of_run=self._run_id, ending=ending
-            )
-            self._writer.execute(
-                statements.NOTE_DEATH,
-                of_pid=pid,
-                of_run=self._run_id,
-                signal=signal,
-                exit_code=exit_code,
-                peak_rss=peak_rss,
-                out_of_memory=int(out_of_memory),
-            )
+    def next_worker_id(self) -> int:
+        """Return the first number that no `WorkerRecord` has, nor one with a higher number."""
+        [(highest,)] = self._writer.read(statements.LAST_WORKER)
+        return int(highest) + 1
 
     # --- the two logs ---
 
@@ -309,9 +258,11 @@ class SqliteJournal(Journal):
         if settles:
             self._writer.require_same_file()
         with self._writer.transaction(synced=batch.synced or settles, bulky=batch.bulky):
+            self._record_unparked(batch)
             self._record_items(batch)
             self._record_failures(batch)
             self._record_counters(batch)
+            self._record_processes(batch)
             if batch.settled_load is not None:
                 failpoints.point("journal.before_settle")
                 self._end_load(batch.settled_load, LoadState.SETTLED)
@@ -367,24 +318,10 @@ class SqliteJournal(Journal):
             )
         ]
 
-    def unpark(self, load_id: int) -> int:
-        """Make all parked items of a load outstanding again, and return how many.
-
-        Their failures are forgiven: kept for reading, no longer counted. The queue counters are
-        corrected and a settled load is reopened; rows of `queues` read before are out of date.
-        Synced.
-
-        Crash: all of this is recorded, or nothing.
-        """
-        with self._writer.transaction(synced=True):
-            rows = self.queues(load_id)
-            parking = [row.position for row in rows if row.parked]
-            count = sum(self._unpark_queue(row.queue_id) for row in rows)
-            if parking:
-                self._writer.execute(statements.REOPEN_LOAD, of_load=load_id)
-                # What is retried may have outputs, so the stages behind it are open again too.
-                self._writer.execute(statements.UNSEAL_AFTER, of_load=load_id, after=parking[0])
-        return count
+    def parked_ids(self, queue_id: int) -> list[int]:
+        """Return the ids of a queue's parked items, in order."""
+        rows = self._writer.read(statements.PARKED_IDS, **_bounds(queue_id))
+        return [item_id for (item_id,) in rows]
 
     # --- absorption ---
 
@@ -434,12 +371,50 @@ class SqliteJournal(Journal):
             self._writer.bulk(statements.PUT, batch.puts)
         self._record_ids(statements.DONE, batch.done)
         self._record_ids(statements.DROPPED, batch.dropped)
+        if batch.reasons:
+            reasons = [(item_id, storable(reason)) for item_id, reason in batch.reasons.items()]
+            self._writer.many(statements.EXPLAIN_DROP, reasons)
         self._record_ids(statements.PARK, batch.parked)
 
     def _record_ids(self, statement: Statement, ids: list[int]) -> None:
         if ids:
             # In order, because that is how the table is laid out.
             self._writer.execute(statement, ids=str(sorted(ids)))
+
+    def _record_unparked(self, batch: Batch) -> None:
+        if batch.reopened_load is not None:
+            self._writer.execute(statements.REOPEN_LOAD, of_load=batch.reopened_load)
+        if not batch.unparked:
+            return
+        ids = str(sorted(batch.unparked))
+        self._writer.execute(statements.FORGIVE, ids=ids)
+        if self._writer.execute(statements.UNPARK, ids=ids).rowcount != len(batch.unparked):
+            raise JournalCorrupt(self.path, "an item is put back to work and was not parked")
+
+    def _record_processes(self, batch: Batch) -> None:
+        moment = now() if batch.workers or batch.departures else ""
+        if batch.workers:
+            rows = [worker_row(self._run_id, moment, worker) for worker in batch.workers]
+            self._writer.many(statements.ADD_WORKER, rows)
+        for worker_id, how in batch.departures.items():
+            self._writer.execute(
+                statements.END_WORKER, of_worker=worker_id, ended_at=moment, ending=how
+            )
+        for ending in batch.endings:
+            self._record_ending(ending)
+
+    def _record_ending(self, ending: Ending) -> None:
+        known = {"of_pid": ending.pid, "of_run": self._run_id}
+        text = f"signal {ending.signal}" if ending.signal else f"exit code {ending.exit_code}"
+        self._writer.execute(statements.NOTE_ENDING, **known, ending=text)
+        self._writer.execute(
+            statements.EXPLAIN_FAILURES,
+            **known,
+            signal=ending.signal,
+            exit_code=ending.exit_code,
+            peak_rss=ending.peak_rss,
+            out_of_memory=int(ending.out_of_memory),
+        )
 
     def _record_failures(self, batch: Batch) -> None:
         if batch.failures:
@@ -450,8 +425,6 @@ class SqliteJournal(Journal):
     def _record_counters(self, batch: Batch) -> None:
         for row in batch.queues.values():
             self._count(row)
-            if row.position == 0 and row.sealed_total is not None:
-                self._writer.execute(statements.EXHAUST, queue_id=row.queue_id, exhausted_at=now())
 
     def _count(self, row: QueueRow) -> None:
         cursor = self._writer.execute(
@@ -474,13 +447,6 @@ class SqliteJournal(Journal):
         self._writer.execute(
             statements.END_LOAD, of_load=load_id, state=state.value, ended_at=now()
         )
-
-    def _unpark_queue(self, queue_id: int) -> int:
-        bounds = _bounds(queue_id)
-        self._writer.execute(statements.FORGIVE, **bounds)
-        count = self._writer.execute(statements.UNPARK, **bounds).rowcount
-        self._writer.execute(statements.UNCOUNT_PARKED, of_queue=queue_id)
-        return count
 
 
 def _bounds(queue_id: int) -> dict[str, int]:

@@ -16,6 +16,14 @@ SCHEMA: Final = (
      STRICT
     """,
     """
+    CREATE TABLE drop_reason (
+        item_id INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (item_id)
+    )
+     STRICT
+    """,
+    """
     CREATE TABLE item_key (
         queue_id INTEGER NOT NULL,
         digest BLOB NOT NULL,
@@ -49,14 +57,6 @@ SCHEMA: Final = (
         codec INTEGER NOT NULL,
         payload BLOB NOT NULL,
         PRIMARY KEY (item_id)
-    )
-     STRICT
-    """,
-    """
-    CREATE TABLE source (
-        queue_id INTEGER NOT NULL,
-        exhausted_at TEXT NOT NULL,
-        PRIMARY KEY (queue_id)
     )
      STRICT
     """,
@@ -362,6 +362,22 @@ LATEST_FAILURES: Final = Statement(
     {"param_1": 0},
 )
 
+LAST_WORKER: Final = Statement(
+    """
+    SELECT coalesce(max(worker.worker_id), 0) AS coalesce_1
+    FROM worker
+    """,
+)
+
+PARKED_IDS: Final = Statement(
+    """
+    SELECT parked.item_id
+    FROM parked
+    WHERE parked.item_id > ? AND parked.item_id <= ? ORDER BY parked.item_id
+    """,
+    "after_id last_id",
+)
+
 PUT: Final = Bulk(
     Statement(
         "INSERT INTO put_log (item_id, codec, payload) VALUES (?, ?, ?)",
@@ -385,6 +401,11 @@ DROPPED: Final = Statement(
     "ids",
 )
 
+EXPLAIN_DROP: Final = Statement(
+    "INSERT INTO drop_reason (item_id, reason) VALUES (?, ?)",
+    "item_id reason",
+)
+
 PARK: Final = Statement(
     """
     INSERT INTO parked (item_id) SELECT anon_1.value
@@ -398,12 +419,8 @@ FAIL: Final = Statement(
     "run_id item_id kind type message traceback pid signal exit_code peak_rss out_of_memory at",
 )
 
-NOTE_DEATH: Final = Statement(
-    """
-    UPDATE failure SET signal=?, exit_code=?, peak_rss=?, out_of_memory=? WHERE failure.failure_id = (SELECT max(failure.failure_id) AS max_1
-    FROM failure
-    WHERE failure.pid = ? AND failure.run_id = ? AND failure.kind != 'exception')
-    """,
+EXPLAIN_FAILURES: Final = Statement(
+    "UPDATE failure SET signal=?, exit_code=?, peak_rss=?, out_of_memory=? WHERE failure.pid = ? AND failure.run_id = ? AND failure.kind != 'exception' AND failure.exit_code IS NULL",
     "signal exit_code peak_rss out_of_memory of_pid of_run",
 )
 
@@ -419,11 +436,6 @@ NOTE_ENDING: Final = Statement(
 COUNT: Final = Statement(
     "UPDATE queue SET next_n=?, done=?, dropped=?, parked=?, sealed_total=? WHERE queue.queue_id = ?",
     "next_n done dropped parked sealed_total of_queue",
-)
-
-EXHAUST: Final = Statement(
-    "INSERT INTO source (queue_id, exhausted_at) VALUES (?, ?) ON CONFLICT (queue_id) DO NOTHING",
-    "queue_id exhausted_at",
 )
 
 TAKE_OVER: Final = Statement(
@@ -488,8 +500,8 @@ SEE_RUN: Final = Statement(
 )
 
 ADD_WORKER: Final = Statement(
-    "INSERT INTO worker (run_id, queue_id, host, pid, started, started_at) VALUES (?, ?, ?, ?, ?, ?)",
-    "run_id queue_id host pid started started_at",
+    "INSERT INTO worker (worker_id, run_id, queue_id, host, pid, started, started_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "worker_id run_id queue_id host pid started started_at",
 )
 
 END_WORKER: Final = Statement(
@@ -523,29 +535,19 @@ ATTEMPTS: Final = Statement(
 
 FORGIVE: Final = Statement(
     """
-    UPDATE failure SET forgiven=? WHERE failure.item_id IN (SELECT parked.item_id
-    FROM parked
-    WHERE parked.item_id > ? AND parked.item_id <= ?)
+    UPDATE failure SET forgiven=? WHERE failure.item_id IN (SELECT anon_1.value
+    FROM json_each(?) AS anon_1)
     """,
-    "forgiven after_id last_id",
+    "forgiven ids",
     {"forgiven": 1},
 )
 
 UNPARK: Final = Statement(
-    "DELETE FROM parked WHERE parked.item_id > ? AND parked.item_id <= ?",
-    "after_id last_id",
-)
-
-UNCOUNT_PARKED: Final = Statement(
-    "UPDATE queue SET parked=? WHERE queue.queue_id = ?",
-    "parked of_queue",
-    {"parked": 0},
-)
-
-UNSEAL_AFTER: Final = Statement(
-    "UPDATE queue SET sealed_total=? WHERE queue.load_id = ? AND queue.position > ?",
-    "sealed_total of_load after",
-    {"sealed_total": None},
+    """
+    DELETE FROM parked WHERE parked.item_id IN (SELECT anon_1.value
+    FROM json_each(?) AS anon_1)
+    """,
+    "ids",
 )
 
 CLEAR_DIGESTS: Final = Statement(

@@ -437,7 +437,8 @@ class Pipeline:
     def _source_assignment(
         self, run: OpenedRun, settings: Settings, arguments: dict[str, Any]
     ) -> SourceAssignment | None:
-        first = run.welcome.queues[0]
+        [entry] = run.welcome.entries
+        [first] = [queue for queue in run.welcome.queues if queue.queue_id == entry]
         if first.sealed or self._source is None:
             return None
         handle = run.handle.on(first.queue_id)
@@ -445,7 +446,7 @@ class Pipeline:
 
     def _assignments(self, run: OpenedRun, settings: Settings) -> list[Assignment]:
         queue_ids = [queue.queue_id for queue in run.welcome.queues]
-        following = [*queue_ids[1:], None]
+        following = [next(iter(run.welcome.feeds[queue_id]), None) for queue_id in queue_ids]
         return [
             Assignment(
                 handle=run.handle.on(queue_id),

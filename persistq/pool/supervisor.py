@@ -27,12 +27,12 @@ from persistq.wire.messages import (
     BrokerMessage,
     Ended,
     Halt,
-    Obituary,
     Overdue,
     Progress,
     QueueSizes,
     Role,
     Watch,
+    WorkerEnded,
 )
 
 FAILED_STARTS_MAX = 5
@@ -257,7 +257,9 @@ class Supervisor:
         if death.code is not None and (death.code or not post.left):
             failpoints.point("supervisor.before_obituary")
             self._run.anchor.send(
-                Obituary(death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory)
+                WorkerEnded(
+                    death.pid, death.code, death.signal, death.peak_rss, death.out_of_memory
+                )
             )
         if self._ending is not None:
             return

@@ -55,12 +55,14 @@ class Hello(_Message, frozen=True, tag=1):
     """First message of a connection whose ends have proven that they belong to the same run.
 
     ``family`` names the program that opened the load; its child processes carry the same name.
+    ``together`` is how many items a consumer begins together at most, as one attempt.
     """
 
     peer: Peer
     family: str
     role: Role
     queue_id: int = 0
+    together: int = 1
 
 
 class Put(_Message, frozen=True, tag=2):
@@ -99,18 +101,21 @@ class Cancel(_Message, frozen=True, tag=5):
 class Done(_Message, frozen=True, tag=6):
     """Items are finished; their outputs are journaled in the same transaction.
 
-    ``busy`` is the time the items took together, in seconds.
+    ``busy`` is the time the items took together, in seconds. ``origins`` says of each of the
+    outputs which item it was made of, by its position in ``item_ids``. Like any report, this one
+    means nothing as a whole if one of the items is not its sender's any more.
     """
 
     item_ids: list[int]
     busy: float
     outputs: list[Outputs] = []
+    origins: list[int] = []
 
 
 class Failed(_Message, frozen=True, tag=7):
-    """One attempt at an item failed; text only, never a live exception."""
+    """An attempt failed, and so did these items of it; text only, never a live exception."""
 
-    item_id: int
+    item_ids: list[int]
     error_type: str
     message: str
     traceback: str
@@ -118,9 +123,9 @@ class Failed(_Message, frozen=True, tag=7):
 
 
 class Dropped(_Message, frozen=True, tag=8):
-    """The handler decided that an item needs no work."""
+    """The handler decided that items need no work."""
 
-    item_id: int
+    item_ids: list[int]
     reason: str
 
 
@@ -192,14 +197,17 @@ class Halt(_Message, frozen=True, tag=18):
 
 
 class Overdue(_Message, frozen=True, tag=20):
-    """The supervisor is about to kill a worker because its item takes too long."""
+    """The supervisor is about to kill a worker because its attempt takes too long.
+
+    ``attempt`` is what its slot in the fence says.
+    """
 
     pid: int
-    item_id: int
+    attempt: int
     limit: float
 
 
-class Obituary(_Message, frozen=True, tag=21):
+class WorkerEnded(_Message, frozen=True, tag=21):
     """How a worker's process ended: what only its parent can know.
 
     ``signal`` is 0 if none killed it, ``peak_rss`` in bytes and 0 if unknown; ``out_of_memory``
@@ -245,7 +253,7 @@ ClientMessage = (
     | Watch
     | Halt
     | Overdue
-    | Obituary
+    | WorkerEnded
     | Farewell
 )
 
@@ -299,14 +307,17 @@ class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
-    which run put the items that it may get. Who opens the load also learns its parameters, what
-    other loads have left, and whether it is ``reopened``: only who names it works on it.
+    which run put the items that it may get. ``feeds`` says for each queue which ones get what its
+    stage has made; those that none feeds take what is put. Who opens the load also learns its
+    parameters, what other loads have left, and whether it is ``reopened``: only who names it works
+    on it.
     """
 
     load_id: int
     run_id: int
     carried_on: bool
     queues: list[QueueSizes]
+    feeds: dict[int, list[int]] = {}
     slot: int = -1
     fence: int = 0
     broker_pid: int = 0
@@ -315,6 +326,12 @@ class Welcome(_Message, frozen=True, tag=64):
     params: list[Parameter] = []
     left: list[LeftOver] = []
     reopened: bool = False
+
+    @property
+    def entries(self) -> list[int]:
+        """The queues that take what is put, in the order of their stages."""
+        fed = {queue_id for targets in self.feeds.values() for queue_id in targets}
+        return [queue.queue_id for queue in self.queues if queue.queue_id not in fed]
 
 
 class Refused(_Message, frozen=True, tag=65):
@@ -335,12 +352,19 @@ class Journaled(_Message, frozen=True, tag=66):
 
 
 class Items(_Message, frozen=True, tag=67):
-    """Work. ``attempts`` holds the failed attempts of items that have any."""
+    """Work. ``attempts`` holds the failed attempts of items that have any.
+
+    ``sizes`` says how many of the items, in their order, are to be begun together; if it is empty,
+    each is begun by itself. While a consumer works on several items it notes the number of their
+    attempt in its slot, ``first`` for the first of them, one more for the next; on one, its id.
+    """
 
     item_ids: list[int]
     codecs: bytes
     payloads: list[bytes]
     attempts: dict[int, int] = {}
+    sizes: list[int] = []
+    first: int = 0
 
 
 class Empty(_Message, frozen=True, tag=68):
@@ -392,7 +416,8 @@ BrokerMessage = (
 class StageSpec(msgspec.Struct, frozen=True):
     """A stage as the broker needs it: its name and its failure policy (times in seconds).
 
-    ``was`` is the name it had before, or empty.
+    ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
+    has made; None is the one that follows, if there is one.
     """
 
     name: str
@@ -403,6 +428,7 @@ class StageSpec(msgspec.Struct, frozen=True):
     on_error: str = "park"
     halt: str = "never"
     was: str = ""
+    feeds: list[str] | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -95,6 +95,12 @@ class Ledger:
         self._commit(Batch(settled_load=self.load_id))
         self.journal.end_run(self.run_id, RunResult.DONE, "")
 
+    def unpark(self, number: int, journal: SqliteJournal) -> None:
+        """Put a parked item back to work, by the journal as another load has it open."""
+        self.row.parked -= 1
+        queues = {self.row.queue_id: self.row}
+        journal.commit(Batch(unparked=[self.id(number)], queues=queues, reopened_load=self.load_id))
+
     def _commit(self, batch: Batch) -> None:
         batch.queues[self.row.queue_id] = self.row
         self.journal.commit(batch)

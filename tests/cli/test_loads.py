@@ -61,7 +61,7 @@ def test_an_unfinished_load_is_shown_before_one_that_ran_last(call: Call, record
     first.journal.close()
     second = record()
     second.put("new")
-    second.journal.unpark(1)
+    first.unpark(1, second.journal)
     second.journal.begin_run(1, Command("python", ("etl.py",), "/", peer_here(4711)))
     assert call("status", "sales").stdout.splitlines()[1].split()[:2] == ["load:", "2,"]
     assert json.loads(call("status", "--load", "1", "--json").stdout)["state"] == "reopened"

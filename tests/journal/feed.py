@@ -57,6 +57,12 @@ class Feed:
         self.row.parked += len(numbers)
         self._commit(Batch(parked=[self.id(n) for n in numbers]))
 
+    def unpark(self, *numbers: int) -> None:
+        """Put parked items back to work."""
+        self.row.parked -= len(numbers)
+        ids = [self.id(n) for n in numbers]
+        self._commit(Batch(unparked=ids, reopened_load=self.load.load_id, synced=True))
+
     def settle(self) -> None:
         """Seal the queue and settle its load."""
         self.row.sealed_total = self.row.put

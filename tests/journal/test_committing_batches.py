@@ -16,9 +16,10 @@ from feed import COMMAND, Feed
 from persistq import failpoints
 from persistq.errors import JournalCorrupt, JournalUnavailable
 from persistq.items import Failure, FailureKind, Item
-from persistq.journal.base import Attempts, Batch, LoadState, RunResult
+from persistq.journal.base import Attempts, Batch, Ending, LoadState, RunResult, WorkerRecord
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import SqliteReader
+from persistq.site.processes import peer_here
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -172,23 +173,19 @@ def test_full_disk_rolls_back_and_later_commits_work(feed: Feed) -> None:
     assert feed.outstanding() == list(range(2, 33))
 
 
-def test_settling_seals_the_source_and_ends_the_load(feed: Feed, path: Path) -> None:
-    """The first queue's seal is the end of the source; the load is settled with it."""
+def test_settling_ends_the_load_once(feed: Feed) -> None:
+    """When it was settled for the first time stays."""
     second = Feed(feed.journal, 1, feed.load)
     feed.put(1)
     feed.done(1)
-    assert rows(path, "SELECT * FROM source") == []
     second.row.sealed_total = 0
     feed.journal.commit(Batch(queues={second.row.queue_id: second.row}))
     feed.settle()
-    ((queue_id, exhausted_at),) = rows(path, "SELECT * FROM source")
-    assert queue_id == feed.row.queue_id
     load = feed.journal.latest_load()
     assert load is not None
     assert load.state is LoadState.SETTLED
     assert load.ended_at is not None
     feed.settle()
-    assert rows(path, "SELECT exhausted_at FROM source") == [(exhausted_at,)]
     assert feed.journal.latest_load() == load
 
 
@@ -206,7 +203,8 @@ def test_unpark_makes_items_outstanding_and_forgives(feed: Feed) -> None:
     assert feed.journal.failed_attempts(feed.load.load_id) == []
     feed.settle()
 
-    assert feed.journal.unpark(feed.load.load_id) == 1
+    assert feed.journal.parked_ids(feed.row.queue_id) == [feed.id(2)]
+    feed.unpark(2)
     assert feed.outstanding() == [2]
     load = feed.journal.latest_load()
     assert load is not None
@@ -217,13 +215,48 @@ def test_unpark_makes_items_outstanding_and_forgives(feed: Feed) -> None:
         assert reader.failures(feed.id(2)) == [crash]
 
 
-def test_unpark_of_nothing_leaves_a_settled_load_settled(feed: Feed) -> None:
-    """A load without parked items has nothing to be opened for."""
+def test_unpark_of_what_is_not_parked_rolls_the_whole_batch_back(feed: Feed) -> None:
+    """Its counters would be wrong."""
+    feed.put(2)
+    feed.park(1)
     feed.settle()
-    assert feed.journal.unpark(feed.load.load_id) == 0
+    with pytest.raises(JournalCorrupt, match="was not parked"):
+        feed.journal.commit(
+            Batch(unparked=[feed.id(1), feed.id(2)], reopened_load=feed.load.load_id)
+        )
     load = feed.journal.latest_load()
     assert load is not None
     assert load.state is LoadState.SETTLED
+    assert feed.journal.parked_ids(feed.row.queue_id) == [feed.id(1)]
+
+
+def test_why_an_item_was_dropped_is_kept(feed: Feed, path: Path) -> None:
+    """In the transaction that drops it, and whatever characters it is written in."""
+    feed.put(2)
+    feed.row.dropped = 2
+    dropped = [feed.id(1), feed.id(2)]
+    reasons = {feed.id(2): "seen \udce9 before"}
+    feed.journal.commit(
+        Batch(dropped=dropped, reasons=reasons, queues={feed.row.queue_id: feed.row})
+    )
+    assert rows(path, "SELECT * FROM drop_reason") == [(feed.id(2), "seen \\udce9 before")]
+
+
+def test_how_a_process_ended_is_kept_with_all_that_it_is_blamed_for(feed: Feed, path: Path) -> None:
+    """Of an attempt of several items too, in the batch of its failures or in a later one."""
+    feed.put(3)
+    assert feed.journal.next_worker_id() == 1
+    workers = [WorkerRecord(n, feed.row.queue_id, peer_here(76 + n)) for n in (1, 2)]
+    feed.journal.commit(Batch(workers=workers))
+    assert feed.journal.next_worker_id() == 3
+    suspects = [Failure(feed.id(n), FailureKind.SUSPECT, "WorkerDied", "", pid=77) for n in (1, 2)]
+    error = Failure(feed.id(3), FailureKind.EXCEPTION, "ValueError", "no", pid=77)
+    ending = Ending(77, -9, 9, 123, out_of_memory=True)
+    feed.journal.commit(Batch(failures=[*suspects, error], departures={1: "died"}))
+    feed.journal.commit(Batch(endings=[ending]))
+    told = rows(path, "SELECT signal, exit_code, peak_rss, out_of_memory FROM failure")
+    assert told == [(9, -9, 123, 1), (9, -9, 123, 1), (None, None, None, None)]
+    assert rows(path, "SELECT ending FROM worker") == [("signal 9",), (None,)]
 
 
 def test_digests_are_a_multiset(feed: Feed) -> None:

@@ -112,13 +112,15 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def unpark(self) -> None:
         """All parked items become outstanding again; their failures are forgiven."""
-        assert self.journal.unpark(self.load_id) == len(self.parked)
+        parked = self.journal.parked_ids(self.row.queue_id)
+        assert parked == sorted(self.parked)
+        self.row.parked = 0
+        self._commit(Batch(unparked=parked, reopened_load=self.load_id, synced=True))
         for item in self.parked:
             self.failures.pop(item, None)
         self.outstanding |= self.parked
         self.parked = set()
         self.settled = False
-        self.row = self.journal.queues(self.load_id)[0]
 
     @precondition(lambda self: not self.settled)
     @rule()

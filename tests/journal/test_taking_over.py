@@ -11,7 +11,7 @@ import pytest
 from feed import COMMAND, Feed
 
 from persistq.errors import JournalUnavailable
-from persistq.journal.base import Batch, RunResult
+from persistq.journal.base import Batch, Ending, RunResult, WorkerRecord
 from persistq.journal.connection import log_of
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import writer_of
@@ -22,23 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+ENDING = Ending(1, -9, 9, None, out_of_memory=False)
+
 WRITING: dict[str, Callable[[SqliteJournal, Feed], object]] = {
     "begin_load": lambda journal, feed: journal.begin_load("queue"),
     "abandon_load": lambda journal, feed: journal.abandon_load(feed.load.load_id),
     "begin_run": lambda journal, feed: journal.begin_run(feed.load.load_id, COMMAND),
     "end_run": lambda journal, feed: journal.end_run(feed.run_id, RunResult.DONE, ""),
     "add_queue": lambda journal, feed: journal.add_queue(feed.load.load_id, 1, "other"),
-    "add_worker": lambda journal, feed: journal.add_worker(feed.row.queue_id, this_process()),
-    "end_worker": lambda journal, feed: journal.end_worker(1, "left"),
-    "note_death": lambda journal, feed: journal.note_death(
-        1, signal=9, exit_code=-9, peak_rss=None, out_of_memory=False
+    "worker": lambda journal, feed: journal.commit(
+        Batch(workers=[WorkerRecord(1, feed.row.queue_id, this_process())])
     ),
+    "departure": lambda journal, feed: journal.commit(Batch(departures={1: "left"})),
+    "ending": lambda journal, feed: journal.commit(Batch(endings=[ENDING])),
     "puts": lambda journal, feed: feed.put(1),
     "synced puts": lambda journal, feed: feed.put(1, synced=True),
     "done": lambda journal, feed: feed.done(1),
     "settle": lambda journal, feed: journal.commit(Batch(settled_load=feed.load.load_id)),
     "flush": lambda journal, feed: journal.flush(),
-    "unpark": lambda journal, feed: journal.unpark(feed.load.load_id),
+    "unpark": lambda journal, feed: feed.unpark(),
     "clear_digests": lambda journal, feed: journal.clear_digests(feed.row.queue_id),
     "add_digests": lambda journal, feed: journal.add_digests(feed.row.queue_id, [b"x"]),
     "take_digests": lambda journal, feed: journal.take_digests(feed.row.queue_id, [b"x"]),

@@ -38,6 +38,13 @@ KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
+LATE = "test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing"
+HALVED = "test_a_blamed_attempt_is_halved_down_to_the_item_that_kills"
+GIVEN_BACK = "test_what_is_given_back_belongs_to_no_attempt_any_more"
+COMPANY = "test_what_has_died_in_company_in_an_earlier_run_goes_alone"
+UNREAD = "test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice"
+LIVE_RETRY = "test_items_are_retried_by_hand_beside_a_live_run"
+
 MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
@@ -79,29 +86,90 @@ MUTANTS = [
     Mutant(
         "commits outputs after the record that their item is done",
         "persistq/broker/consuming.py",
-        "self._session.ledger.put(row, outputs.codecs, outputs.payloads, synced=False)",
-        "put = partial(self._session.ledger.put, row, outputs.codecs, outputs.payloads)\n"
-        "            self._session.after_commit(partial(put, synced=False))",
+        "        self._transitions.finish(link.number, done.item_ids, done.busy, done.outputs)\n",
+        "        self._transitions.finish(link.number, done.item_ids, done.busy)\n"
+        "        for made in done.outputs:\n"
+        "            self._session.after_commit(\n"
+        "                lambda made=made: self._transitions.put(\n"
+        "                    made.queue_id, made.codecs, made.payloads, synced=False\n"
+        "                )\n"
+        "            )\n",
         (f"{PIPELINE}test_resuming.py::test_outputs_and_their_done_record_are_one_transaction",),
     ),
     Mutant(
         "accepts a report of an item that was taken away",
         "persistq/broker/scheduler.py",
-        "        finished = list(map(_item_id_of, self._release(consumer_id, item_ids)))\n",
-        "        self._release(consumer_id, item_ids)\n        finished = list(item_ids)\n",
-        (f"{UNIT}test_scheduler.py::test_answer_for_an_item_not_held_is_stale",),
+        "        if not held.keys() >= named or len(named) < len(item_ids):\n"
+        "            return None\n",
+        "        item_ids = [item_id for item_id in named if item_id in held]\n",
+        (f"{UNIT}test_transitions.py::{LATE}", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "takes what is left of a late report",
+        "persistq/broker/scheduler.py",
+        "        if not held.keys() >= named or len(named) < len(item_ids):\n",
+        "        item_ids = [item_id for item_id in item_ids if item_id in held]\n"
+        "        if not item_ids or len(set(item_ids)) < len(item_ids):\n",
+        (f"{UNIT}test_transitions.py::{LATE}", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "counts against an item that its worker died with others in hand",
+        "persistq/broker/transitions.py",
+        "        if len(item_ids) > 1:\n",
+        "        for item_id in item_ids[1:]:\n"
+        "            self.failures.add(item_id, cause.kind)\n"
+        "        if len(item_ids) > 1:\n",
+        (f"{UNIT}test_transitions.py::{HALVED}",),
+    ),
+    Mutant(
+        "hands a suspect attempt out whole again",
+        "persistq/broker/lane.py",
+        "        half = (len(items) + 1) // 2\n",
+        "        half = len(items)\n",
+        (f"{UNIT}test_transitions.py::{HALVED}", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "blames an attempt for an item that was given back",
+        "persistq/broker/scheduler.py",
+        "        if consumer.attempts:\n",
+        "        if False:\n",
+        (
+            f"{UNIT}test_transitions.py::{GIVEN_BACK}",
+            f"{UNIT}test_scheduler_machine.py",
+        ),
+    ),
+    Mutant(
+        "begins what has died in company together with others again",
+        "persistq/broker/lane.py",
+        "            alone = item.item_id in self.apart\n",
+        "            alone = False\n",
+        (f"{UNIT}test_transitions.py::{COMPANY}", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "puts an item back to work and leaves the seals behind it",
+        "persistq/broker/transitions.py",
+        "            self._named[name].sealed_total = None\n",
+        "            pass\n",
+        (f"{UNIT}test_broker_turns.py::{LIVE_RETRY}",),
+    ),
+    Mutant(
+        "reads twice what is put back to work",
+        "persistq/broker/lane.py",
+        " if not any(span.after < n <= span.last for span in unread)\n",
+        "\n",
+        (f"{UNIT}test_transitions.py::{UNREAD}",),
     ),
     Mutant(
         "blames nothing for the death of a worker",
         "persistq/broker/consuming.py",
-        "if in_hand in held and not link.farewell and not self._dismissed(link):",
+        "if in_hand and not link.farewell and not self._dismissed(link):",
         "if False:",
         (f"{QUEUE}test_deaths.py::test_item_that_kills_twice_is_parked",),
     ),
     Mutant(
         "forgets between runs how often an item has killed",
         "persistq/broker/opening.py",
-        "        scheduler.remember_attempts(attempts.item_id, attempts.kind, attempts.count)\n",
+        "        transitions.remember(attempts)\n",
         "        pass\n",
         (f"{QUEUE}test_deaths.py::test_poison_is_remembered_by_the_next_run",),
     ),
@@ -149,7 +217,7 @@ MUTANTS = [
     ),
     Mutant(
         "lets the children of a killed program go on",
-        "persistq/broker/server.py",
+        "persistq/broker/membership.py",
         "                other.refuse(RunEnded(session.opening.name, link.pid))\n",
         "                pass\n",
         (f"{QUEUE}test_deaths.py::test_children_of_a_killed_parent_end[fork-get]",),
@@ -171,15 +239,15 @@ MUTANTS = [
     Mutant(
         "forgets how a worker ended if it hears of it before its last words",
         "persistq/broker/consuming.py",
-        "        if links or any(dead.link.owner == owner for dead in self._unburied):\n",
+        "        if links or any(dead.link.owner == owner for dead in self._survived):\n",
         "        if not links:\n",
         (f"{UNIT}test_broker_turns.py::test_news_of_a_death_may_overtake_the_end_of_the_stream",),
     ),
     Mutant(
         "takes exit code 0 for a leave when all is over",
         "persistq/pool/supervisor.py",
-        "        if death.code is not None and (death.code or not post.left):\n",
-        "        if death.code or not post.over:\n",
+        "(death.code or not post.left)",
+        "(death.code or not post.over)",
         (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
     ),
     Mutant(
@@ -296,19 +364,18 @@ MUTANTS = [
     ),
     Mutant(
         "says that something is journaled before it is",
-        "persistq/broker/session.py",
-        "        for items in self.ledger.commit():\n",
-        "        for act in self._after_commit:\n"
-        "            act()\n"
-        "        self._after_commit = []\n"
-        "        for items in self.ledger.commit():\n",
+        "persistq/broker/server.py",
+        "        self._session.transitions.commit()\n        self._flush_if_due()\n",
+        "        self._session.tell()\n"
+        "        self._session.transitions.commit()\n"
+        "        self._flush_if_due()\n",
         (f"{GROUND}test_syscall_sweep.py::{KILLED}[pwrite64]",),
     ),
     Mutant(
         "acknowledges puts that a power cut takes",
         "persistq/broker/producing.py",
-        "session.ledger.put(row, codecs, payloads, synced=True)",
-        "session.ledger.put(row, codecs, payloads, synced=False)",
+        "session.transitions.put(put.queue_id, codecs, payloads, synced=True)",
+        "session.transitions.put(put.queue_id, codecs, payloads, synced=False)",
         (f"{GROUND}test_power_cut.py::test_what_was_acknowledged_survives_a_power_cut",),
     ),
     Mutant(
@@ -341,11 +408,12 @@ MUTANTS = [
     Mutant(
         "hands out twice what has killed a worker",
         "persistq/broker/scheduler.py",
-        "        lane.ready.remove(item)\n",
-        "",
+        "            self._lane_of(consumer_id).suspect(items)\n",
+        "            self._lane_of(consumer_id).suspect(items)\n"
+        "            self._lane_of(consumer_id).put_back(items)\n",
         (
             f"{UNIT}test_scheduler_machine.py",
-            f"{UNIT}test_scheduler.py::test_blamed_item_is_tried_alone_and_then_parked",
+            f"{UNIT}test_transitions.py::test_blamed_item_is_tried_alone_and_then_parked",
         ),
     ),
     Mutant(
@@ -370,7 +438,7 @@ MUTANTS = [
         "persistq/broker/scheduler.py",
         "        if self.over:\n            return None\n",
         "",
-        (f"{UNIT}test_scheduler.py::test_halted_run_wakes_for_no_retry",),
+        (f"{UNIT}test_transitions.py::test_halted_run_wakes_for_no_retry",),
     ),
     Mutant(
         "looks for a program by the number that it has for itself",
@@ -534,9 +602,12 @@ MUTANTS = [
         "puts failed items back to work before it knows that it may",
         "persistq/broker/opening.py",
         "    choice = choose(journal, opening)\n",
+        "    from persistq.journal.base import Batch\n"
         "    latest = journal.latest_load()\n"
         "    if latest is not None and opening.retry_failed:\n"
-        "        journal.unpark(latest.load_id)\n"
+        "        for row in journal.queues(latest.load_id):\n"
+        "            ids, row.parked = journal.parked_ids(row.queue_id), 0\n"
+        "            journal.commit(Batch(unparked=ids, queues={row.queue_id: row}))\n"
         "    choice = choose(journal, opening)\n",
         (f"{LOADS}::test_failed_items_stay_parked_when_the_start_is_refused",),
     ),

@@ -66,11 +66,15 @@ def as_stage(name: str, *, was: str = "") -> str:
     return f"{option}\n{lines}"
 
 
+WRITER = 'INSERT INTO "writer"'
+"""Whoever opens a journal raises the epoch there, also one whose start is refused then."""
+
+
 def contents(script: Program, name: str = "demo") -> list[str]:
-    """Return everything that a journal holds, as text, but who has opened it last."""
+    """Return everything that a journal holds but who may write it, as text."""
     path = script.home / "journal" / f"{name}.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return [row for row in connection.iterdump() if 'INTO "writer"' not in row]
+        return [row for row in connection.iterdump() if not row.startswith(WRITER)]
 
 
 def refused(ended: Ended, *words: str) -> None:

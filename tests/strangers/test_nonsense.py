@@ -89,13 +89,13 @@ def built(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 # What is right at any time, and ends the load for everybody: a client may say so.
 POWERS: Final = {messages.Seal, messages.Fail, messages.Halt, messages.Farewell}
 HARMLESS: Final = [kind for kind in get_args(ClientMessage) if kind not in POWERS]
-harmless = st.one_of([built(kind) for kind in HARMLESS])
+any_message = st.one_of([built(kind) for kind in HARMLESS])
 
 
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
     """Return a frame with one thing changed: a field, their number, or a byte."""
-    body = bytes(frame(draw(harmless))[4:])
+    body = bytes(frame(draw(any_message))[4:])
     fields = [msgspec.msgpack.encode(field) for field in msgspec.msgpack.decode(body)]
     at = draw(st.integers(0, len(fields) - 1))
     match draw(st.sampled_from(["field", "less", "more", "byte", "length"])):
@@ -212,7 +212,7 @@ def test_valid_messages_at_the_wrong_time(attack: Attack) -> None:
     """Of the wrong client, of queues and items that do not exist, with numbers that are none."""
 
     @settings(quick, max_examples=250)
-    @given(roles, st.lists(harmless, min_size=1, max_size=8))
+    @given(roles, st.lists(any_message, min_size=1, max_size=8))
     def play(role: Role | None, said: list[ClientMessage]) -> None:
         frames = []
         for message in said:
@@ -231,12 +231,13 @@ ITEM_ID: Final = (QUEUE_ID << 40) | 1
 REPORTS: Final = [
     *(messages.Done([ITEM_ID], busy) for busy in (float("nan"), float("inf"), -1.0)),
     *(
-        messages.Failed(ITEM_ID, "Error", "", "", delay)
+        messages.Failed([ITEM_ID], "Error", "", "", delay)
         for delay in (float("nan"), float("inf"), -1.0)
     ),
-    messages.Done([ITEM_ID], 0.0, [messages.Outputs(QUEUE_ID, b"\0", [b"1"])]),
-    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0", [b"1"])]),
-    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0\0", [b"1"])]),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(QUEUE_ID, b"\0", [b"1"])], [0]),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0", [b"1"])], [0]),
+    messages.Done([ITEM_ID], 0.0, [messages.Outputs(7, b"\0\0", [b"1"])], [0]),
+    messages.Done([ITEM_ID], 0.0, [], [0]),
 ]
 
 

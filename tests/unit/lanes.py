@@ -1,4 +1,4 @@
-"""Small queues for tests of the scheduler, without a journal."""
+"""Small queues for tests of scheduler and transitions, without a journal on disk."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import random
 from typing import Any
 
 from persistq.broker.lane import ITEM_BYTES, Lane
+from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
-from persistq.items import Item, item_id_of
-from persistq.journal.base import QueueRow
+from persistq.broker.transitions import Cause, Transitions
+from persistq.graph import Graph
+from persistq.items import FailureKind, Item, item_id_of
+from persistq.journal.base import Batch, QueueRow
 from persistq.wire.messages import StageSpec
 
 QUEUE = 1
@@ -38,11 +41,61 @@ def new_lane(put: int = 0, **row: Any) -> Lane:
     return lane
 
 
-def new_scheduler(lane: Lane, window_max: int = 512, **policy: Any) -> Scheduler:
+def new_scheduler(lane: Lane, window_max: int = 512) -> Scheduler:
     """Return a scheduler of one lane."""
-    scheduler = Scheduler(window_time=1.0, window_max=window_max, jitter=random.Random(1))
-    scheduler.add_lane(lane, StageSpec("load", **policy))
+    scheduler = Scheduler(window_time=1.0, window_max=window_max)
+    scheduler.add_lane(lane)
     return scheduler
+
+
+class Records:
+    """Stands for the journal: keeps what was committed, and knows what is parked.
+
+    Attributes:
+        batches: What was committed.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self._parked: set[int] = set()
+
+    def next_worker_id(self) -> int:
+        """Begin with 1."""
+        return 1
+
+    def parked_ids(self, queue_id: int) -> list[int]:
+        """Return what is parked by now."""
+        return sorted(n for n in self._parked if n >> 40 == queue_id)
+
+    def commit(self, batch: Batch) -> None:
+        """Keep a batch."""
+        assert self._parked >= set(batch.unparked)
+        self._parked = self._parked - set(batch.unparked) | set(batch.parked)
+        self.batches.append(batch)
+
+    def flush(self) -> None:
+        """Everything is where it will stay."""
+
+
+def new_transitions(
+    lane: Lane, *, seed: int = 1, window_max: int = 512, **policy: Any
+) -> Transitions:
+    """Return the transitions of one lane under a policy."""
+    return transitions_of(Records(), lane, seed=seed, window_max=window_max, **policy)
+
+
+def transitions_of(
+    records: Any, lane: Lane, *, seed: int = 1, window_max: int = 512, **policy: Any
+) -> Transitions:
+    """Return the transitions of one lane that are recorded somewhere."""
+    row, rules = lane.row, FailurePolicy(StageSpec("load", **policy), random.Random(seed))
+    scheduler = new_scheduler(lane)
+    return Transitions(records, [row], Graph.chain([row.name]), scheduler, {row.queue_id: rules})
+
+
+RAISED = Cause(FailureKind.EXCEPTION, "ValueError", "no")
+CRASHED = Cause(FailureKind.CRASH, "WorkerDied", "it died")
+OVERDUE = Cause(FailureKind.TIMEOUT, "TimeoutError", "too long")
 
 
 def recall(lane: Lane) -> None:
@@ -54,7 +107,7 @@ def recall(lane: Lane) -> None:
 
 def served(scheduler: Scheduler, now: float = 0.0) -> dict[int, list[int]]:
     """Hand out, and return the numbers each consumer got."""
-    first = {consumer: numbers(window) for consumer, window in scheduler.assign(now)}
+    first = {consumer: numbers(window.items) for consumer, window in scheduler.assign(now)}
     for lane in scheduler.lanes.values():
         recall(lane)
-    return first | {consumer: numbers(window) for consumer, window in scheduler.assign(now)}
+    return first | {consumer: numbers(window.items) for consumer, window in scheduler.assign(now)}

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from lanes import CRASHED
 
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
@@ -17,22 +18,27 @@ from persistq.broker.server import Broker
 from persistq.journal.sqlite import open_journal
 from persistq.site.fence import Fence, Post, fence_path
 from persistq.site.processes import peer_here, this_process
+from persistq.testing import check_journal
 from persistq.wire.framing import FrameReader, frame, from_broker
 from persistq.wire.handshake import GREETING_BYTES, ClientSide
 from persistq.wire.messages import (
     BrokerMessage,
     ClientMessage,
+    Done,
+    Failed,
     GiveBack,
     Hello,
     Items,
-    Obituary,
     Opening,
+    Outputs,
     Patience,
     Put,
     Role,
+    Seal,
     StageSpec,
     Take,
     Watch,
+    WorkerEnded,
 )
 
 WORKER = 4_711
@@ -46,7 +52,7 @@ class Stage:
         path: The journal.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *stages: StageSpec) -> None:
         self.path = path
         self._fence = Fence(fence_path(str(path)))
         self._journal = open_journal(path, durability="normal")
@@ -54,8 +60,8 @@ class Stage:
             token="token",
             name="work",
             path=str(path),
-            kind="queue",
-            stages=[StageSpec("work")],
+            kind="pipeline" if stages else "queue",
+            stages=[*stages] or [StageSpec("work")],
             executable="python3",
             argv=[],
             cwd="/",
@@ -63,12 +69,14 @@ class Stage:
             family=FAMILY,
         )
         opened = open_load(self._journal, opening)
-        [self.queue_id] = opened.scheduler.lanes
+        self.transitions = opened.transitions
+        self.queue_ids = [*opened.transitions.rows]
+        self.queue_id = self.queue_ids[0]
         listener = socket.create_server(("127.0.0.1", 0))
         self.broker = Broker(opening, self._journal, opened, listener, self._fence)
 
-    def connect(self, role: Role, pid: int) -> socket.socket:
-        """Return a client's end, introduced and welcomed."""
+    def connect(self, role: Role, pid: int, together: int = 1, at: int = 0) -> socket.socket:
+        """Return a client's end, introduced and welcomed at a stage."""
         ours, theirs = socket.socketpair()
         ours.settimeout(30)
         self.broker._arrivals.admit(theirs)
@@ -77,7 +85,7 @@ class Stage:
         self.turn()
         answer = ours.recv(1 << 16)
         ours.sendall(side.prove(answer[:GREETING_BYTES], answer[GREETING_BYTES:]))
-        tell(ours, Hello(peer_here(pid), FAMILY, role, self.queue_id))
+        tell(ours, Hello(peer_here(pid), FAMILY, role, self.queue_ids[at], together))
         self.turn()
         hear(ours)
         return ours
@@ -95,6 +103,27 @@ class Stage:
         """Let everything go."""
         self.broker._close()
         self._journal.close()
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Stage]:
+    """A broker of a new journal with two stages."""
+    made = Stage(tmp_path / "work.db", StageSpec("first"), StageSpec("second"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> Iterator[Stage]:
+    """A broker of a stage that feeds two, the second of which is fed by the first as well."""
+    made = Stage(
+        tmp_path / "work.db",
+        StageSpec("split", feeds=["left", "right"]),
+        StageSpec("left", feeds=["right"]),
+        StageSpec("right"),
+    )
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -131,7 +160,7 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
 
     tell(worker, GiveBack([]))
     worker.close()
-    tell(anchor, Obituary(WORKER, 7, 0, 123, out_of_memory=False))
+    tell(anchor, WorkerEnded(WORKER, 7, 0, 123, out_of_memory=False))
     stage.turn()
     stage.turn()
 
@@ -153,7 +182,122 @@ def test_a_watcher_that_does_not_read_keeps_nobody_busy(
     tell(producer, Put(stage.queue_id, b"\0", [b"1"]))
     stage.turn()
     stage.broker._session.watchers[0].stale = True
-    stage.broker._session.ledger.unsynced = False
+    stage.broker._session.transitions.unsynced = False
     assert stage.broker._patience() > 1
     anchor.close()
     producer.close()
+
+
+def taken(stage: Stage, worker: socket.socket, seen: int) -> Items:
+    """Let a worker ask for items, and return what it gets."""
+    tell(worker, Take(Patience.WAIT, seen))
+    stage.turn()
+    [window] = hear(worker)
+    assert isinstance(window, Items)
+    return window
+
+
+def test_items_are_retried_by_hand_beside_a_live_run(chain: Stage) -> None:
+    """A load that has been settled is open again, and so is the stage behind, for outputs."""
+    first, second = chain.queue_ids
+    anchor = chain.connect(Role.ANCHOR, os.getpid())
+    producer = chain.connect(Role.PRODUCER, os.getpid())
+    control = chain.connect(Role.CONTROL, os.getpid())
+    worker = chain.connect(Role.CONSUMER, WORKER)
+    tell(producer, Put(first, b"\0", [b"1"]))
+    chain.turn()
+    window = taken(chain, worker, 0)
+    tell(worker, Failed(window.item_ids, "ValueError", "no", ""))
+    tell(control, Seal(1, first))
+    chain.turn()
+    assert chain.rows("SELECT state FROM load") == [("settled",)]
+    assert chain.rows("SELECT parked, sealed_total FROM queue") == [(1, 1), (0, 0)]
+
+    assert chain.transitions.unpark(first) == 1
+    chain.turn()
+    assert chain.rows("SELECT state FROM load") == [("reopened",)]
+    assert chain.rows("SELECT parked, sealed_total FROM queue") == [(0, 1), (0, None)]
+    assert chain.rows("SELECT forgiven FROM failure") == [(1,)]
+    assert taken(chain, worker, 1).item_ids == window.item_ids
+    outputs = [Outputs(second, b"\0\0", [b"2", b"3"])]
+    tell(worker, Done(window.item_ids, 0.1, outputs, [0]))
+    chain.turn()
+    assert chain.rows("SELECT done, sealed_total FROM queue") == [(1, 1), (0, 2)]
+    assert check_journal(chain.path) == []
+    for client in (worker, control, producer, anchor):
+        client.close()
+
+
+def test_a_death_with_several_items_in_hand_is_blamed_on_their_attempt(stage: Stage) -> None:
+    """The slot names the attempt; its halves are tried apart, and no item is counted."""
+    anchor = stage.connect(Role.ANCHOR, os.getpid())
+    producer = stage.connect(Role.PRODUCER, os.getpid())
+    worker = stage.connect(Role.CONSUMER, WORKER, together=3)
+    tell(producer, Put(stage.queue_id, b"\0" * 4, [b"1", b"2", b"3", b"4"]))
+    stage.turn()
+    window = taken(stage, worker, 0)
+    assert (len(window.item_ids), window.sizes) == (3, [3])
+    with closing(Post(fence_path(str(stage.path)))) as post:
+        post.occupy(0)
+        post.hold(window.first)
+    worker.close()
+    stage.turn()
+    stage.turn()
+    assert stage.rows("SELECT kind, item_id FROM failure") == [
+        ("suspect", item_id) for item_id in window.item_ids
+    ]
+    heir, other = (stage.connect(Role.CONSUMER, WORKER + n, together=3) for n in (1, 2))
+    half = taken(stage, heir, 0)
+    assert (half.item_ids, half.attempts) == (window.item_ids[:2], {})
+    assert taken(stage, other, 0).item_ids == window.item_ids[2:]
+    for client in (heir, other, producer, anchor):
+        client.close()
+
+
+def test_the_next_run_begins_what_has_died_in_company_alone(stage: Stage) -> None:
+    """The journal remembers, so that a program that always dies of a batch comes to an end."""
+    producer = stage.connect(Role.PRODUCER, os.getpid())
+    tell(producer, Put(stage.queue_id, b"\0" * 4, [b"1", b"2", b"3", b"4"]))
+    stage.turn()
+    worker = stage.connect(Role.CONSUMER, WORKER, together=4)
+    window = taken(stage, worker, 0)
+    stage.transitions.blame(*stage.transitions.scheduler.consumers, window.first, CRASHED)
+    stage.transitions.commit()
+    stage.close()
+    worker.close()
+    producer.close()
+
+    again = Stage(stage.path)
+    worker = again.connect(Role.CONSUMER, WORKER, together=4)
+    assert taken(again, worker, 0).sizes == [1, 1, 1, 1]
+    worker.close()
+    again.close()
+
+
+def test_a_stage_that_two_feed_is_sealed_when_both_are_settled(fork: Stage) -> None:
+    """And a stage gives to those it feeds, and to nobody else."""
+    split, left, right = fork.queue_ids
+    anchor = fork.connect(Role.ANCHOR, os.getpid())
+    producer = fork.connect(Role.PRODUCER, os.getpid())
+    control = fork.connect(Role.CONTROL, os.getpid())
+    splitter, lefty = (fork.connect(Role.CONSUMER, WORKER + at, at=at) for at in (0, 1))
+    tell(producer, Put(split, b"\0", [b"1"]))
+    tell(control, Seal(1, split))
+    fork.turn()
+    window = taken(fork, splitter, 0)
+    outputs = [Outputs(left, b"\0", [b"l"]), Outputs(right, b"\0", [b"r"])]
+    tell(splitter, Done(window.item_ids, 0.1, outputs, [0, 0]))
+    fork.turn()
+    assert fork.rows("SELECT next_n, sealed_total FROM queue") == [(2, 1), (2, 1), (2, None)]
+    window = taken(fork, lefty, 0)
+    tell(lefty, Done(window.item_ids, 0.1, [Outputs(split, b"\0", [b"back"])], [0]))
+    fork.turn()
+    assert lefty.recv(1) == b"", "it may not put there, so it is taken for dead"
+    lefty.close()
+    lefty = fork.connect(Role.CONSUMER, WORKER, at=1)
+    window = taken(fork, lefty, 0)
+    tell(lefty, Done(window.item_ids, 0.1, [Outputs(right, b"\0", [b"l"])], [0]))
+    fork.turn()
+    assert fork.rows("SELECT sealed_total FROM queue") == [(1,), (1,), (2,)]
+    for client in (splitter, lefty, control, producer, anchor):
+        client.close()

@@ -63,6 +63,7 @@ def test_missing_journal_is_not_sound(tmp_path: Path) -> None:
         ("INSERT INTO parked VALUES (1 << 40 | 9)", "parked has 1 rows that put_log lacks"),
         ("INSERT INTO parked VALUES (1 << 40 | 1)", "1 items are both in done_log and in parked"),
         ("UPDATE done_log SET outcome = 7 WHERE item_id = 1 << 40 | 1", "outcome that does not"),
+        ("INSERT INTO drop_reason VALUES (1 << 40 | 1, 'x')", "drop_reason has 1 rows of items"),
         ("INSERT INTO put_log VALUES (9 << 40 | 1, 0, x'31')", "rows of queues that do not exist"),
         (
             "INSERT INTO put_log VALUES (1 << 40 | 5, 0, x'31')",

@@ -13,8 +13,8 @@ from persistq.wire.messages import Patience
 def test_unknown_pace_hands_out_one_by_one() -> None:
     """As long as nobody has finished anything, one item at a time is safe."""
     lane = new_lane(100)
-    assert numbers(lane.next_window(seconds=1, most=50, idle=True)) == [1]
-    assert numbers(lane.next_window(seconds=1, most=50, idle=False)) == [2]
+    assert numbers(lane.next_window(seconds=1, most=50, idle=True).items) == [1]
+    assert numbers(lane.next_window(seconds=1, most=50, idle=False).items) == [2]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_window_is_as_long_as_its_work(seconds_each: float, window: int) -> None
     """Quick items go in bulk up to the bound, slow ones one by one."""
     lane = new_lane(1000)
     lane.pace.learn(10, 10 * seconds_each)
-    assert len(lane.next_window(seconds=1.0, most=40, idle=True)) == window
+    assert len(lane.next_window(seconds=1.0, most=40, idle=True).items) == window
 
 
 def test_bounded_queue_goes_out_one_by_one() -> None:
@@ -32,7 +32,7 @@ def test_bounded_queue_goes_out_one_by_one() -> None:
     lane = new_lane(100)
     lane.pace.learn(100, 0.001)
     lane.bounded = True
-    assert len(lane.next_window(seconds=1, most=50, idle=True)) == 1
+    assert len(lane.next_window(seconds=1, most=50, idle=True).items) == 1
 
 
 def test_last_items_are_shared_fairly() -> None:
@@ -42,7 +42,7 @@ def test_last_items_are_shared_fairly() -> None:
     lane.consumers = 2
     sizes = []
     while lane.ready:
-        sizes.append(len(lane.next_window(seconds=1.0, most=500, idle=True)))
+        sizes.append(len(lane.next_window(seconds=1.0, most=500, idle=True).items))
     assert sizes[0] == 5
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
@@ -65,7 +65,7 @@ def test_line_is_first_in_first_out() -> None:
     lane = new_lane(3)
     lane.arrive(items(4, 6))
     lane.pace.learn(100, 0.001)
-    windows = [lane.next_window(seconds=1, most=1, idle=True) for _ in range(5)]
+    windows = [lane.next_window(seconds=1, most=1, idle=True).items for _ in range(5)]
     assert list(map(numbers, windows)) == [[1], [2], [3], [4], [5]]
     assert not lane.ready
     assert lane.ready_bytes == 0
@@ -74,8 +74,8 @@ def test_line_is_first_in_first_out() -> None:
 def test_returned_items_keep_their_order_at_the_front() -> None:
     """What comes back is handed out before what never went out."""
     lane = new_lane(4)
-    first = [*lane.next_window(seconds=1, most=1, idle=True)]
-    second = [*lane.next_window(seconds=1, most=1, idle=True)]
+    first = [*lane.next_window(seconds=1, most=1, idle=True).items]
+    second = [*lane.next_window(seconds=1, most=1, idle=True).items]
     lane.put_back(first + second)
     assert numbers(lane.peek(9)) == [1, 2, 3, 4]
     assert lane.ready_bytes == footprint(lane.peek(9))
@@ -85,17 +85,17 @@ def test_suspect_goes_alone_and_only_to_the_idle() -> None:
     """An item that may kill its worker is not handed out together with others."""
     lane = new_lane(10)
     lane.pace.learn(100, 0.001)
-    lane.suspects.extend(items(90, 92))
-    assert numbers(lane.next_window(seconds=1, most=5, idle=False)) == [1, 2, 3, 4, 5]
-    assert numbers(lane.next_window(seconds=1, most=5, idle=True)) == [90]
-    assert numbers(lane.next_window(seconds=1, most=5, idle=True)) == [91]
+    lane.suspects.extend([items(90, 91), items(91, 92)])
+    assert numbers(lane.next_window(seconds=1, most=5, idle=False).items) == [1, 2, 3, 4, 5]
+    assert numbers(lane.next_window(seconds=1, most=5, idle=True).items) == [90]
+    assert numbers(lane.next_window(seconds=1, most=5, idle=True).items) == [91]
     lane.ready.clear()
-    lane.suspects.extend(items(92, 93))
+    lane.suspects.append(items(92, 93))
     lane.holders |= {1, 2}
     lane.waiting[1] = Patience.WAIT
-    assert lane.next_window(seconds=1, most=5, idle=False) == []
+    assert lane.next_window(seconds=1, most=5, idle=False).items == []
     lane.waiting[2] = Patience.AHEAD
-    assert lane.next_window(seconds=1, most=5, idle=False) == []
+    assert lane.next_window(seconds=1, most=5, idle=False).items == []
 
 
 def test_delayed_items_come_when_they_are_due() -> None:
@@ -112,7 +112,7 @@ def test_delayed_items_come_when_they_are_due() -> None:
     assert (numbers(lane.peek(9)), lane.due()) == ([2], 20.0)
     lane.wake(99.0)
     assert (lane.recall_wanted(), lane.due()) == ([], None), "read before it can be handed out"
-    assert numbers(lane.next_window(seconds=1, most=1, idle=True)) == [2]
+    assert numbers(lane.next_window(seconds=1, most=1, idle=True).items) == [2]
     recall(lane)
     assert numbers(lane.peek(9)) == [1]
 
@@ -120,7 +120,9 @@ def test_delayed_items_come_when_they_are_due() -> None:
 def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
     """A run of neighbours is one page, and few of those that are due are in memory at a time."""
     lane = new_lane(3 * RECALL_ITEMS)
-    window = [lane.next_window(seconds=1, most=1, idle=True)[0] for _ in range(3 * RECALL_ITEMS)]
+    window = [
+        lane.next_window(seconds=1, most=1, idle=True).items[0] for _ in range(3 * RECALL_ITEMS)
+    ]
     for item in window:
         lane.delay(item.item_id, 1.0 if item.item_id != ids(3)[0] else 2.0)
     assert (lane.ready_bytes, len(lane.ready)) == (0, 0)
@@ -133,9 +135,9 @@ def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
     recall(lane)
     assert len(lane.ready) == RECALL_ITEMS
     assert lane.recall_wanted() == []
-    got = numbers(lane.next_window(seconds=1, most=1, idle=True))
+    got = numbers(lane.next_window(seconds=1, most=1, idle=True).items)
     while lane.ready or lane.recalled:
-        got += numbers(lane.next_window(seconds=1, most=1, idle=True))
+        got += numbers(lane.next_window(seconds=1, most=1, idle=True).items)
         recall(lane)
     assert got == [1, 2, *range(4, 3 * RECALL_ITEMS + 1), 3]
 
@@ -143,13 +145,13 @@ def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
 def test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it() -> None:
     """Those who all hold something and all wait are served rather than left waiting for ever."""
     lane = new_lane()
-    lane.suspects.extend(items(90, 91))
+    lane.suspects.append(items(90, 91))
     lane.holders |= {1, 2}
     lane.waiting |= {1: Patience.WAIT, 2: Patience.NEVER}
     lane.waiting[3] = Patience.WAIT
-    assert lane.next_window(seconds=1, most=5, idle=False) == [], "3 has empty hands"
+    assert lane.next_window(seconds=1, most=5, idle=False).items == [], "3 has empty hands"
     del lane.waiting[3]
-    assert numbers(lane.next_window(seconds=1, most=5, idle=False)) == [90]
+    assert numbers(lane.next_window(seconds=1, most=5, idle=False).items) == [90]
 
 
 def test_items_beyond_the_bound_stay_on_disk_in_order() -> None:
@@ -163,7 +165,7 @@ def test_items_beyond_the_bound_stay_on_disk_in_order() -> None:
     assert lane.page_wanted() is None
     got = []
     while lane.ready or lane.backlog:
-        got += numbers(lane.next_window(seconds=1, most=1, idle=True))
+        got += numbers(lane.next_window(seconds=1, most=1, idle=True).items)
         if (span := lane.page_wanted()) is not None:
             start = span.after - item_id_of(QUEUE, 0) + 1
             lane.refill(items(start, min(start + 3, 13)))

@@ -63,7 +63,7 @@ def test_only_death_is_told_to_children() -> None:
     roster.add("left", peer(1), absorbs=False)
     roster.add("died", peer(2), absorbs=False)
     roster.take_leave("left")
-    roster.bury("died")
+    roster.lose("died")
     assert (roster.dead("left"), roster.dead("died")) == (None, 2)
     assert roster.first() == (peer(1), True)
 
@@ -79,8 +79,8 @@ def test_dead_family_leaves_exactly_what_it_wrote() -> None:
         (1, Span(item_id_of(1, 0), item_id_of(1, 3))),
         (1, Span(item_id_of(1, 7), item_id_of(1, 8))),
     ]
-    assert roster.bury("a") == spans
-    assert roster.bury("b") == [(1, Span(item_id_of(1, 3), item_id_of(1, 7)))]
+    assert roster.lose("a") == spans
+    assert roster.lose("b") == [(1, Span(item_id_of(1, 3), item_id_of(1, 7)))]
 
 
 def test_queues_are_kept_apart() -> None:
@@ -89,7 +89,7 @@ def test_queues_are_kept_apart() -> None:
     roster.add("a", peer(1), absorbs=False)
     write(roster, "a", new_row(1), 2)
     write(roster, "a", new_row(2), 3)
-    assert roster.bury("a") == [
+    assert roster.lose("a") == [
         (1, Span(item_id_of(1, 0), item_id_of(1, 2))),
         (2, Span(item_id_of(2, 0), item_id_of(2, 3))),
     ]
@@ -99,7 +99,7 @@ def test_family_that_put_nothing_leaves_nothing() -> None:
     """Its death changes no absorber."""
     roster = Roster()
     roster.add("a", peer(1), absorbs=False)
-    assert roster.bury("a") == []
+    assert roster.lose("a") == []
 
 
 def test_program_is_looked_for_where_it_can_be_seen() -> None:

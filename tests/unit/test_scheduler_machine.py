@@ -16,11 +16,15 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from lanes import CRASHED, OVERDUE, RAISED, Records
 
-from persistq.broker.lane import ITEM_BYTES, Lane, Span, footprint
-from persistq.broker.scheduler import Scheduler, Verdict
+from persistq.broker.lane import ITEM_BYTES, Lane, Span, Window, footprint
+from persistq.broker.policy import FailurePolicy, Verdict
+from persistq.broker.scheduler import Scheduler
+from persistq.broker.transitions import Transitions
+from persistq.graph import Graph
 from persistq.items import FailureKind, Item, item_id_of
-from persistq.journal.base import QueueRow
+from persistq.journal.base import Attempts, QueueRow
 from persistq.wire.messages import Patience, StageSpec
 
 QUEUE = 3
@@ -33,12 +37,21 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         self.row = QueueRow(QUEUE, 1, 0, "load")
         self.lane = Lane(self.row, 4 * (ITEM_BYTES + 1))
-        self.scheduler = Scheduler(window_time=1.0, window_max=4, jitter=random.Random(0))
+        self.scheduler = Scheduler(window_time=1.0, window_max=4)
+        self.scheduler.add_lane(self.lane)
         policy = StageSpec("load", retries=1, backoff=2.0, max_crashes=2)
-        self.scheduler.add_lane(self.lane, policy)
+        self.transitions = Transitions(
+            Records(),  # type: ignore[arg-type]
+            [self.row],
+            Graph.chain(["load"]),
+            self.scheduler,
+            {QUEUE: FailurePolicy(policy, random.Random(0))},
+        )
         self.log: dict[int, Item] = {}
         self.settled: dict[int, str] = {}
         self.held: dict[int, list[int]] = {}
+        self.together: dict[int, int] = {}
+        self.attempts: dict[int, dict[int, list[int]]] = {}
         self.waiting: dict[int, Patience] = {}
         self.failures: Counter[int] = Counter()
         self.deaths: Counter[int] = Counter()
@@ -68,6 +81,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def carry_on(self, earlier: int, done: int, hold: bool, sealed: bool) -> None:
         """Begin with the items of an earlier run, some of them done."""
         self.put(earlier)
+        for item_id in list(self.log)[done : done + 2]:
+            self.transitions.remember(Attempts(item_id, FailureKind.SUSPECT, 1))
         for item_id in list(self.log)[:done]:
             self.settled[item_id] = "done"
             self.row.done += 1
@@ -101,12 +116,14 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.row.sealed_total = self.row.put
 
     @precondition(lambda self: len(self.held) < 4)
-    @rule()
-    def join(self) -> None:
-        """A consumer connects."""
+    @rule(together=st.sampled_from([1, 1, 3, 5]))
+    def join(self, together: int = 1) -> None:
+        """A consumer connects, which may begin several items together."""
         consumer = next(self.numbers)
-        self.scheduler.join(consumer, QUEUE)
+        self.scheduler.join(consumer, QUEUE, together)
         self.held[consumer] = []
+        self.together[consumer] = together
+        self.attempts[consumer] = {}
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), patience=st.sampled_from(Patience), turn=st.booleans())
@@ -171,10 +188,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.held.values()))
     @rule(data=st.data(), busy=st.sampled_from([0.0, 0.1, 5.0]), turn=st.booleans())
     def finish(self, data: st.DataObject, busy: float, turn: bool) -> None:
-        """A consumer finishes some of its items, and perhaps some that are not its own."""
+        """A consumer finishes some of its items; a late report of others is refused whole."""
         consumer, mine, strange = self.choose(data)
-        finished = self.scheduler.finish(consumer, mine + strange, busy * len(mine))
-        assert sorted(finished) == sorted(mine)
+        assert not (strange and self.transitions.finish(consumer, mine + strange, busy))
+        assert self.transitions.finish(consumer, mine, busy * len(mine))
         self.settle(consumer, mine, "done")
         self.turn(turn)
 
@@ -183,9 +200,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def drop(self, data: st.DataObject) -> None:
         """A consumer drops items."""
         consumer, mine, strange = self.choose(data)
-        for item_id in mine:
-            assert self.scheduler.drop(consumer, item_id)
-        assert not any(self.scheduler.drop(consumer, item_id) for item_id in strange)
+        assert not (strange and self.transitions.drop(consumer, mine + strange, ""))
+        assert self.transitions.drop(consumer, mine, "")
         self.settle(consumer, mine, "dropped")
 
     @precondition(lambda self: any(self.held.values()))
@@ -193,23 +209,33 @@ class SchedulerMachine(RuleBasedStateMachine):
     def fail(self, data: st.DataObject, delay: float | None) -> None:
         """Attempts raise."""
         consumer, mine, strange = self.choose(data)
-        for item_id in mine:
-            verdict = self.scheduler.fail(consumer, item_id, self.now, delay)
+        late = self.transitions.fail(consumer, mine + strange, RAISED, now=self.now)
+        assert not (strange and late)
+        if not strange:
+            self.failed(consumer, mine, late)
+        else:
+            timely = self.transitions.fail(consumer, mine, RAISED, now=self.now, retry_after=delay)
+            self.failed(consumer, mine, timely)
+
+    def failed(self, consumer: int, item_ids: list[int], verdicts: list[Verdict]) -> None:
+        """Note that attempts have raised."""
+        for item_id, verdict in zip(item_ids, verdicts, strict=True):
             self.failures[item_id] += 1
             assert verdict is (Verdict.RETRY if self.failures[item_id] < 2 else Verdict.PARK)
-            self.held[consumer].remove(item_id)
+            self.let_go(consumer, item_id)
             if verdict is Verdict.PARK:
                 self.settled[item_id] = "parked"
-        assert not any(self.scheduler.fail(consumer, i, self.now, delay) for i in strange)
 
     @precondition(lambda self: any(self.held.values()))
     @rule(data=st.data(), turn=st.booleans())
     def give_back(self, data: st.DataObject, turn: bool) -> None:
         """A consumer returns what it did not start."""
         consumer, mine, strange = self.choose(data)
-        self.scheduler.give_back(consumer, mine + strange)
+        if strange:
+            self.transitions.give_back(consumer, mine + strange)
+        self.transitions.give_back(consumer, mine)
         for item_id in mine:
-            self.held[consumer].remove(item_id)
+            self.let_go(consumer, item_id)
         if self.waiting.get(consumer) is Patience.AHEAD:
             del self.waiting[consumer]
         self.turn(turn)
@@ -217,20 +243,39 @@ class SchedulerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), killed=st.booleans(), turn=st.booleans())
     def leave(self, data: st.DataObject, killed: bool, turn: bool) -> None:
-        """A consumer is gone; if it was killed, one of its items is blamed."""
+        """A consumer is gone; if it was killed, one of its attempts is blamed."""
         consumer = data.draw(st.sampled_from([*self.held]))
-        held = self.held.pop(consumer)
+        held = self.held[consumer]
+        if killed and held:
+            several = self.attempts[consumer]
+            alone = [i for i in held if all(i not in attempt for attempt in several.values())]
+            name = data.draw(st.sampled_from([*several, *alone]))
+            self.blamed(consumer, several.get(name, [name]), name, data)
         self.waiting.pop(consumer, None)
         assert [item.item_id for item in self.scheduler.leave(consumer)] == held
-        if killed and held:
-            item_id = data.draw(st.sampled_from(held))
-            kind = data.draw(st.sampled_from([FailureKind.CRASH, FailureKind.TIMEOUT]))
-            self.deaths[item_id] += 1
-            verdict = self.scheduler.blame(item_id, kind)
-            assert verdict is (Verdict.RETRY if self.deaths[item_id] < 2 else Verdict.PARK)
-            if verdict is Verdict.PARK:
-                self.settled[item_id] = "parked"
+        del self.held[consumer], self.attempts[consumer], self.together[consumer]
         self.turn(turn)
+
+    def blamed(self, consumer: int, item_ids: list[int], name: int, data: st.DataObject) -> None:
+        """Blame an attempt: one item is counted, of several none is."""
+        expected = [*item_ids]
+        assert self.scheduler.attempt(consumer, name) == expected
+        before = [len(attempt) for attempt in self.lane.suspects]
+        verdicts = self.transitions.blame(
+            consumer, name, data.draw(st.sampled_from([CRASHED, OVERDUE]))
+        )
+        for item_id in expected:
+            self.let_go(consumer, item_id)
+        if len(expected) == 1:
+            self.deaths[expected[0]] += 1
+            parked = self.deaths[expected[0]] >= 2
+            assert verdicts == [Verdict.PARK if parked else Verdict.RETRY]
+            if parked:
+                self.settled[expected[0]] = "parked"
+            return
+        assert verdicts == [Verdict.RETRY] * len(expected)
+        halves = [len(attempt) for attempt in self.lane.suspects][len(before) :]
+        assert halves == [(len(expected) + 1) // 2, len(expected) // 2]
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0]))
     def wait(self, seconds: float) -> None:
@@ -264,14 +309,30 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def assign(self) -> None:
         """Hand out what is ready to those who wait."""
-        for consumer, items in self.scheduler.assign(self.now):
+        for consumer, window in self.transitions.hand_out(self.now):
             del self.waiting[consumer]
-            assert items
-            for item in items:
+            assert window.items
+            self.note_attempts(consumer, window)
+            for item in window.items:
                 assert item.item_id not in self.settled
                 assert all(item.item_id not in held for held in self.held.values())
                 self.held[consumer].append(item.item_id)
         assert not (self.lane.ready and self.waiting), "work and consumers wait for each other"
+
+    def note_attempts(self, consumer: int, window: Window) -> None:
+        """Know an attempt of several items by its number, as its consumer does."""
+        item_ids = [item.item_id for item in window.items]
+        if self.together[consumer] == 1:
+            assert not window.sizes
+        for number, size in enumerate(window.sizes, window.first):
+            assert 1 <= size <= self.together[consumer]
+            attempt, item_ids = item_ids[:size], item_ids[size:]
+            assert len(attempt) == size
+            if size > 1:
+                assert not any(number in mine for mine in self.attempts.values())
+                assert not self.lane.apart & set(attempt)
+                self.attempts[consumer][number] = attempt
+        assert not (window.sizes and item_ids)
 
     def answer(self) -> None:
         """Tell those who wait in vain."""
@@ -310,15 +371,24 @@ class SchedulerMachine(RuleBasedStateMachine):
     def settle(self, consumer: int, item_ids: list[int], fate: str) -> None:
         """Note that items are settled."""
         for item_id in item_ids:
-            self.held[consumer].remove(item_id)
+            self.let_go(consumer, item_id)
             self.settled[item_id] = fate
+
+    def let_go(self, consumer: int, item_id: int) -> None:
+        """Note that an item is not in these hands any more, nor in an attempt there."""
+        self.held[consumer].remove(item_id)
+        several = self.attempts[consumer]
+        for number, attempt in [*several.items()]:
+            several[number] = [other for other in attempt if other != item_id]
+            if not several[number]:
+                del several[number]
 
     # --- what always holds ---
 
     def places(self) -> list[int]:
         """Return the ids in all places, one entry for each place an id is in."""
         lane = self.lane
-        here = [item.item_id for place in (lane.ready, lane.suspects) for item in place]
+        here = [item.item_id for place in (lane.ready, *lane.suspects) for item in place]
         here += [*lane.recalled, *(item_id for _, item_id in lane.delayed)]
         for span in (*lane.backlog, *lane.held_back):
             here += [i for i in self.log if span.after < i <= span.last and i not in self.settled]
@@ -334,6 +404,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         """The hands are as the consumers know them."""
         hands = {number: [*one.held] for number, one in self.scheduler.consumers.items()}
         assert hands == self.held
+        several = {number: one.attempts for number, one in self.scheduler.consumers.items()}
+        assert several == self.attempts
         assert self.lane.holders == {consumer for consumer, held in self.held.items() if held}
         assert self.lane.in_flight == sum(map(len, self.held.values()))
         assert self.lane.consumers == len(self.held)

@@ -1,0 +1,397 @@
+"""How items change: each change has one method, and one owner of all that it touches.
+
+A change concerns three things: the *place* of an item (in the line, in somebody's hands), the
+*counters* of its queue, and the *record* in the journal. A method changes all three, so that nobody
+has to remember the others; whoever translates messages touches none of them.
+
+Records are collected in a batch. Group commit: whatever all clients sent while the last transaction
+was on its way to the disk goes into the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from persistq import failpoints
+from persistq.broker.failures import FailureCounts
+from persistq.broker.lane import Window
+from persistq.broker.policy import FailurePolicy, Verdict
+from persistq.broker.scheduler import Scheduler
+from persistq.graph import Graph
+from persistq.items import (
+    ITEMS_PER_QUEUE_MAX,
+    Failure,
+    FailureKind,
+    Item,
+    item_id_of,
+    items_from,
+    queue_of,
+)
+from persistq.journal.base import Attempts, Batch, Ending, Journal, QueueRow, WorkerRecord
+from persistq.peer import Peer
+from persistq.wire.messages import Outputs
+
+BULKY_BYTES = 1 << 19
+"""From so many bytes of new items on, writing them is what takes time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an attempt failed; the fields are those of `Failure`."""
+
+    kind: FailureKind
+    type: str
+    message: str
+    traceback: str = ""
+    pid: int = 0
+
+
+class Transitions:
+    """Changes items: place, counters and record together.
+
+    Crash: of what was changed since the last `commit` nothing is recorded, and nobody was told.
+
+    Args:
+        journal: Where the records go.
+        rows: The queues of one load in the order of its stages; counted here and nowhere else.
+        graph: Who feeds whom, by the names of the queues.
+        scheduler: The places, with a lane for each row.
+        policies: The rules for failures, by queue.
+
+    Attributes:
+        rows: The queues by number.
+        scheduler: The places.
+        failures: How often outstanding items have failed.
+        settled: Whether the load is recorded as settled.
+        unsynced: Whether a power cut would undo commits.
+        on_failure: Told of each failed attempt: the stage, the failure, and whether it was parked.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        rows: Iterable[QueueRow],
+        graph: Graph,
+        scheduler: Scheduler,
+        policies: Mapping[int, FailurePolicy],
+    ) -> None:
+        self.rows = {row.queue_id: row for row in rows}
+        self.scheduler = scheduler
+        self.failures = FailureCounts()
+        self.settled = False
+        self.unsynced = False
+        self.on_failure: Callable[[str, Failure, bool], None] = _nobody_listens
+        self._journal = journal
+        self._graph = graph
+        self._policies = policies
+        self._named = {row.name: row for row in self.rows.values()}
+        self._next_worker = journal.next_worker_id()
+        self._batch = Batch()
+        self._bytes = 0
+        self._arrivals: dict[int, list[Item]] = {}
+
+    def remember(self, attempts: Attempts) -> None:
+        """Take over what earlier runs have recorded about an outstanding item."""
+        if attempts.kind is FailureKind.SUSPECT:
+            self.scheduler.lanes[queue_of(attempts.item_id)].apart.add(attempts.item_id)
+        else:
+            self.failures.add(attempts.item_id, attempts.kind, attempts.count)
+
+    # --- items come and go ---
+
+    def put(self, queue_id: int, codecs: bytes, payloads: list[bytes], *, synced: bool) -> None:
+        """Add new items to a queue; if it was sealed, the seal is lifted with the first of them.
+
+        They may be handed out as soon as they are committed.
+
+        Args:
+            queue_id: The queue.
+            codecs: One codec number an item.
+            payloads: The encoded items.
+            synced: Whether somebody was promised that they survive a power cut.
+        """
+        row, count = self.rows[queue_id], len(payloads)
+        assert row.next_n + count <= ITEMS_PER_QUEUE_MAX, "a queue is full"
+        first = item_id_of(queue_id, row.next_n)
+        items = list(items_from(zip(range(first, first + count), codecs, payloads, strict=True)))
+        row.next_n += count
+        row.sealed_total = None
+        self._batch.puts += items
+        self._bytes += sum(map(len, payloads))
+        self._batch.bulky = self._bytes >= BULKY_BYTES
+        self._arrivals.setdefault(queue_id, []).extend(items)
+        self._batch.synced |= synced
+        self._touch(row)
+
+    def hand_out(self, now: float) -> Iterator[tuple[int, Window]]:
+        """Put items into the hands of everybody who waits and can be served: (consumer, window)."""
+        return self.scheduler.assign(now)
+
+    def finish(
+        self, consumer_id: int, item_ids: list[int], busy: float, outputs: Sequence[Outputs] = ()
+    ) -> bool:
+        """Items are done; what was made of them is put in the same transaction.
+
+        Args:
+            consumer_id: Who finished them.
+            item_ids: The items.
+            busy: How long they took together, in seconds.
+            outputs: What was made of them, for other queues.
+
+        Returns:
+            False if the consumer does not hold all of them: then nothing has changed.
+        """
+        if not item_ids or not self.scheduler.finish(consumer_id, item_ids, busy):
+            return False
+        row = self._row_of(consumer_id)
+        row.done += len(item_ids)
+        self.failures.forget(item_ids)
+        self._batch.done += item_ids
+        self._touch(row)
+        for made in outputs:
+            self.put(made.queue_id, made.codecs, made.payloads, synced=False)
+        return True
+
+    def drop(self, consumer_id: int, item_ids: list[int], reason: str) -> bool:
+        """Items need no work; False if the consumer does not hold all of them."""
+        if not item_ids or self.scheduler.release(consumer_id, item_ids) is None:
+            return False
+        row = self._row_of(consumer_id)
+        row.dropped += len(item_ids)
+        self.failures.forget(item_ids)
+        self._batch.dropped += item_ids
+        if reason:
+            self._batch.reasons |= dict.fromkeys(item_ids, reason)
+        self._touch(row)
+        return True
+
+    def fail(
+        self,
+        consumer_id: int,
+        item_ids: list[int],
+        cause: Cause,
+        *,
+        now: float,
+        retry_after: float | None = None,
+    ) -> list[Verdict]:
+        """An attempt at items has raised; each of them is retried or parked.
+
+        Args:
+            consumer_id: Who tried.
+            item_ids: The items.
+            cause: What went wrong.
+            now: The present time, in seconds.
+            retry_after: Delay that the handler asked for, or None for the policy's back-off.
+
+        Returns:
+            What becomes of each; nothing if the consumer does not hold all of them.
+        """
+        if self.scheduler.release(consumer_id, item_ids) is None:
+            return []
+        policy = self._policies[self._row_of(consumer_id).queue_id]
+        verdicts = []
+        for item_id in item_ids:
+            count = self.failures.add(item_id, cause.kind)
+            verdict = policy.after_exception(count)
+            self._judge(item_id, cause, verdict)
+            if verdict is Verdict.RETRY:
+                self.scheduler.delay(item_id, now + policy.delay(count, retry_after))
+            verdicts.append(verdict)
+        return verdicts
+
+    def blame(self, consumer_id: int, attempt: int, cause: Cause) -> list[Verdict]:
+        """A worker has died of an attempt, which is tried again alone, or parked if it is one item.
+
+        If it is several, nobody knows which of them it was. It is tried again in halves, until it
+        is one alone, and what the others have gone through does not count against them.
+
+        Args:
+            consumer_id: Whose worker died; `leave` follows.
+            attempt: What its slot in the fence says: an item's id, or an attempt's number.
+            cause: How it died.
+
+        Returns:
+            What becomes of each item; nothing if the attempt was over.
+        """
+        item_ids = self.scheduler.attempt(consumer_id, attempt)
+        if not item_ids:
+            return []
+        row = self._row_of(consumer_id)
+        self.scheduler.lanes[row.queue_id].blamed += 1
+        if len(item_ids) > 1:
+            return self._suspect(consumer_id, item_ids, cause)
+        [item_id] = item_ids
+        verdict = self._policies[row.queue_id].after_crash(self.failures.add(item_id, cause.kind))
+        if verdict is Verdict.RETRY:
+            self.scheduler.suspect(consumer_id, item_ids)
+        else:
+            self.scheduler.release(consumer_id, item_ids)
+        self._judge(item_id, cause, verdict)
+        return [verdict]
+
+    def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
+        """A consumer returns items that it did not start, for others; nothing to record."""
+        self.scheduler.give_back(consumer_id, item_ids)
+
+    def leave(self, consumer_id: int) -> None:
+        """A consumer is gone; what it holds goes to others. Nothing to record."""
+        self.scheduler.leave(consumer_id)
+
+    def unpark(self, queue_id: int, item_ids: Iterable[int] | None = None) -> int:
+        """Put parked items back to work: failures forgiven, their load reopened if it had ended.
+
+        What is retried may have outputs, so the seals of all stages behind this one are lifted.
+
+        Args:
+            queue_id: The queue.
+            item_ids: The items, those that are not parked left out; None for all that are.
+
+        Returns:
+            How many there were.
+        """
+        # What this turn has parked is recorded first, so that the journal knows all of it.
+        self.commit()
+        parked = self._journal.parked_ids(queue_id)
+        if item_ids is not None:
+            wanted = set(item_ids)
+            parked = [item_id for item_id in parked if item_id in wanted]
+        if parked:
+            self._reopen(self.rows[queue_id], parked)
+        return len(parked)
+
+    # --- queues and the load ---
+
+    def seal(self, queue_id: int) -> None:
+        """Nothing more will be put on a queue."""
+        row = self.rows[queue_id]
+        row.sealed_total = row.put
+        self._batch.synced = True
+        self._touch(row)
+
+    def advance(self) -> None:
+        """Seal each stage to which nothing more can come, and settle the load at its end."""
+        while sealable := [*self._graph.sealable(self._is_sealed, self._is_settled)]:
+            for name in sealable:
+                failpoints.point("broker.before_stage_seal")
+                self.seal(self._named[name].queue_id)
+        if not self.settled and all(row.settled for row in self.rows.values()):
+            failpoints.point("broker.before_settle")
+            self._settle()
+
+    def apply_rules(self) -> None:
+        """End the load with FAILED if a stage's halt rule is broken."""
+        for queue_id, policy in self._policies.items():
+            row, lane = self.rows[queue_id], self.scheduler.lanes[queue_id]
+            reason = policy.reason_to_halt(
+                failed=row.parked - lane.parked_before,
+                succeeded=row.done + row.dropped - lane.resumed,
+            )
+            if reason is not None:
+                self.scheduler.give_up(reason, at_once=policy.halts_at_once)
+
+    # --- the processes of the run ---
+
+    def begin_worker(self, queue_id: int, peer: Peer) -> int:
+        """A process begins to take items from a queue; return the number of its record."""
+        worker_id, self._next_worker = self._next_worker, self._next_worker + 1
+        self._batch.workers.append(WorkerRecord(worker_id, queue_id, peer))
+        return worker_id
+
+    def end_worker(self, worker_id: int, how: str) -> None:
+        """Such a process is gone; ``how`` is a word for it."""
+        self._batch.departures[worker_id] = how
+
+    def note_ending(self, ending: Ending) -> None:
+        """Its parent has learnt how a process ended, which is kept with what it is blamed for."""
+        self._batch.endings.append(ending)
+
+    # --- the batch ---
+
+    def sync(self) -> None:
+        """Have the batch, and all before it, on disk when `commit` returns."""
+        self._batch.synced = True
+
+    def commit(self) -> None:
+        """Commit the batch; then new items are ready to be handed out.
+
+        Crash: before, nothing of it is recorded and nobody was told otherwise; after, all of it.
+
+        Raises:
+            JournalError: It could not be written. The broker must end: its memory is now ahead.
+        """
+        batch, arrivals = self._batch, list(self._arrivals.values())
+        self._batch, self._bytes, self._arrivals = Batch(), 0, {}
+        self.unsynced = not batch.synced and (self.unsynced or bool(batch))
+        if batch:
+            failpoints.point("broker.before_commit")
+            self._journal.commit(batch)
+            failpoints.point("broker.after_commit")
+        elif batch.synced:
+            self._journal.flush()
+        for items in arrivals:
+            self.scheduler.arrive(items)
+
+    # --- inside ---
+
+    def _row_of(self, consumer_id: int) -> QueueRow:
+        return self.rows[self.scheduler.consumers[consumer_id].queue_id]
+
+    def _touch(self, row: QueueRow) -> None:
+        self._batch.queues[row.queue_id] = row
+
+    def _judge(self, item_id: int, cause: Cause, verdict: Verdict) -> None:
+        """Record a failure, and what follows from it."""
+        row = self.rows[queue_of(item_id)]
+        parked = verdict is not Verdict.RETRY
+        self._record(row, item_id, cause, parked=parked)
+        if parked:
+            row.parked += 1
+            self.failures.forget([item_id])
+            self._batch.parked.append(item_id)
+            self._touch(row)
+        if verdict is Verdict.STOP:
+            self.scheduler.give_up(self._policies[row.queue_id].reason_to_stop(item_id))
+
+    def _suspect(self, consumer_id: int, item_ids: list[int], cause: Cause) -> list[Verdict]:
+        self.scheduler.suspect(consumer_id, item_ids)
+        suspicion = replace(cause, kind=FailureKind.SUSPECT)
+        for item_id in item_ids:
+            self._record(self._row_of(consumer_id), item_id, suspicion, parked=False)
+        return [Verdict.RETRY] * len(item_ids)
+
+    def _record(self, row: QueueRow, item_id: int, cause: Cause, *, parked: bool) -> None:
+        failure = Failure(
+            item_id, cause.kind, cause.type, cause.message, cause.traceback, cause.pid
+        )
+        self._batch.failures.append(failure)
+        self._batch.synced = True
+        self.on_failure(row.name, failure, parked)
+
+    def _reopen(self, row: QueueRow, parked: list[int]) -> None:
+        row.parked -= len(parked)
+        self.scheduler.unpark(row.queue_id, parked)
+        self._batch.unparked += parked
+        self._batch.reopened_load = row.load_id
+        self._batch.synced = True
+        self.settled = False
+        self._touch(row)
+        for name in self._graph.after(row.name):
+            self._named[name].sealed_total = None
+            self._touch(self._named[name])
+
+    def _settle(self) -> None:
+        [load_id] = {row.load_id for row in self.rows.values()}
+        self.settled = True
+        self._batch.settled_load = load_id
+        self._batch.synced = True
+
+    def _is_sealed(self, name: str) -> bool:
+        return self._named[name].sealed_total is not None
+
+    def _is_settled(self, name: str) -> bool:
+        return self._named[name].settled
+
+
+def _nobody_listens(_stage: str, _failure: Failure, _parked: bool) -> None:
+    """Failures are told to nobody until somebody wants to hear of them."""

@@ -1,0 +1,339 @@
+"""Each change of an item moves its place, its queue's counters and its record together."""
+
+from __future__ import annotations
+
+import pytest
+from lanes import (
+    CRASHED,
+    OVERDUE,
+    QUEUE,
+    RAISED,
+    Records,
+    ids,
+    new_lane,
+    new_transitions,
+    served,
+    transitions_of,
+)
+
+from persistq.broker.lane import Span
+from persistq.broker.policy import Verdict
+from persistq.broker.transitions import Transitions
+from persistq.items import FailureKind
+from persistq.journal.base import Attempts, Batch
+from persistq.wire.messages import Outputs, Patience
+
+
+def ask(transitions: Transitions, *consumers: int, together: int = 1) -> dict[int, list[int]]:
+    """Let consumers, connected first if they are not, ask for work, and return what each got."""
+    scheduler = transitions.scheduler
+    for consumer in consumers:
+        if consumer not in scheduler.consumers:
+            scheduler.join(consumer, QUEUE, together)
+        scheduler.take(consumer, Patience.WAIT)
+    return served(scheduler)
+
+
+def recorded(transitions: Transitions) -> Batch:
+    """Return what a commit would record now."""
+    return transitions._batch
+
+
+def test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing() -> None:
+    """It is late, so all of it is refused: places, counters and records stay as they are."""
+    lane = new_lane(2)
+    transitions = new_transitions(lane)
+    assert ask(transitions, 1, 2) == {1: [1], 2: [2]}
+    outputs = [Outputs(QUEUE, b"\0", [b"1"])]
+    for named in (ids(1, 2), ids(1, 77), ids(1, 1), ids(2)):
+        assert not transitions.finish(1, named, 1.0, outputs)
+        assert not transitions.drop(1, named, "why not")
+        assert not transitions.fail(1, named, RAISED, now=0.0)
+        transitions.give_back(1, named)
+    assert not recorded(transitions)
+    assert (lane.row.put, lane.row.done, lane.row.dropped, lane.row.parked) == (2, 0, 0, 0)
+    assert [*transitions.scheduler.consumers[1].held] == ids(1)
+    assert transitions.finish(1, ids(1), 1.0)
+    assert not transitions.finish(1, ids(1), 1.0)
+    assert (lane.row.done, lane.in_flight) == (1, 1)
+
+
+def test_finished_items_and_their_outputs_are_one_record() -> None:
+    """Place, counters and batch know of both."""
+    lane = new_lane(1)
+    transitions = new_transitions(lane)
+    ask(transitions, 1)
+    assert transitions.finish(1, ids(1), 1.0, [Outputs(QUEUE, b"\0\0", [b"a", b"b"])])
+    batch = recorded(transitions)
+    assert (batch.done, [item.payload for item in batch.puts]) == (ids(1), [b"a", b"b"])
+    assert (lane.row.done, lane.row.put, lane.in_flight) == (1, 3, 0)
+    assert not lane.ready
+    transitions.commit()
+    assert [item.item_id for item in lane.ready] == ids(2, 3)
+
+
+def test_dropped_item_is_settled() -> None:
+    """It counts apart from done items, and its reason is kept."""
+    lane = new_lane(2)
+    transitions = new_transitions(lane)
+    ask(transitions, 1, 2)
+    assert transitions.drop(1, ids(1), "seen before")
+    assert transitions.drop(2, ids(2), "")
+    assert (lane.row.dropped, lane.row.outstanding, lane.in_flight) == (2, 0, 0)
+    assert recorded(transitions).reasons == {ids(1)[0]: "seen before"}
+
+
+def test_blamed_item_is_tried_alone_and_then_parked() -> None:
+    """The second death is the proof."""
+    lane = new_lane(6)
+    lane.pace.learn(100, 0.1)
+    transitions = new_transitions(lane)
+    assert ask(transitions, 1) == {1: [1, 2, 3]}
+    assert transitions.blame(1, ids(2)[0], CRASHED) == [Verdict.RETRY]
+    transitions.leave(1)
+    assert transitions.failures.of(ids(1, 2)) == {ids(2)[0]: 1}
+    assert ask(transitions, 2) == {2: [2]}
+    assert transitions.blame(2, ids(2)[0], OVERDUE) == [Verdict.PARK]
+    transitions.leave(2)
+    assert lane.row.parked == 1
+    assert transitions.failures.of(ids(2)) == {}
+    kinds = [failure.kind for failure in recorded(transitions).failures]
+    assert kinds == [FailureKind.CRASH, FailureKind.TIMEOUT]
+    assert ask(transitions, 3)[3][0] == 1
+
+
+def test_crashes_are_counted_apart_from_exceptions() -> None:
+    """An item that raised and then killed its worker has one of each."""
+    transitions = new_transitions(new_lane(1), retries=1, max_crashes=2)
+    ask(transitions, 1)
+    assert transitions.fail(1, ids(1), RAISED, now=0.0, retry_after=0.0) == [Verdict.RETRY]
+    assert ask(transitions, 1) == {1: [1]}
+    assert transitions.blame(1, ids(1)[0], CRASHED) == [Verdict.RETRY]
+    assert transitions.failures.of(ids(1)) == {ids(1)[0]: 2}
+
+
+def test_attempts_of_earlier_runs_count() -> None:
+    """What the journal says about an item is continued."""
+    transitions = new_transitions(new_lane(1), retries=3)
+    transitions.remember(Attempts(ids(1)[0], FailureKind.EXCEPTION, 3))
+    ask(transitions, 1)
+    assert transitions.fail(1, ids(1), RAISED, now=0.0) == [Verdict.PARK]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_backoff_doubles_within_its_bounds(seed: int) -> None:
+    """The n-th retry waits between half of and the whole doubled delay, and never over the cap."""
+    policy = {"retries": 200, "backoff": 2.0, "backoff_max": 100.0}
+    transitions = new_transitions(new_lane(1), seed=seed, **policy)
+    scheduler, now = transitions.scheduler, 0.0
+    scheduler.join(1, QUEUE)
+    for attempt in range(150):
+        scheduler.take(1, Patience.WAIT)
+        assert served(scheduler, now) == {1: [1]}
+        assert transitions.fail(1, ids(1), RAISED, now=now) == [Verdict.RETRY]
+        ceiling = min(100.0, 2.0 * 2.0 ** min(attempt, 20))
+        due = scheduler.due()
+        assert due is not None
+        assert ceiling / 2 <= due - now <= ceiling
+        assert served(scheduler, due - 0.001) == {}
+        now = due
+
+
+def test_handler_can_choose_the_delay() -> None:
+    """A delay that was asked for counts instead of the back-off."""
+    transitions = new_transitions(new_lane(1), retries=1, backoff=50.0)
+    ask(transitions, 1)
+    transitions.fail(1, ids(1), RAISED, now=100.0, retry_after=7.0)
+    assert transitions.scheduler.due() == 107.0
+
+
+def test_rule_to_stop_fails_the_load() -> None:
+    """With on_error=stop the first parked item ends it, and everybody is told."""
+    transitions = new_transitions(new_lane(5), on_error="stop")
+    scheduler = transitions.scheduler
+    ask(transitions, 1, 2)
+    assert transitions.fail(1, ids(1), RAISED, now=0.0) == [Verdict.STOP]
+    assert scheduler.failed is not None
+    assert "load" in scheduler.failed
+    assert ask(transitions, 1) == {}
+    assert [*scheduler.answers()] == [1]
+
+
+@pytest.mark.parametrize("ending", ["halted", "failed"])
+def test_halted_run_wakes_for_no_retry(ending: str) -> None:
+    """What is due is not handed out, so the loop has no reason to wake."""
+    transitions = new_transitions(new_lane(1), retries=1)
+    scheduler = transitions.scheduler
+    ask(transitions, 1)
+    transitions.fail(1, ids(1), RAISED, now=0.0, retry_after=5.0)
+    assert scheduler.due() == 5.0
+    setattr(scheduler, ending, "for a reason")
+    assert scheduler.due() is None
+    assert not scheduler.famished
+
+
+def test_more_readers_than_are_read_at_a_time_are_served() -> None:
+    """Whoever waits while retries are still to be read has the loop go on at once."""
+    transitions = new_transitions(new_lane(2), retries=1)
+    scheduler = transitions.scheduler
+    ask(transitions, 1, 2)
+    for consumer in (1, 2):
+        transitions.fail(consumer, ids(consumer), RAISED, now=0.0, retry_after=0.0)
+    for consumer in (1, 2):
+        scheduler.take(consumer, Patience.WAIT)
+    assert [*scheduler.assign(1.0)] == []
+    assert scheduler.famished
+    assert served(scheduler, 1.0) == {1: [1], 2: [2]}
+    assert not scheduler.famished
+
+
+# --- attempts of several items ---
+
+
+def test_items_that_are_begun_together_are_one_attempt() -> None:
+    """A consumer that asks for three gets three, though nothing is known of their pace."""
+    transitions = new_transitions(new_lane(7))
+    transitions.scheduler.join(1, QUEUE, 3)
+    transitions.scheduler.take(1, Patience.WAIT)
+    [(_, window)] = transitions.hand_out(0.0)
+    assert (list(window.sizes), window.first) == ([3], 1)
+    assert transitions.scheduler.attempt(1, 1) == ids(1, 2, 3)
+    transitions.scheduler.take(1, Patience.WAIT)
+    [(_, window)] = transitions.hand_out(0.0)
+    assert window.first == 2
+    assert transitions.scheduler.attempt(1, 2) == ids(4, 5, 6)
+
+
+def test_a_window_is_several_whole_attempts() -> None:
+    """Quick items go in bulk, and only the last attempt of all may be smaller."""
+    lane = new_lane(40)
+    lane.pace.learn(100, 5.0)
+    transitions = new_transitions(lane)
+    transitions.scheduler.join(1, QUEUE, 3)
+    transitions.scheduler.take(1, Patience.WAIT)
+    [(_, window)] = transitions.hand_out(0.0)
+    assert list(window.sizes) == [3] * 6
+
+
+def test_some_items_of_an_attempt_may_be_reported_before_the_others() -> None:
+    """What is left of it is what a death is blamed on."""
+    transitions = new_transitions(new_lane(4), retries=1)
+    ask(transitions, 1, together=4)
+    assert transitions.finish(1, ids(2), 0.1)
+    assert transitions.fail(1, ids(3), RAISED, now=0.0) == [Verdict.RETRY]
+    assert transitions.scheduler.attempt(1, 1) == ids(1, 4)
+    assert transitions.finish(1, ids(1, 4), 0.1)
+    assert transitions.blame(1, 1, CRASHED) == []
+
+
+def test_a_blamed_attempt_is_halved_down_to_the_item_that_kills() -> None:
+    """Only that one is counted and parked; all others are done, and few of them run twice."""
+    lane, killer = new_lane(8), 6
+    transitions = new_transitions(lane, max_crashes=2)
+    for consumer in range(1, 20):
+        got = ask(transitions, consumer, together=8).get(consumer)
+        if got is None:
+            break
+        if killer not in got:
+            assert transitions.finish(consumer, ids(*got), 0.1)
+            continue
+        [number] = transitions.scheduler.consumers[consumer].attempts or ids(killer)
+        transitions.blame(consumer, number, CRASHED)
+        transitions.leave(consumer)
+    assert (lane.row.done, lane.row.parked, lane.row.outstanding) == (7, 1, 0)
+    assert recorded(transitions).parked == ids(killer)
+    counted = [f for f in recorded(transitions).failures if f.kind is FailureKind.CRASH]
+    assert [failure.item_id for failure in counted] == ids(killer, killer)
+    assert lane.blamed == 5
+
+
+def test_a_suspect_attempt_may_go_to_a_consumer_that_begins_fewer_together() -> None:
+    """It is cut to what fits, and the rest stays suspect."""
+    transitions = new_transitions(new_lane(4))
+    ask(transitions, 1, together=4)
+    transitions.blame(1, 1, CRASHED)
+    transitions.leave(1)
+    assert ask(transitions, 2) == {2: [1]}
+    assert ask(transitions, 3, together=4) == {3: [2]}
+    assert ask(transitions, 4, together=4) == {4: [3, 4]}
+
+
+def test_what_has_died_in_company_in_an_earlier_run_goes_alone() -> None:
+    """So that a program whose every run dies of a batch finds the item all the same."""
+    transitions = new_transitions(new_lane(5))
+    transitions.remember(Attempts(ids(2)[0], FailureKind.SUSPECT, 1))
+    transitions.scheduler.join(1, QUEUE, 5)
+    transitions.scheduler.take(1, Patience.WAIT)
+    [(_, window)] = transitions.hand_out(0.0)
+    assert list(window.sizes) == [1, 1, 3]
+    assert transitions.failures.of(ids(2)) == {}
+    assert transitions.scheduler.attempt(1, ids(2)[0]) == ids(2)
+
+
+def test_what_is_given_back_belongs_to_no_attempt_any_more() -> None:
+    """Handed out again, it is not blamed for what its first attempt does."""
+    transitions = new_transitions(new_lane(4))
+    ask(transitions, 1, together=2)
+    ask(transitions, 1)
+    transitions.give_back(1, ids(2, 3, 4))
+    assert transitions.scheduler.attempt(1, 1) == ids(1)
+    assert ask(transitions, 1) == {1: [2, 3]}
+    assert transitions.scheduler.attempt(1, 1) == ids(1)
+
+
+# --- retried by hand ---
+
+
+def test_unparked_items_wait_again_and_their_failures_are_forgiven() -> None:
+    """Place, counters and record change together, also for what this turn has parked."""
+    lane, records = new_lane(3), Records()
+    transitions = transitions_of(records, lane)
+    ask(transitions, 1, 2, 3)
+    for consumer in (1, 2, 3):
+        transitions.fail(consumer, ids(consumer), RAISED, now=0.0)
+    transitions.seal(QUEUE)
+    assert lane.row.parked == 3
+    assert transitions.unpark(QUEUE, ids(2, 77)) == 1
+    assert (lane.row.parked, lane.row.outstanding) == (2, 1)
+    transitions.commit()
+    assert records.batches[-1].unparked == ids(2)
+    assert ask(transitions, 1) == {1: [2]}
+    assert transitions.unpark(QUEUE) == 2
+    assert transitions.unpark(QUEUE) == 0
+    assert ask(transitions, 2, 3) == {2: [1], 3: [3]}
+
+
+def test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice() -> None:
+    """The range will find it."""
+    lane, records = new_lane(), Records()
+    transitions = transitions_of(records, lane)
+    lane.row.next_n, lane.row.parked = 4, 1
+    records.commit(Batch(parked=ids(2)))
+    lane.backlog.append(Span(ids(0)[0], ids(3)[0]))
+    transitions.unpark(QUEUE)
+    assert not lane.recalled
+    assert lane.queued == 3
+
+
+# --- processes ---
+
+
+def test_processes_are_recorded_with_the_batch() -> None:
+    """Their numbers are given by the broker, without asking the journal."""
+    transitions = new_transitions(new_lane())
+    assert [transitions.begin_worker(QUEUE, pid) for pid in (7, 8)] == [1, 2]
+    transitions.end_worker(1, "left")
+    batch = recorded(transitions)
+    assert [(worker.worker_id, worker.pid) for worker in batch.workers] == [(1, 7), (2, 8)]
+    assert batch.departures == {1: "left"}
+    assert batch
+
+
+def test_items_arrive_once_they_are_committed() -> None:
+    """A commit that fails hands nothing out."""
+    lane = new_lane()
+    transitions = new_transitions(lane)
+    transitions.put(QUEUE, b"\0", [b"x"], synced=True)
+    assert ask(transitions, 1) == {}
+    transitions.commit()
+    assert served(transitions.scheduler) == {1: [1]}
