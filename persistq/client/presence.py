@@ -40,6 +40,7 @@ class Presence:
 
     Attributes:
         hasty: Whether to exit without waiting until all puts are journaled.
+        present_consumer: The getting connection, if this process has one.
     """
 
     def __init__(self, handle: Handle, run: OpenedRun | None = None) -> None:
@@ -54,7 +55,7 @@ class Presence:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
-        self._consumer: Consumer | None = None
+        self.present_consumer: Consumer | None = None
         self._control: Connection | None = None
         self._finalizer: util.Finalize | None = None
         if self._run is not None:
@@ -77,16 +78,11 @@ class Presence:
     @property
     def consumer(self) -> Consumer:
         """The getting connection."""
-        if self._consumer is None:
+        if self.present_consumer is None:
             with self._lock:
-                self._consumer = self._consumer or Consumer(self.handle)
+                self.present_consumer = self.present_consumer or Consumer(self.handle)
                 self._leave_at_exit()
-        return self._consumer
-
-    @property
-    def present_consumer(self) -> Consumer | None:
-        """The getting connection, if this process has one."""
-        return self._consumer
+        return self.present_consumer
 
     def ask(self, request: Any, *args: Any, kind: Any = Any) -> Any:
         """Make a request that is answered soon; requests of several threads take turns."""
@@ -103,7 +99,7 @@ class Presence:
 
     def drop_consumer(self, *, farewell: bool = True) -> None:
         """Stop getting; what was got and not finished goes to others."""
-        consumer, self._consumer = self._consumer, None
+        consumer, self.present_consumer = self.present_consumer, None
         if consumer is not None:
             consumer.leave(farewell=farewell)
 
@@ -169,9 +165,9 @@ class Presence:
         for connection in (self._producer, self._control):
             if connection is not None:
                 connection.close()
-        if self._consumer is not None:
-            self._consumer.drop()
-        self._producer = self._consumer = self._control = None
+        if self.present_consumer is not None:
+            self.present_consumer.close()
+        self._producer = self.present_consumer = self._control = None
         if self._run is not None:
             run, self._run = self._run, None
             run.anchor.close()
@@ -187,8 +183,8 @@ class Presence:
 
     def forget(self) -> None:
         """Start anew in a forked child: what was inherited belongs to the parent."""
-        if self._consumer is not None:
-            self._consumer.disown()
+        if self.present_consumer is not None:
+            self.present_consumer.disown()
         if self._run is not None and self._run.broker is not None:
             # Not this process's child: nothing to wait for, nothing to warn about.
             self._run.broker.returncode = 0

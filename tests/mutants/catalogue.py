@@ -406,8 +406,8 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pool/worker.py",
-        "            key = self._consumer.keys.of(delivery.item_id)\n",
-        "            key = str(delivery.item_id)\n",
+        "            key = self._consumer.keys.of(item_id)\n",
+        "            key = str(item_id)\n",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
     Mutant(
