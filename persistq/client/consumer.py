@@ -7,7 +7,6 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from persistq import failpoints
 from persistq.client.connection import Connection
@@ -70,15 +69,13 @@ class Consumer:
         self.keys = ItemKeys(welcome.put_spans)
         self._post.occupy(welcome.slot)
         # Whoever is interrupted lives on: no item is to blame.
-        self._connection.before_tear = partial(self._post.hold, 0)
+        self._connection.stream.before_tear = partial(self._post.hold, 0)
         self.hold = self._post.hold
         self._window = Window()
         self._items = self._window.items
         self._report = Report(handle.ack_interval)
-        self._answers: dict[int, Any] = {}
         self._getting = threading.Lock()
         self._sending = threading.RLock()
-        self._seq = 0
         self._housekeeper: Housekeeper | None = None
 
     @property
@@ -192,19 +189,18 @@ class Consumer:
         """Wait until everything reported is on disk."""
         with self._sending:
             self.report()
-            self._seq += 1
-            seq = self._seq
-            self._connection.send(Flush(seq))
-        while seq not in self._answers:
+            number = self._connection.request(Flush)
+        requests = self._connection.requests
+        while not requests.answered(number):
             # A thread that waits for work reads what comes, the answer too.
             if self._getting.acquire(timeout=LOCK_S):
                 try:
                     with self._connection.conversation:
-                        if seq not in self._answers:
+                        if not requests.answered(number):
                             self._heed(self._connection.receive())
                 finally:
                     self._getting.release()
-        del self._answers[seq]
+        requests.answer_to(number)
 
     def leave(self, *, farewell: bool = True) -> None:
         """Report, say farewell and disconnect; what was got and not finished goes to others.
@@ -304,7 +300,7 @@ class Consumer:
             if self._window.add(message):
                 self._have_looked_after()
         elif isinstance(message, Answer):
-            self._answers[message.seq] = message.value
+            self._connection.requests.heed(message)
 
 
 def _done(finished: Finished) -> Done:

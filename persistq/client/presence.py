@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -12,9 +11,11 @@ from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
-from persistq.client.connection import Connection, all_last_words
+from persistq.client import forking
+from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
+from persistq.client.lastwords import all_last_words
 from persistq.client.openings import resume_command
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
@@ -274,4 +275,4 @@ def _forget_all() -> None:
         presence.forget()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+forking.at_fork(forking.Step.PRESENCES, after_in_child=_forget_all)

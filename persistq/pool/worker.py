@@ -12,6 +12,7 @@ from time import monotonic as _now
 from typing import Any
 
 from persistq import failpoints
+from persistq.client import forking
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
 from persistq.client.window import Delivery
@@ -23,17 +24,6 @@ from persistq.text.terminal import storable, text_of
 from persistq.wire.messages import Ended, Outputs
 
 Report = Callable[[Consumer, Delivery, float], None]
-
-_forks = 0
-"""How many forks lie between this process and the first that imported this."""
-
-
-def _note_fork() -> None:
-    global _forks  # noqa: PLW0603 - it is a fact about the process
-    _forks += 1
-
-
-os.register_at_fork(after_in_child=_note_fork)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +68,7 @@ class Worker:
     def __init__(self, assignment: Assignment, consumer: Consumer) -> None:
         self._job = assignment
         self._consumer = consumer
-        self._forks = _forks
+        self._forks = forking.forks
         self._extras: dict[str, Any] = {}
         if "settings" in assignment.extras:
             self._extras["settings"] = assignment.settings
@@ -115,7 +105,7 @@ class Worker:
 
     def _end_if_forked(self, error: BaseException | None = None) -> None:
         """End here if the handler has forked and this is the child: the item is the parent's."""
-        if self._forks != _forks:
+        if self._forks != forking.forks:
             if error is not None:
                 say("".join(traceback.format_exception(error)).rstrip())
             os._exit(0 if error is None else 1)
