@@ -484,7 +484,7 @@ class PersistentQueue(Generic[T]):
             PersistqError: Something that was put was refused. What was raised before is not raised
                 again.
         """
-        self._presence.release()
+        self._presence.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {

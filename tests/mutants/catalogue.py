@@ -30,6 +30,7 @@ JOURNAL = "tests/journal/"
 LOADS = "tests/pipeline/test_loads.py"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
+IN_THE_NEXT = "test_what_is_finished_during_a_report_is_in_the_next_one"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 TWO_NAMES = "test_loads_of_two_names_store_all_their_rows_in_one_table"
 COLLECTOR = "test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it"
@@ -146,6 +147,13 @@ MUTANTS = [
         "                settle_puts()\n",
         "",
         (f"{QUEUE}test_deaths.py::test_source_of_a_lost_result_is_not_done",),
+    ),
+    Mutant(
+        "forgets what another thread finishes while a report is made up",
+        "persistq/client/report.py",
+        "        del self._item_ids[: len(item_ids)]\n",
+        "        self._item_ids = []\n",
+        (f"{UNIT}test_window_and_report.py::{IN_THE_NEXT}",),
     ),
     Mutant(
         "lets the children of a killed program go on",
@@ -441,7 +449,7 @@ MUTANTS = [
     ),
     Mutant(
         "says nothing of parked items at the end of a program",
-        "persistq/client/presence.py",
+        "persistq/client/leaving.py",
         "        if outstanding or parked:\n",
         "        if outstanding:\n",
         (f"{QUEUE}test_leaving.py::test_the_end_of_a_program_says_what_is_parked",),
