@@ -108,16 +108,15 @@ class _ForkedBroker:
 
 def _fork_broker(opening: Any, theirs: Any, _: float) -> _ForkedBroker:
     """Start a broker as `persistq.client.starting` does, without a fresh interpreter."""
-    import msgspec
-
     from persistq.broker.__main__ import main
+    from persistq.wire.framing import opening_to_bytes
 
     if pid := os.fork():
         return _ForkedBroker(pid)
     # Like a fresh program, it has inherited nothing but the one socket.
     os.dup2(theirs.fileno(), 3)
     os.closerange(4, 4096)
-    sys.stdin = io.StringIO(msgspec.json.encode(opening).decode())
+    sys.stdin = io.TextIOWrapper(io.BytesIO(opening_to_bytes(opening)))
     code = 1
     try:
         code = main(["3"])
