@@ -186,8 +186,8 @@ MUTANTS = [
     Mutant(
         "takes exit code 0 for a leave when all is over",
         "persistq/pool/supervisor.py",
-        "        if death.code or not post.left:\n",
-        "        if death.code or not post.over:\n",
+        "(death.code or not post.left)",
+        "(death.code or not post.over)",
         (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
     ),
     Mutant(
@@ -290,8 +290,8 @@ MUTANTS = [
     ),
     Mutant(
         "waits for ever for a broker's first word",
-        "persistq/client/connection.py",
-        "        while len(received) < count:\n            self._wait(deadline)\n",
+        "persistq/client/stream.py",
+        "        while len(received) < count:\n            self.wait(deadline)\n",
         "        while len(received) < count:\n",
         (f"{STRANGERS}test_getting_in.py::test_silent_broker_is_not_waited_for_without_limit",),
     ),
