@@ -115,6 +115,8 @@ def _run(opening: Opening, first: socket.socket) -> int:
         if not lock.acquire():
             raise _busy(opening)
         _remove_leftovers(opening, before)
+        # Only now: whoever dies before leaves the next one the address.
+        lock.withdraw()
         remember(path.parent)
         if file.exists():
             _claim(lock, file)
@@ -207,11 +209,15 @@ def _listen(lock: RunLock, opening: Opening) -> Endpoint:
 
 
 def _remove_leftovers(opening: Opening, before: Holder | None) -> None:
-    """Remove the socket of a broker that was killed, wherever it had to be."""
+    """Remove the sockets of brokers that were killed, wherever they had to be."""
+    places = [*endpoint.beside(opening.path)]
     if before is not None:
+        places.append(place_of(opening.path, before.address))
+    failpoints.point("broker.before_leftovers")
+    for place in places:
         # What cannot be removed is not a broker's. If it is in the way, that will be said.
-        with contextlib.suppress(OSError):
-            endpoint.remove(place_of(opening.path, before.address))
+        with contextlib.suppress(OSError, endpoint.NotPrivate):
+            endpoint.remove_dead(place)
 
 
 def _holder(opening: Opening, address: str) -> Holder:

@@ -1,9 +1,10 @@
 """Where a broker listens: a socket in a directory that is its user's alone.
 
 The directory lies beside the journal, so whoever sees the journal finds its broker, whatever the
-environment says about temporary files. A socket's path has about a hundred bytes; longer ones are
-reached through the descriptor of the directory. Where that is impossible, or the file system knows
-no sockets, a short directory for temporary files serves instead.
+environment says about temporary files. Each broker's socket has a name of its own, so that one
+which was overtaken takes nothing from its successor. A socket's path has about a hundred bytes;
+longer ones are reached through the descriptor of the directory. Where that is impossible, or the
+file system knows no sockets, a short directory for temporary files serves instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from typing import Final
 
 from persistq.site.peers import is_trusted, uid_of_peer
 
-SOCKET: Final = "socket"
 BACKLOG: Final = 1024
 PATH_BYTES_MAX: Final = 103
 """The longest path of a socket on macOS; Linux takes four bytes more."""
@@ -47,7 +47,7 @@ def directory_of(journal: str) -> Path:
 
 
 def place_of(journal: str, address: str) -> Path:
-    """Return the directory that an address means, by whichever path the journal is reached."""
+    """Return the socket that an address means, by whichever path the journal is reached."""
     return Path(journal).parent / address
 
 
@@ -55,21 +55,18 @@ class Endpoint:
     """A listening socket and its directory.
 
     Args:
-        directory: The directory, which is made, and removed by `close`.
+        place: The socket; its directory is made if missing, and removed by `close` if it is empty.
 
     Attributes:
         listener: The socket.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        remove(directory)
-        directory.mkdir(mode=0o700)
-        # Whatever the umask.
-        directory.chmod(0o700)
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        _make(place.parent)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with _reachable(directory) as path:
+            with _reachable(place) as path:
                 _bind(self.listener, path)
         except BaseException:
             self.close()
@@ -79,7 +76,17 @@ class Endpoint:
         """Listen no more, and leave nothing behind."""
         self.listener.close()
         with contextlib.suppress(OSError):
-            remove(self._directory)
+            remove(self._place)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        # It is looked at like any other before it is used.
+        return
+    # Whatever the umask.
+    directory.chmod(0o700)
 
 
 def addresses(journal: str) -> Iterator[str]:
@@ -88,8 +95,8 @@ def addresses(journal: str) -> Iterator[str]:
     Crash: a place beside the journal is known to everybody; say where another one is going to be
     before it is made, so that it can be removed after a crash.
     """
-    yield directory_of(journal).name
-    name = f"persistq-{secrets.token_hex(8)}"
+    yield f"{directory_of(journal).name}/{secrets.token_hex(4)}"
+    name = f"persistq-{secrets.token_hex(8)}/socket"
     with contextlib.suppress(OSError):
         yield str(Path(tempfile.gettempdir()).absolute() / name)
     yield f"/tmp/{name}"  # noqa: S108 - the name is random, the directory for us alone
@@ -109,31 +116,57 @@ def listen(journal: str, address: str) -> Endpoint | None:
         return None
 
 
-def remove(directory: Path) -> None:
-    """Remove what a broker has left that is dead; what is not a broker's stays.
+def beside(journal: str) -> list[Path]:
+    """Return the sockets in the directory beside a journal."""
+    try:
+        return list(directory_of(journal).iterdir())
+    except OSError:
+        return []
+
+
+def remove_dead(place: Path) -> None:
+    """Do as `remove`, unless somebody listens there.
+
+    Who holds the lock has no live broker beside him, except where locks do not hold, or where the
+    lock file was deleted.
+
+    Raises:
+        NotPrivate: Others can get into the directory.
+        OSError: Something else lies there, or it cannot be told.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            with _reachable(place) as path:
+                _connected(sock, path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            remove(place)
+
+
+def remove(place: Path) -> None:
+    """Remove the socket of a broker that is dead, and its directory if nothing else is there.
 
     Raises:
         OSError: Something else lies there.
     """
     try:
-        place = _opened(directory)
+        directory = _opened(place.parent)
     except FileNotFoundError:
         return
     try:
         with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.stat(SOCKET, dir_fd=place, follow_symlinks=False).st_mode):
-                os.unlink(SOCKET, dir_fd=place)
+            if stat.S_ISSOCK(os.stat(place.name, dir_fd=directory, follow_symlinks=False).st_mode):
+                os.unlink(place.name, dir_fd=directory)
     finally:
-        os.close(place)
-    directory.rmdir()
+        os.close(directory)
+    place.parent.rmdir()
 
 
-def connect(sock: socket.socket, directory: Path, deadline: float) -> None:
-    """Connect to the broker that listens in a directory.
+def connect(sock: socket.socket, place: Path, deadline: float) -> None:
+    """Connect to the broker that listens at a place.
 
     Args:
         sock: The socket; it stays blocking.
-        directory: The directory.
+        place: The broker's socket.
         deadline: Until when to try, on the monotonic clock.
 
     Raises:
@@ -141,7 +174,7 @@ def connect(sock: socket.socket, directory: Path, deadline: float) -> None:
         TimeoutError: It could not be done in time.
         OSError: Nobody listens there.
     """
-    with _reachable(directory) as path:
+    with _reachable(place) as path:
         while not _connected(sock, path):
             # The line of those who wait to be accepted is full.
             if time.monotonic() >= deadline:
@@ -177,25 +210,25 @@ def _bind(listener: socket.socket, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _reachable(directory: Path) -> Iterator[str]:
+def _reachable(place: Path) -> Iterator[str]:
     """Give a path of the socket that is short enough, in the directory that was looked at.
 
     Raises:
         NotPrivate: Others than this user, or root, can get into the directory.
         _Unsuitable: There is no such path.
     """
-    place = _opened(directory)
+    directory = _opened(place.parent)
     try:
-        _require_private(directory, os.fstat(place))
-        yield _short(directory, place)
+        _require_private(place.parent, os.fstat(directory))
+        yield _short(place, directory)
     finally:
-        os.close(place)
+        os.close(directory)
 
 
-def _short(directory: Path, place: int) -> str:
+def _short(place: Path, directory: int) -> str:
     if DESCRIPTORS.exists():
-        return f"{DESCRIPTORS}/{place}/{SOCKET}"
-    path = str(directory / SOCKET)
+        return f"{DESCRIPTORS}/{directory}/{place.name}"
+    path = str(place)
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
         raise _Unsuitable(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     return path

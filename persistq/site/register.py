@@ -12,7 +12,6 @@ import contextlib
 import os
 import stat
 import sys
-from hashlib import blake2b
 from pathlib import Path
 
 from persistq import failpoints
@@ -27,6 +26,8 @@ def remember(directory: Path) -> None:
     Args:
         directory: An absolute path without symbolic links.
     """
+    from hashlib import blake2b  # it brings OpenSSL, which no command needs
+
     with contextlib.suppress(OSError):
         place = _place()
         link = place / blake2b(os.fsencode(directory), digest_size=16).hexdigest()

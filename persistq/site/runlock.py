@@ -62,6 +62,8 @@ class RunLock:
     def acquire(self) -> bool:
         """Try to take the lock; False if a live process has it.
 
+        What the one before has published stands there until `publish` or `withdraw`.
+
         Crash: the kernel releases the lock.
         """
         file = open_own(self.path, os.O_RDWR | os.O_CREAT)
@@ -70,7 +72,6 @@ class RunLock:
         except BlockingIOError:
             os.close(file)
             return False
-        os.ftruncate(file, 0)
         self._file = file
         return True
 

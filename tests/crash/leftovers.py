@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from persistq.site.endpoint import SOCKET, place_of
+from persistq.site.endpoint import place_of
 from persistq.site.runlock import holder_of
 
 from .evidence import EFFECTS, FAULTS, PUTS
@@ -19,7 +19,7 @@ KINDS = ("processes", "sockets", "files")
 GONE_WITHIN_S = 15.0
 JOURNAL_DIRECTORY = ".persistq"
 LOCK = Path(JOURNAL_DIRECTORY, "soak.lock")
-OURS = {EFFECTS, PUTS, FAULTS, "stderr"}
+OURS = {EFFECTS, PUTS, FAULTS, "stderr", "state"}
 STAY = {"soak.db", "soak.db-wal", "soak.db-shm", "soak.lock", "soak.workers"}
 """What belongs to a journal; its log stays if a broker is killed after the last record."""
 
@@ -41,7 +41,7 @@ class Leftovers:
     def watch(self) -> None:
         """Note where the present broker listens, if it does."""
         if (holder := holder_of(self._home / LOCK)) is not None:
-            self._addresses.add(str(place_of(str(self._home / LOCK), holder.address) / SOCKET))
+            self._addresses.add(str(place_of(str(self._home / LOCK), holder.address)))
 
     def found(self) -> dict[str, list[str]]:
         """Return what is left after a while, by kind."""

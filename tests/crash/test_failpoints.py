@@ -182,7 +182,9 @@ class Theatre:
         self._homes += 1
         home = self.place / f"home-{self._homes}"
         if scenario.carried_on:
-            shutil.copytree(self._half_done(), home)
+            # The socket of a killed broker cannot be copied, and means nothing elsewhere.
+            half_done = self._half_done()
+            shutil.copytree(half_done, home, ignore=shutil.ignore_patterns("*.broker"))
         else:
             home.mkdir()
         return home

@@ -186,8 +186,8 @@ MUTANTS = [
     Mutant(
         "takes exit code 0 for a leave when all is over",
         "persistq/pool/supervisor.py",
-        "(death.code or not post.left)",
-        "(death.code or not post.over)",
+        "        if death.code is not None and (death.code or not post.left):\n",
+        "        if death.code or not post.over:\n",
         (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
     ),
     Mutant(
@@ -238,6 +238,13 @@ MUTANTS = [
         "    if not is_trusted(uid := uid_of_peer(sock)):\n",
         "    if (uid := uid_of_peer(sock)) == -1:\n",
         (f"{STRANGERS}test_getting_in.py::test_listener_of_another_user_is_refused",),
+    ),
+    Mutant(
+        "takes a live broker's socket for a leftover",
+        "persistq/site/endpoint.py",
+        "        except (ConnectionRefusedError, FileNotFoundError):\n            remove(place)\n",
+        "        finally:\n            remove(place)\n",
+        (f"{STRANGERS}test_getting_in.py::test_what_is_left_is_told_from_what_is_alive",),
     ),
     Mutant(
         "lets a process of another user in",

@@ -28,7 +28,7 @@ def handle_of(queue: Queue) -> Handle:
 
 def socket_of(queue: Queue) -> Path:
     """Return the broker's socket."""
-    return Path(handle_of(queue).address) / endpoint.SOCKET
+    return Path(handle_of(queue).address)
 
 
 def connected(queue: Queue) -> socket.socket:

@@ -134,7 +134,7 @@ def test_umask_does_not_matter(open_queue: Opener, umask: int) -> None:
 @contextmanager
 def listening(directory: Path, mode: int = 0o700) -> Iterator[socket.socket]:
     """Listen in a directory as a broker does."""
-    place = Endpoint(directory)
+    place = Endpoint(directory / "socket")
     directory.chmod(mode)
     try:
         yield place.listener
@@ -145,7 +145,9 @@ def listening(directory: Path, mode: int = 0o700) -> Iterator[socket.socket]:
 
 def dial(directory: Path, token: str = "token", patience: float = 30.0) -> Connection:
     """Connect as a client of a run."""
-    handle = Handle("work", "work.db", str(directory), token, "family", 1, 1, 0.0, patience)
+    handle = Handle(
+        "work", "work.db", str(directory / "socket"), token, "family", 1, 1, 0.0, patience
+    )
     return Connection.dial(handle, Role.CONTROL)[0]
 
 
@@ -212,10 +214,10 @@ def test_listener_of_another_user_is_refused(tmp_path: Path) -> None:
 CLIENT = """
 import os, socket, sys
 sock = socket.socket(socket.AF_UNIX)
-place = os.open(sys.argv[1], os.O_RDONLY)
+place = os.open(os.path.dirname(sys.argv[1]), os.O_RDONLY)
 os.setgid(65534); os.setuid(65534)
 os.fchdir(place)
-sock.connect("socket")
+sock.connect(os.path.basename(sys.argv[1]))
 sock.settimeout(30)
 try:
     sock.sendall(bytes.fromhex(sys.argv[2]))
@@ -233,7 +235,7 @@ def test_client_of_another_user_is_turned_away(open_queue: Opener) -> None:
     path.chmod(0o777)
     path.parent.chmod(0o777)
     greeting = ClientSide(handle_of(queue).token).greeting.hex()
-    command = [sys.executable, "-c", CLIENT, str(path.parent), greeting]
+    command = [sys.executable, "-c", CLIENT, str(path), greeting]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     path.parent.chmod(0o700)
     assert done.stdout == "b''\n"
@@ -425,11 +427,11 @@ def test_long_paths_work_without_paths_of_descriptors(
     assert not endpoint.directory_of(str(journal)).exists()
     place = endpoint.listen(str(journal), short)
     assert place is not None
-    assert stat.S_IMODE(Path(short).stat().st_mode) == 0o700
+    assert stat.S_IMODE(Path(short).parent.stat().st_mode) == 0o700
     with socket.socket(socket.AF_UNIX) as client:
         endpoint.connect(client, endpoint.place_of(str(journal), short), time.monotonic() + 30)
     place.close()
-    assert not Path(short).exists()
+    assert not Path(short).parent.exists()
 
 
 def test_short_paths_need_no_paths_of_descriptors(
@@ -439,7 +441,7 @@ def test_short_paths_need_no_paths_of_descriptors(
     without_descriptors(monkeypatch)
     monkeypatch.chdir(tmp_path)
     with listening(Path("work.broker")), socket.socket(socket.AF_UNIX) as client:
-        endpoint.connect(client, Path("work.broker"), time.monotonic() + 30)
+        endpoint.connect(client, Path("work.broker/socket"), time.monotonic() + 30)
 
 
 def test_file_system_without_sockets_is_no_obstacle(
@@ -453,7 +455,7 @@ def test_file_system_without_sockets_is_no_obstacle(
 
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", Bindless)
-        assert endpoint.listen(str(tmp_path / "work.db"), "work.broker") is None
+        assert endpoint.listen(str(tmp_path / "work.db"), "work.broker/socket") is None
     assert [*tmp_path.iterdir()] == []
 
 
@@ -483,7 +485,7 @@ def test_second_path_to_a_journal_finds_its_broker(open_queue: Opener, tmp_path:
 
 
 def test_next_broker_removes_the_socket_of_a_killed_one(open_queue: Opener, tmp_path: Path) -> None:
-    """It lies where the new one listens, and nothing of it is left at the end."""
+    """It lies beside the new one's, and nothing of either is left at the end."""
     queue = open_queue()
     old = socket_of(queue)
     os.kill(queue._presence._leaving.run.broker.pid, signal.SIGKILL)
@@ -492,7 +494,8 @@ def test_next_broker_removes_the_socket_of_a_killed_one(open_queue: Opener, tmp_
     with pytest.raises(BrokerLost):
         queue.qsize()
     again = open_queue()
-    assert socket_of(again) == old
+    assert not old.exists()
+    assert socket_of(again).parent == old.parent
     assert works(again)
     again.release()
     assert not old.parent.exists()
@@ -505,28 +508,49 @@ def test_next_broker_removes_the_socket_that_lay_elsewhere(
     queue = open_queue()
     queue.release()
     elsewhere = tmp_path / "persistq-0123456789abcdef"
-    left = Endpoint(elsewhere)
+    left = Endpoint(elsewhere / "socket")
     left.listener.close()
     lock = lock_path(queue.journal)
-    holder = Holder(1, "host", "queue", str(elsewhere), "token", 0.0)
+    holder = Holder(1, "host", "queue", str(elsewhere / "socket"), "token", 0.0)
     lock.write_text(json.dumps(asdict(holder)))
     assert works(open_queue())
     assert not elsewhere.exists()
 
 
-@pytest.mark.parametrize("kind", ["file", "link", "full"])
+def test_broker_that_was_overtaken_takes_nothing_from_the_next(tmp_path: Path) -> None:
+    """Each has a socket of its own, and the directory goes with the last one."""
+    directory = tmp_path / "work.broker"
+    first, second = Endpoint(directory / "one"), Endpoint(directory / "two")
+    first.close()
+    with socket.socket(socket.AF_UNIX) as client:
+        endpoint.connect(client, directory / "two", time.monotonic() + 30)
+    second.close()
+    assert not directory.exists()
+
+
+def test_what_is_left_is_told_from_what_is_alive(tmp_path: Path) -> None:
+    """The next broker may have come by a lock file of its own, because the first was deleted."""
+    journal = str(tmp_path / "work.db")
+    alive, dead = Endpoint(tmp_path / "work.broker/alive"), Endpoint(tmp_path / "work.broker/dead")
+    dead.listener.close()
+    for place in endpoint.beside(journal):
+        with suppress(OSError):
+            endpoint.remove_dead(place)
+    assert [place.name for place in endpoint.beside(journal)] == ["alive"]
+    alive.close()
+    assert not (tmp_path / "work.broker").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
 def test_what_is_not_a_brokers_is_left_alone(open_queue: Opener, tmp_path: Path, kind: str) -> None:
     """One sentence says what is in the way."""
     place = tmp_path / ".persistq" / "work.broker"
     place.parent.mkdir(mode=0o700)
     if kind == "file":
         place.write_text("mine")
-    elif kind == "link":
+    else:
         (tmp_path / "target").mkdir()
         place.symlink_to(tmp_path / "target")
-    else:
-        place.mkdir()
-        (place / "mine").touch()
     with pytest.raises(JournalUnavailable, match=r"work\.broker"):
         open_queue()
     assert place.exists()
@@ -549,7 +573,7 @@ def test_full_line_at_the_broker_is_not_waited_for_without_limit(tmp_path: Path)
         for sock in waiting:
             sock.setblocking(False)
             try:
-                endpoint.connect(sock, tmp_path / "work.broker", time.monotonic())
+                endpoint.connect(sock, tmp_path / "work.broker" / "socket", time.monotonic())
             except TimeoutError:
                 break
         with pytest.raises(BrokerSilent):

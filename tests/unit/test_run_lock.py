@@ -82,6 +82,8 @@ def test_lock_of_a_killed_broker_is_free(path: Path, keeper: BaseProcess) -> Non
     assert holder_of(path) == HOLDER
     lock = RunLock(path)
     assert lock.acquire()
+    assert holder_of(path) is not None, "what the dead one has left is still to be found"
+    lock.withdraw()
     assert holder_of(path) is None
 
 
