@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import queue
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from time import monotonic as _now
 from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
 from persistq import ending
 from persistq.client.connection import Connection
-from persistq.client.consumer import Delivery
+from persistq.client.consumer import Consumer
 from persistq.client.openings import queue_opening, tell_what_is_left
 from persistq.client.presence import Presence
 from persistq.client.producer import settle_puts
 from persistq.client.starting import open_run
+from persistq.client.window import Delivery
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import ItemNotReadable, ItemsFailed, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel, item_id_of
 from persistq.text.suggestions import options_by_name
 from persistq.text.terminal import storable, text_of
-from persistq.wire.messages import Ended, Fail, Join, Page, QueueSizes, Release, Role, Seal
+from persistq.wire.messages import Fail, Join, Page, QueueSizes, Release, Role, Seal
 
 T = TypeVar("T")
 
@@ -242,13 +243,15 @@ class PersistentQueue(Generic[T]):
             BrokerLost: The broker is gone.
         """
         settle_puts()
-        answer = self._presence.consumer.get(_patience(block, timeout))
+        patience = None if block and timeout is None else _patience(block, timeout)
+        consumer = self._presence.present_consumer or self._presence.consumer
+        answer = consumer.get(patience)
+        if isinstance(answer, tuple):
+            return self._received(consumer, answer)
         if answer is None:
             raise queue.Empty
-        if isinstance(answer, Ended):
-            self._failure = answer.reason
-            return Sentinel(answer.outcome)
-        return self._received(answer)
+        self._failure = answer.reason
+        return Sentinel(answer.outcome)
 
     def get_nowait(self) -> T | Sentinel:
         """Return the next item if there is one; otherwise raise `queue.Empty`. See `get`."""
@@ -304,7 +307,9 @@ class PersistentQueue(Generic[T]):
             ValueError: This process has no such unfinished item: it was called too many times.
         """
         item_id, _, got_at = self._take_unfinished(item, "task_done")
-        self._presence.consumer.done(item_id, got_at, time.monotonic())
+        consumer = self._presence.present_consumer or self._presence.consumer
+        self._hold_oldest(consumer)
+        consumer.done(item_id, got_at, _now())
 
     def task_failed(self, item: T | object = _ANY, error: BaseException | str = "") -> None:
         """Record that an item this process got has failed for good: it is parked.
@@ -323,8 +328,10 @@ class PersistentQueue(Generic[T]):
         else:
             kind, text = "TaskFailed", storable(error)
         item_id, _, _ = self._take_unfinished(item, "task_failed")
+        consumer = self._presence.consumer
+        self._hold_oldest(consumer)
         settle_puts()
-        self._presence.consumer.failed(item_id, kind, text, "")
+        consumer.failed(item_id, kind, text, "")
 
     def mark_all_done(self) -> int:
         """Record as done what this process got and everything still in the queue, to the end.
@@ -477,7 +484,7 @@ class PersistentQueue(Generic[T]):
             PersistqError: Something that was put was refused. What was raised before is not raised
                 again.
         """
-        self._presence.release()
+        self._presence.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -503,9 +510,8 @@ class PersistentQueue(Generic[T]):
         # Items that the parent got before it forked are the parent's.
         presence.on_fork(self._unfinished.clear)
 
-    def _received(self, delivery: Delivery) -> T:
+    def _received(self, consumer: Consumer, delivery: Delivery) -> T:
         item_id, codec, payload, _ = delivery
-        consumer = self._presence.consumer
         consumer.hold(item_id)
         try:
             value: T = self._codec.decode(item_id, codec, payload)
@@ -513,21 +519,22 @@ class PersistentQueue(Generic[T]):
             consumer.failed(item_id, type(error).__name__, error.reason, "")
             raise
         unfinished = self._unfinished
-        unfinished.append((item_id, value, time.monotonic()))
+        unfinished.append((item_id, value, _now()))
         if len(unfinished) > 1:
-            self._hold_oldest()
+            self._hold_oldest(consumer)
         return value
 
     def _take_unfinished(self, item: object, caller: str) -> _Unfinished:
         """Return the unfinished item that is meant, and forget it."""
         unfinished = self._unfinished
+        if item is _ANY and unfinished:
+            return unfinished.popleft()
         position = self._position(item, f"{caller}() called too many times")
         taken = unfinished[position]
         del unfinished[position]
-        self._hold_oldest()
         return taken
 
-    def _hold_oldest(self) -> None:
+    def _hold_oldest(self, consumer: Consumer) -> None:
         """Have a death blamed on the item got first of those unfinished.
 
         It is the one at work if items are finished in their order. If they are finished together
@@ -535,7 +542,7 @@ class PersistentQueue(Generic[T]):
         to the same item, and after it to the next, until the culprit is found.
         """
         unfinished = self._unfinished
-        self._presence.consumer.hold(unfinished[0][0] if unfinished else 0)
+        consumer.hold(unfinished[0][0] if unfinished else 0)
 
     def _position(self, item: object, complaint: str) -> int:
         if item is _ANY and self._unfinished:

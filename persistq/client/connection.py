@@ -1,23 +1,23 @@
-"""One blocking connection from this process to its broker."""
+"""One blocking connection from this process to its broker: messages both ways."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import socket
-import threading
 import time
-import weakref
 from collections import deque
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from persistq import errors, failpoints
+from persistq import errors
+from persistq.client import lastwords
 from persistq.client.conversation import Conversation
+from persistq.client.greeting import exchange_proofs, explained
 from persistq.client.handle import Handle
+from persistq.client.requests import Requests
+from persistq.client.stream import Stream
 from persistq.errors import (
     BrokerLost,
     BrokerSilent,
@@ -27,15 +27,8 @@ from persistq.errors import (
 )
 from persistq.site.endpoint import NotPrivate
 from persistq.site.processes import this_process
-from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, roomy
-from persistq.wire.handshake import (
-    GREETING_BYTES,
-    PROOF_BYTES,
-    ClientSide,
-    OtherProtocol,
-    Stranger,
-    read_greeting,
-)
+from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
+from persistq.wire.handshake import OtherProtocol, Stranger
 from persistq.wire.messages import (
     Answer,
     BrokerMessage,
@@ -45,11 +38,6 @@ from persistq.wire.messages import (
     Role,
     Welcome,
 )
-
-READ_BYTES = 1 << 20
-
-_open: weakref.WeakSet[Connection] = weakref.WeakSet()
-_last_words: set[str] = set()
 
 
 class Connection:
@@ -61,24 +49,21 @@ class Connection:
         token: The secret of the run, which tells its broker from others.
 
     Attributes:
+        stream: Its bytes.
         conversation: Guards steps that belong together.
-        before_tear: Called before an end is made of an interrupted conversation.
+        requests: Those that are answered by number.
     """
 
     def __init__(self, sock: socket.socket, name: str, token: str = "") -> None:
         self.name = name
         self.token = token
-        self._sock = sock
+        self.stream = Stream(sock, name, partial(lastwords.why_gone, name, token))
+        self.conversation = Conversation(self.stream)
+        self.requests = Requests()
         self._reader: FrameReader[BrokerMessage] = FrameReader(from_broker)
         self._inbox: deque[BrokerMessage] = deque()
-        self._arrived: deque[bytes] = deque()
-        self._blocked = 0  # the thread that waits
-        self._torn = False
-        self._seq = 0
-        self.conversation = Conversation(self)
-        self.before_tear: Callable[[], None] = lambda: None
         self._last_words: JournalError | None = None
-        _open.add(self)
+        lastwords.listen(self)
 
     @classmethod
     def dial(
@@ -113,16 +98,10 @@ class Connection:
             raise
 
     def _connect(self, handle: Handle, deadline: float) -> None:
-        roomy(self._sock)
         try:
-            failpoints.point("client.before_connect")
-            handle.site.connect(self._sock, handle.address, deadline)
+            self.stream.connect(handle.site, handle.address, deadline)
         except NotPrivate as error:
             raise JournalUnavailable(handle.journal, f"its broker is not safe: {error}") from error
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise self._lost(error) from error
 
     def greet(
         self, journal: str, hello: Hello, timeout: float, deadline: float | None = None
@@ -143,7 +122,7 @@ class Connection:
         """
         deadline = time.monotonic() + timeout if deadline is None else deadline
         try:
-            self._exchange_proofs(deadline)
+            exchange_proofs(self.stream, self.token, deadline)
             # A broker that refuses at once may be gone before it hears this; it has said why.
             with contextlib.suppress(BrokerLost):
                 self.send(hello)
@@ -151,37 +130,16 @@ class Connection:
         except TimeoutError as error:
             raise BrokerSilent(self.name, timeout) from error
         except OtherProtocol as error:
-            raise JournalUnavailable(journal, _other_release(error)) from error
+            raise JournalUnavailable(journal, explained(error)) from error
         except Stranger as error:
             raise BrokerLost(self.name, f"what answers in its place is not it: {error}") from error
         if not isinstance(welcome, Welcome):
             raise self._not_understood()
         return welcome
 
-    def _exchange_proofs(self, deadline: float) -> None:
-        """Believe nothing, and say nothing that matters, before the broker has proven itself."""
-        side = ClientSide(self.token)
-        self._send(side.greeting)
-        greeting = self._receive_exactly(GREETING_BYTES, deadline)
-        read_greeting(greeting)
-        self._send(side.prove(greeting, self._receive_exactly(PROOF_BYTES, deadline)))
-
-    def _receive_exactly(self, count: int, deadline: float) -> bytes:
-        received = b""
-        while len(received) < count:
-            self._wait(deadline)
-            try:
-                data = self._sock.recv(count - len(received))
-            except OSError as error:
-                raise self._lost(error) from error
-            if not data:
-                raise self._closed()
-            received += data
-        return received
-
     def fileno(self) -> int:
         """Return the socket's descriptor, for use in a selector."""
-        return self._sock.fileno()
+        return self.stream.fileno()
 
     def send(self, message: ClientMessage) -> None:
         """Send a message; returns when the kernel has it.
@@ -189,19 +147,7 @@ class Connection:
         Raises:
             BrokerLost: The broker is gone.
         """
-        self._send(frame(message))
-
-    def _send(self, data: bytes | bytearray) -> None:
-        try:
-            failpoints.point("client.before_send")
-            self._sock.sendall(data)
-            failpoints.point("client.after_send")
-        except OSError as error:
-            raise self._lost(error) from error
-        except BaseException:
-            # Interrupted; nobody knows how much of it was sent.
-            self.tear()
-            raise
+        self.stream.send(frame(message))
 
     def receive(self, timeout: float | None = None) -> BrokerMessage:
         """Return the next message.
@@ -216,8 +162,8 @@ class Connection:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._inbox:
-            self._wait(deadline)
-            self._read()
+            self.stream.wait(deadline)
+            self._feed(self.stream.read())
         return self._checked(self._inbox.popleft())
 
     def poll(self) -> list[BrokerMessage]:
@@ -227,11 +173,10 @@ class Connection:
             BrokerLost: The broker is gone.
             PersistqError: One of them is a refusal.
         """
-        while self._arrived or self._take_in(socket.MSG_DONTWAIT):
-            if self._inbox and not self._arrived[0]:
-                # What it said before it went comes first; the next look finds it gone.
-                break
-            self._feed(self._arrived.popleft())
+        stream = self.stream
+        # What it said before it went comes first; the next look finds it gone.
+        while stream.has_some() and not (self._inbox and stream.at_end):
+            self._feed(stream.read())
         heard: list[BrokerMessage] = []
         # A refusal is raised by the look that finds it first, so that nothing around it is missed.
         while self._inbox and not (heard and isinstance(self._inbox[0], Refused)):
@@ -249,12 +194,23 @@ class Connection:
             kind: The type of the answer's value.
         """
         with self.conversation:
-            self._seq += 1
-            self.send(make(self._seq, *args))
-            while True:
+            number = self.request(make, *args)
+            while not self.requests.answered(number):
                 message = self.receive()
-                if isinstance(message, Answer) and message.seq == self._seq:
-                    return self._converted(message.value, kind)
+                if isinstance(message, Answer):
+                    self.requests.heed(message)
+            return self._converted(self.requests.answer_to(number), kind)
+
+    def request(self, make: Any, *args: Any) -> int:
+        """Send a numbered request, and return its number; who receives the answer heeds it.
+
+        Args:
+            make: The request's class; its first field is the number.
+            args: Its other fields.
+        """
+        number = self.requests.number()
+        self.send(make(number, *args))
+        return number
 
     def _converted(self, value: Any, kind: Any) -> Any:
         try:
@@ -262,80 +218,23 @@ class Connection:
         except msgspec.MsgspecError as error:
             raise self._not_understood() from error
 
-    def interrupted(self, error: BaseException) -> None:
-        """Make an end if an exception from elsewhere struck this process in mid-conversation.
-
-        It does no harm where it strikes mostly: in waiting.
-        """
-        waiting = self._blocked == threading.get_ident()
-        if not waiting and not isinstance(error, PersistqError):
-            self.tear()
-        self._blocked = 0
-
-    def tear(self) -> None:
-        """Make an end: whatever is asked of this connection from now on is refused."""
-        self._torn = True
-        self.before_tear()
-        self._sock.close()
-
     def close(self) -> None:
         """Close the socket; safe to call twice."""
-        _open.discard(self)
-        self._sock.close()
+        lastwords.listen_no_more(self)
+        self.stream.close()
 
-    def _wait(self, deadline: float | None) -> None:
-        if deadline is None or self._torn or self._arrived:
-            return
-        remaining = max(0.0, deadline - time.monotonic())
-        # select() fails on descriptors over 1023, which a large program has.
-        poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
-        self._blocked = threading.get_ident()
-        ready = poller.poll(remaining * 1000)
-        self._blocked = 0
-        if not ready:
-            raise TimeoutError
-
-    def _read(self) -> None:
-        if not self._arrived:
-            self._take_in()
-        self._feed(self._arrived.popleft())
-
-    def _take_in(self, flags: int = 0) -> bool:
-        """Wait for bytes; False if the flags say not to wait and there are none."""
-        self._blocked = threading.get_ident()
-        try:
-            # One step of the interpreter: bytes are never in between, whatever interrupts it.
-            self._arrived.extend(map(self._sock.recv, (READ_BYTES,), (flags,)))
-        except BlockingIOError:
-            self._blocked = 0
-            return False
-        except OSError as error:
-            self._blocked = 0
-            raise self._lost(error) from error
-        self._blocked = 0
-        return True
-
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: memoryview) -> None:
         if not data:
-            raise self._closed()
+            raise self.stream.closed()
         try:
             self._inbox += self._reader.feed(data)
         except NotUnderstood as error:
             raise self._not_understood() from error
 
-    def _closed(self) -> PersistqError:
-        return _gone(self.name, self.token, "it closed the connection")
-
     def _not_understood(self) -> BrokerLost:
         """Return what to raise when the broker makes no sense; nothing more is asked of it."""
-        self.tear()
+        self.stream.tear()
         return BrokerLost(self.name, "it said something that is not understood")
-
-    def _lost(self, error: OSError) -> PersistqError:
-        if self._torn:
-            return BrokerLost(self.name, "this process was interrupted while it talked to it")
-        return _gone(self.name, self.token, error.strerror or str(error))
 
     def last_words(self) -> JournalError | None:
         """Return the error of its journal with which the broker has left, if it has said so.
@@ -344,8 +243,7 @@ class Connection:
         """
         messages: list[BrokerMessage] = list(self._inbox)
         with contextlib.suppress(OSError, NotUnderstood):
-            data = self._sock.recv(READ_BYTES, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-            messages += self._reader.preview(data)
+            messages += self._reader.preview(self.stream.peek())
         for message in messages:
             if isinstance(message, Refused):
                 self._note(self._refusal(message))
@@ -355,7 +253,7 @@ class Connection:
         if isinstance(error, JournalError):
             # It is the end, and several who use this connection may have to be told.
             self._last_words = error
-            _last_words.add(str(error))
+            lastwords.note(error)
 
     def _checked(self, message: BrokerMessage) -> BrokerMessage:
         if not isinstance(message, Refused):
@@ -373,33 +271,3 @@ class Connection:
         except (TypeError, ValueError):
             pass
         return self._not_understood()
-
-
-def _other_release(error: OtherProtocol) -> str:
-    return (
-        f"its broker cannot be understood: {error}; use one release for both, or wait until that "
-        "run is over, and start this program again"
-    )
-
-
-def _gone(name: str, token: str, reason: str) -> PersistqError:
-    """Return why the broker went, if any connection of this process has heard it."""
-    for connection in list(_open):
-        if connection.token == token and (error := connection.last_words()) is not None:
-            return error
-    return BrokerLost(name, reason)
-
-
-def all_last_words() -> frozenset[str]:
-    """Return the errors of the journal with which brokers have left this process so far."""
-    return frozenset(_last_words)
-
-
-def _drop_in_child() -> None:
-    # A forked child has copies of its parent's sockets. While it keeps one, the broker cannot see
-    # that the parent is dead; so they are closed, and the child connects for itself.
-    for connection in list(_open):
-        connection.close()
-
-
-os.register_at_fork(after_in_child=_drop_in_child)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
 from functools import partial
-from itertools import repeat
-from typing import Any, NamedTuple
 
 from persistq import failpoints
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
 from persistq.client.producer import LOCK_S, settle_puts
+from persistq.client.report import Finished, Report
+from persistq.client.window import Delivery, Window
 from persistq.errors import JournalUnavailable, PersistqError
 from persistq.keys import ItemKeys
 from persistq.site.fence import disinherit
@@ -39,37 +37,25 @@ from persistq.wire.messages import (
     Welcome,
 )
 
-_NEVER = -1
-
-
-class Delivery(NamedTuple):
-    """An item as it was handed to this process."""
-
-    item_id: int
-    codec: int
-    payload: bytes
-    attempts: int
-
-
-# As for `persistq.items.items_from`: the named tuple's own constructor is a Python function.
-_delivery_from = partial(tuple.__new__, Delivery)
-
 
 class Consumer:
     """Takes items from one queue and reports what became of them.
 
     Finished items are reported together, at the latest when ``ack_interval`` seconds of work are
-    unreported or when there is nothing more to do here. Different threads may get and report.
+    unreported or when there is nothing more to do here. Different threads may get and report. They
+    share the connection, so one at a time sends and one at a time receives; where there is work
+    here and nothing to send, `get` and `done` take no lock.
 
     Args:
         handle: The run and the queue.
 
     Attributes:
         keys: Makes the keys of the items that come here.
+        hold: Notes which item is being worked on, 0 for none, so that a death is blamed on it; and
+            since when, on the monotonic clock, which only a supervisor needs.
     """
 
     def __init__(self, handle: Handle) -> None:
-        self._ack_interval = handle.ack_interval
         disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = handle.site.post()
@@ -82,27 +68,19 @@ class Consumer:
         self.keys = ItemKeys(welcome.put_spans)
         self._post.occupy(welcome.slot)
         # Whoever is interrupted lives on: no item is to blame.
-        self._connection.before_tear = partial(self._post.hold, 0)
-        self._buffer: deque[Delivery] = deque()
-        self._answers: dict[int, Any] = {}
-        self._windows_seen = 0
-        self._ask_at = _NEVER
-        self._asked_ahead = False
-        self._finished: list[int] = []
-        self._outputs: list[Outputs] = []
-        self._origins: list[int] = []
-        self._busy = 0.0
-        self._reported_at = time.monotonic()
+        self._connection.stream.before_tear = partial(self._post.hold, 0)
+        self.hold = self._post.hold
+        self._window = Window()
+        self._items = self._window.items
+        self._report = Report(handle.ack_interval)
         self._getting = threading.Lock()
         self._sending = threading.RLock()
-        self._seq = 0
-        self._got = 0
         self._housekeeper: Housekeeper | None = None
 
     @property
     def buffered(self) -> int:
         """Number of items handed to this process that nobody got yet."""
-        return len(self._buffer)
+        return len(self._items)
 
     def get(self, timeout: float | None = None) -> Delivery | Ended | None:
         """Return the next item, `Ended` if it is over, or None if nothing came in time.
@@ -114,24 +92,14 @@ class Consumer:
             RunEnded: The program that opened the load is dead.
             BrokerLost: The broker is gone.
         """
-        buffer = self._buffer
-        if len(buffer) == self._ask_at:
+        items = self._items
+        if len(items) == self._window.ask_at:
             self._ask_ahead()
-        self._got += 1
         try:
             # Atomic, so threads that get at the same time need no lock while there is work here.
-            return buffer.popleft()
+            return items.popleft()
         except IndexError:
             return self._await_work(timeout)
-
-    def hold(self, item_id: int, since: float = 0.0) -> None:
-        """Note which item is being worked on, 0 for none, so that a death is blamed on it.
-
-        Args:
-            item_id: The item.
-            since: When work on it began, on the monotonic clock; only a supervisor needs it.
-        """
-        self._post.hold(item_id, since)
 
     def done(
         self, item_id: int, started: float, now: float, outputs: list[Outputs] | None = None
@@ -146,14 +114,10 @@ class Consumer:
             now: When it ended.
             outputs: Encoded items for other queues, journaled in the same transaction.
         """
-        with self._sending:
-            self._finished.append(item_id)
-            self._busy += now - started
-            if outputs:
-                self._outputs += outputs
-                self._origins += [len(self._finished) - 1] * len(outputs)
-            if not self._buffer or now - self._reported_at >= self._ack_interval:
-                self.report()
+        report = self._report
+        report.add(item_id, now - started, outputs)
+        if now >= report.due_at or not self._items:
+            self.report()
 
     def failed(
         self,
@@ -176,8 +140,8 @@ class Consumer:
 
     @property
     def progress(self) -> int:
-        """How often work was asked for."""
-        return self._got
+        """How many items were got."""
+        return self._window.taken
 
     def unburden(self) -> bool:
         """Report what is finished and give back what was not started, for the `Housekeeper`.
@@ -193,8 +157,7 @@ class Consumer:
         try:
             self._heed_all(self._connection.poll())
             self.report()
-            unstarted = self._take_buffered()
-            asked, self._asked_ahead = self._asked_ahead, False
+            unstarted, asked = self._window.take_back()
             if unstarted or asked:
                 # It also takes back what was asked for early: others may be idle when that comes.
                 with self._sending:
@@ -206,14 +169,6 @@ class Consumer:
         finally:
             self._getting.release()
 
-    def _take_buffered(self) -> list[int]:
-        """Empty the buffer from its end, while the other thread may take from its front."""
-        taken: list[int] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                taken.append(self._buffer.pop().item_id)
-        return taken[::-1]
-
     def report(self) -> None:
         """Send what is finished and not reported yet.
 
@@ -221,34 +176,30 @@ class Consumer:
         item that it came from is recorded as done.
         """
         with self._sending, self._connection.conversation:
-            finished, busy = self._finished, self._busy
-            outputs, origins = self._outputs, self._origins
-            self._finished, self._outputs, self._origins, self._busy = [], [], [], 0.0
-            self._reported_at = time.monotonic()
-            if finished:
+            finished = self._report.take()
+            if finished.item_ids:
                 # If this raises, results are lost: then their sources are never reported.
                 settle_puts()
                 failpoints.point("client.before_report")
-                self._connection.send(Done(finished, busy, outputs, origins))
+                self._connection.send(_done(finished))
                 failpoints.point("client.after_report")
 
     def flush(self) -> None:
         """Wait until everything reported is on disk."""
         with self._sending:
             self.report()
-            self._seq += 1
-            seq = self._seq
-            self._connection.send(Flush(seq))
-        while seq not in self._answers:
+            number = self._connection.request(Flush)
+        requests = self._connection.requests
+        while not requests.answered(number):
             # A thread that waits for work reads what comes, the answer too.
             if self._getting.acquire(timeout=LOCK_S):
                 try:
                     with self._connection.conversation:
-                        if seq not in self._answers:
+                        if not requests.answered(number):
                             self._heed(self._connection.receive())
                 finally:
                     self._getting.release()
-        del self._answers[seq]
+        requests.answer_to(number)
 
     def leave(self, *, farewell: bool = True) -> None:
         """Report, say farewell and disconnect; what was got and not finished goes to others.
@@ -266,9 +217,9 @@ class Consumer:
                         self._connection.send(Farewell())
         finally:
             # Kept open, the post would lock the next run out for as long as this process lives.
-            self.drop()
+            self.close()
 
-    def drop(self) -> None:
+    def close(self) -> None:
         """Disconnect without a word."""
         if self._housekeeper is not None:
             self._housekeeper.dismiss()
@@ -304,11 +255,11 @@ class Consumer:
             while True:
                 with self._connection.conversation:
                     self._heed_all(self._connection.poll())
-                    answer = None if self._buffer else self._request(timeout, deadline)
+                    answer = None if self._items else self._request(timeout, deadline)
                 if answer is not None:
                     return answer if isinstance(answer, Ended) else None
                 with contextlib.suppress(IndexError):  # another thread may have been quicker
-                    return self._buffer.popleft()
+                    return self._items.popleft()
         finally:
             self._getting.release()
 
@@ -318,9 +269,9 @@ class Consumer:
         with self._sending:
             self.report()
             failpoints.point("client.before_take")
-            self._connection.send(Take(patience, self._windows_seen))
+            self._connection.send(Take(patience, self._window.seen))
         wait_until = None if patience is Patience.NEVER else deadline
-        while not self._buffer:
+        while not self._items:
             try:
                 message = self._connection.receive(_until(wait_until))
             except TimeoutError:
@@ -335,11 +286,9 @@ class Consumer:
     def _ask_ahead(self) -> None:
         """Ask for the next window while half of this one is left, so that work never pauses."""
         with self._sending:
-            if self._ask_at is not _NEVER:
-                self._ask_at = _NEVER
-                self._asked_ahead = True
+            if self._window.note_asked():
                 self.report()
-                self._connection.send(Take(Patience.AHEAD, self._windows_seen))
+                self._connection.send(Take(Patience.AHEAD, self._window.seen))
 
     def _heed_all(self, messages: list[BrokerMessage]) -> None:
         for message in messages:
@@ -347,22 +296,20 @@ class Consumer:
 
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Items):
-            self._windows_seen += 1
-            self._asked_ahead = False
-            window = len(message.item_ids)
-            self._ask_at = window // 2 if window > 1 else _NEVER
-            self._buffer.extend(_deliveries(message))
-            if window > 1:
+            if self._window.add(message):
                 self._have_looked_after()
         elif isinstance(message, Answer):
-            self._answers[message.seq] = message.value
+            self._connection.requests.heed(message)
 
 
-def _deliveries(items: Items) -> Iterator[Delivery]:
-    failed = items.attempts
-    attempts = map(failed.get, items.item_ids, repeat(0)) if failed else repeat(0)
-    rows = zip(items.item_ids, items.codecs, items.payloads, attempts)  # noqa: B905 - one is endless
-    return map(_delivery_from, rows)
+def _done(finished: Finished) -> Done:
+    made = [
+        (output, position)
+        for position, item_id in enumerate(finished.item_ids)
+        for output in finished.outputs.get(item_id, ())
+    ]
+    outputs, origins = [output for output, _ in made], [position for _, position in made]
+    return Done(finished.item_ids, finished.busy, outputs, origins)
 
 
 def _until(deadline: float | None) -> float | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Protocol
 
 
 class Interruptible(Protocol):
-    """What may be interrupted: a connection."""
+    """What may be interrupted: a stream."""
 
     def interrupted(self, error: BaseException) -> None:
         """Look whether it can still be used."""
@@ -21,13 +20,13 @@ class Conversation:
     for what has come already.
 
     Args:
-        connection: The connection.
+        stream: The connection's bytes.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_stream",)
 
-    def __init__(self, connection: Interruptible) -> None:
-        self._connection = weakref.proxy(connection)
+    def __init__(self, stream: Interruptible) -> None:
+        self._stream = stream
 
     def __enter__(self) -> None:
         return
@@ -35,4 +34,4 @@ class Conversation:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Look whether the connection can still be used."""
         if error is not None:
-            self._connection.interrupted(error)
+            self._stream.interrupted(error)

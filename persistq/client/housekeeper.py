@@ -7,10 +7,11 @@ there is nothing to give back, and does not exist in consumers that get items on
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from typing import Protocol
+
+from persistq.client import forking
 
 STALL_S = 0.05
 """A consumer that has items and made no progress for this long has stalled."""
@@ -84,7 +85,6 @@ class Housekeeper:
 
 
 def _retire_all() -> None:
-    # Python warns of a fork beside a thread: the child could inherit a lock that the thread holds.
     for housekeeper in list(_at_work):
         housekeeper.retire()
 
@@ -94,4 +94,9 @@ def _start_all() -> None:
         housekeeper.start()
 
 
-os.register_at_fork(before=_retire_all, after_in_parent=_start_all, after_in_child=_at_work.clear)
+forking.at_fork(
+    forking.Step.THREADS,
+    before=_retire_all,
+    after_in_parent=_start_all,
+    after_in_child=_at_work.clear,
+)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
-from persistq.client.connection import Connection, all_last_words
+from persistq.client import forking
+from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
-from persistq.client.openings import resume_command
+from persistq.client.lastwords import all_last_words
+from persistq.client.leaving import Leave, error_at_exit, say_unless_said
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
-from persistq.errors import ItemsFailed, JournalError, LoadUnfinished, PersistqError
-from persistq.text.streams import say
-from persistq.wire.messages import Answer, Farewell, QueueSizes, Role, Sizes
-
-BROKER_EXIT_S = 30.0
-"""How long the program that started a broker waits for it to fold its journal and end."""
+from persistq.errors import PersistqError
+from persistq.wire.messages import QueueSizes, Role, Sizes
 
 # After multiprocessing has joined this process's children, so that the program outlives them.
 _EXIT_PRIORITY = -100
@@ -40,13 +34,13 @@ class Presence:
 
     Attributes:
         hasty: Whether to exit without waiting until all puts are journaled.
+        present_consumer: The getting connection, if this process has one.
     """
 
     def __init__(self, handle: Handle, run: OpenedRun | None = None) -> None:
         self.handle = handle
         self.hasty = False
-        self._run = run
-        self._others = 0
+        self._leaving = None if run is None else Leave(run, handle)
         self._on_fork: list[Callable[[], None]] = []
         self._begin()
         _present.add(self)
@@ -54,16 +48,16 @@ class Presence:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
-        self._consumer: Consumer | None = None
+        self.present_consumer: Consumer | None = None
         self._control: Connection | None = None
         self._finalizer: util.Finalize | None = None
-        if self._run is not None:
+        if self._leaving is not None:
             self._leave_at_exit()
 
     @property
     def has_last_word(self) -> bool:
         """Whether this process says at its end what is left."""
-        return self._run is not None
+        return self._leaving is not None
 
     @property
     def producer(self) -> Producer:
@@ -77,16 +71,11 @@ class Presence:
     @property
     def consumer(self) -> Consumer:
         """The getting connection."""
-        if self._consumer is None:
+        if self.present_consumer is None:
             with self._lock:
-                self._consumer = self._consumer or Consumer(self.handle)
+                self.present_consumer = self.present_consumer or Consumer(self.handle)
                 self._leave_at_exit()
-        return self._consumer
-
-    @property
-    def present_consumer(self) -> Consumer | None:
-        """The getting connection, if this process has one."""
-        return self._consumer
+        return self.present_consumer
 
     def ask(self, request: Any, *args: Any, kind: Any = Any) -> Any:
         """Make a request that is answered soon; requests of several threads take turns."""
@@ -103,11 +92,11 @@ class Presence:
 
     def drop_consumer(self, *, farewell: bool = True) -> None:
         """Stop getting; what was got and not finished goes to others."""
-        consumer, self._consumer = self._consumer, None
+        consumer, self.present_consumer = self.present_consumer, None
         if consumer is not None:
             consumer.leave(farewell=farewell)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Report what is left to report, say farewell and disconnect. Safe to call twice.
 
         Raises:
@@ -116,13 +105,12 @@ class Presence:
         self._part(None)
 
     def leave(self) -> None:
-        """Do as `release` at the end of the process; an error that ends it means no farewell."""
-        raised = all_last_words()
+        """Do as `close` at the end of the process; an error that ends it means no farewell."""
+        said = all_last_words()
         try:
-            self._part(_last_error())
+            self._part(error_at_exit())
         except PersistqError as error:
-            if str(error) not in raised:
-                say(f"persistq: {error}")
+            say_unless_said(error, said)
 
     def _part(self, death: BaseException | None) -> None:
         if self._finalizer is not None:
@@ -130,8 +118,8 @@ class Presence:
             self._finalizer = None
         try:
             self._settle(farewell=not isinstance(death, Exception))
-            if self._run is not None:
-                self._take_leave(self._run, farewell=death is None)
+            if self._leaving is not None:
+                self._take_leave(self._leaving, farewell=death is None)
         finally:
             self._disconnect()
 
@@ -140,42 +128,22 @@ class Presence:
             self._producer.push() if self.hasty else self._producer.flush()
         self.drop_consumer(farewell=farewell)
 
-    def _take_leave(self, run: OpenedRun, *, farewell: bool) -> None:
-        raised = all_last_words()
+    def _take_leave(self, leaving: Leave, *, farewell: bool) -> None:
+        said = all_last_words()
         try:
-            self._say_what_is_left()
-            if farewell:
-                self._others = say_farewell(run.anchor)
+            leaving.take(self.sizes(), farewell=farewell)
         except PersistqError as error:
             # What this process did is recorded; it does not matter who is there to take leave of.
-            if str(error) not in raised:
-                say(f"persistq: {error}")
-
-    def _say_what_is_left(self) -> None:
-        sizes = self.sizes()
-        outstanding = sum(s.put - s.done - s.dropped - s.parked for s in sizes)
-        parked = sum(s.parked for s in sizes)
-        if outstanding or parked:
-            # The promise: every exit that leaves something says what to type.
-            left = _what_is_left(self.handle, self._load_to_name(), outstanding, parked)
-            say(f"{self.handle.name}: {left}")
-
-    def _load_to_name(self) -> int | None:
-        """Return the number of a reopened load, on which only who names it works."""
-        welcome = self._run.welcome if self._run is not None else None
-        return welcome.load_id if welcome is not None and welcome.reopened else None
+            say_unless_said(error, said)
 
     def _disconnect(self) -> None:
-        for connection in (self._producer, self._control):
+        for connection in (self._producer, self._control, self.present_consumer):
             if connection is not None:
                 connection.close()
-        if self._consumer is not None:
-            self._consumer.drop()
-        self._producer = self._consumer = self._control = None
-        if self._run is not None:
-            run, self._run = self._run, None
-            run.anchor.close()
-            see_off(run.broker, serves_others=self._others > 0)
+        self._producer = self.present_consumer = self._control = None
+        if self._leaving is not None:
+            leaving, self._leaving = self._leaving, None
+            leaving.let_go()
 
     def _leave_at_exit(self) -> None:
         if self._finalizer is None:
@@ -187,33 +155,14 @@ class Presence:
 
     def forget(self) -> None:
         """Start anew in a forked child: what was inherited belongs to the parent."""
-        if self._consumer is not None:
-            self._consumer.disown()
-        if self._run is not None and self._run.broker is not None:
-            # Not this process's child: nothing to wait for, nothing to warn about.
-            self._run.broker.returncode = 0
-        self._run = None
+        if self.present_consumer is not None:
+            self.present_consumer.disown()
+        if self._leaving is not None:
+            self._leaving.disown()
+        self._leaving = None
         self._begin()
         for action in self._on_fork:
             action()
-
-
-def _what_is_left(handle: Handle, load: int | None, outstanding: int, parked: int) -> str:
-    retrying = resume_command(handle.name, handle.journal, failed=True, load=load)
-    if not outstanding:
-        return f"{_items(parked)} parked as failed in {handle.journal}; retry with: {retrying}"
-    text = f"{_items(outstanding)} outstanding"
-    carrying_on = f"carry on with: {resume_command(handle.name, handle.journal, load=load)}"
-    if not parked:
-        return f"{text} in {handle.journal}; {carrying_on}"
-    return (
-        f"{text} and {parked:,} parked as failed in {handle.journal}; {carrying_on}, "
-        f"or, to retry those parked too: {retrying}"
-    )
-
-
-def _items(count: int) -> str:
-    return f"{count:,} item{'s' if count != 1 else ''}"
 
 
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:
@@ -226,56 +175,9 @@ def sizes_of_run(handle: Handle) -> list[QueueSizes]:
         connection.close()
 
 
-_IN_GOOD_ORDER = (SystemExit, LoadUnfinished, ItemsFailed, JournalError)
-"""What may end a process without anything having happened to the item in its hand."""
-
-
-def _last_error() -> BaseException | None:
-    """Return the exception that ends this process, if one does.
-
-    In a process of multiprocessing it is still being raised; in a main program it was printed. An
-    interactive session ends when its user wants, whatever was printed before.
-    """
-    if hasattr(sys, "ps1"):
-        return None
-    error = sys.exc_info()[1] or getattr(sys, "last_value", None)
-    return None if isinstance(error, _IN_GOOD_ORDER) else error
-
-
-def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
-    """Leave a run on purpose; return how many connections other processes have to its broker.
-
-    Args:
-        anchor: The connection of the program that opened the load.
-        result: How the run ended, a `persistq.journal.base.RunResult`; empty if it goes on.
-        reason: Why.
-    """
-    anchor.send(Farewell(result, reason))
-    while not isinstance(answer := anchor.receive(), Answer):
-        continue
-    return int(answer.value)
-
-
-def see_off(broker: subprocess.Popen[bytes] | None, *, serves_others: bool) -> None:
-    """Wait for a broker that ends now; one that serves others is left alone.
-
-    Args:
-        broker: The broker, if this process started it.
-        serves_others: Whether it goes on.
-    """
-    if broker is None:
-        return
-    if serves_others:
-        # It ends by itself some day; there is nobody to wait for it, and nothing to warn about.
-        broker.returncode = 0
-        return
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        broker.wait(BROKER_EXIT_S)
-
-
 def _forget_all() -> None:
     for presence in list(_present):
         presence.forget()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+forking.at_fork(forking.Step.PRESENCES, after_in_child=_forget_all)

@@ -7,11 +7,11 @@ millisecond for company, so that a loop of puts costs one message for hundreds o
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 
 from persistq import failpoints
+from persistq.client import forking
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import PersistqError, QueueClosed
@@ -227,7 +227,7 @@ class Producer:
         except BaseException as error:
             if not isinstance(error, PersistqError):
                 # The answer is still on its way, and would be taken for that to the next offer.
-                self._connection.tear()
+                self._connection.stream.tear()
             raise
         self._sent += accepted
         _unsettled.add(self)
@@ -277,4 +277,4 @@ def settle_puts() -> None:
 
 
 # What a parent has put is the parent's to wait for.
-os.register_at_fork(before=_before_fork, after_in_child=_unsettled.clear)
+forking.at_fork(forking.Step.PUTS, before=_before_fork, after_in_child=_unsettled.clear)

@@ -10,13 +10,14 @@ from multiprocessing import get_context
 from typing import Any, TypeVar, overload
 
 from persistq import ending, failpoints
+from persistq.client.leaving import say_farewell, see_off
 from persistq.client.openings import (
     left_sentence,
     named_by_resume,
     opening,
     resume_command,
 )
-from persistq.client.presence import say_farewell, see_off, sizes_of_run
+from persistq.client.presence import sizes_of_run
 from persistq.client.starting import OpenedRun, open_run
 from persistq.codec import CodecName, ItemCodec
 from persistq.errors import (

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from time import monotonic as _now
 from typing import Any
 
 from persistq import failpoints
-from persistq.client.consumer import Consumer, Delivery
+from persistq.client import forking
+from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
+from persistq.client.window import Delivery
 from persistq.codec import ItemCodec
 from persistq.errors import PersistqError
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence
@@ -22,17 +24,6 @@ from persistq.text.terminal import storable, text_of
 from persistq.wire.messages import Ended, Outputs
 
 Report = Callable[[Consumer, Delivery, float], None]
-
-_forks = 0
-"""How many forks lie between this process and the first that imported this."""
-
-
-def _note_fork() -> None:
-    global _forks  # noqa: PLW0603 - it is a fact about the process
-    _forks += 1
-
-
-os.register_at_fork(after_in_child=_note_fork)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +68,7 @@ class Worker:
     def __init__(self, assignment: Assignment, consumer: Consumer) -> None:
         self._job = assignment
         self._consumer = consumer
-        self._forks = _forks
+        self._forks = forking.forks
         self._extras: dict[str, Any] = {}
         if "settings" in assignment.extras:
             self._extras["settings"] = assignment.settings
@@ -95,8 +86,8 @@ class Worker:
 
     def attempt(self, delivery: Delivery) -> None:
         """Run the handler on one item and report what became of it."""
-        started = time.monotonic()
-        self._consumer.hold(delivery.item_id, started)
+        consumer, item_id, started = self._consumer, delivery[0], _now()
+        consumer.hold(item_id, started)
         try:
             failpoints.point("worker.before_handler")
             outputs = self._outputs(delivery)
@@ -105,27 +96,28 @@ class Worker:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
             self._end_if_forked(error)
-            self._report_error(delivery.item_id, error)
+            self._report_error(item_id, error)
         else:
             self._end_if_forked()
             failpoints.point("worker.after_handler")
-            self._consumer.done(delivery.item_id, started, time.monotonic(), outputs)
-        self._consumer.hold(0)
+            consumer.done(item_id, started, _now(), outputs)
+        consumer.hold(0)
 
     def _end_if_forked(self, error: BaseException | None = None) -> None:
         """End here if the handler has forked and this is the child: the item is the parent's."""
-        if self._forks != _forks:
+        if self._forks != forking.forks:
             if error is not None:
                 say("".join(traceback.format_exception(error)).rstrip())
             os._exit(0 if error is None else 1)
 
     def _outputs(self, delivery: Delivery) -> list[Outputs]:
         job = self._job
-        value = job.codec.decode(delivery.item_id, delivery.codec, delivery.payload)
+        item_id, codec, payload, attempts = delivery
+        value = job.codec.decode(item_id, codec, payload)
         extras = self._extras
         if "item" in job.extras:
-            key = self._consumer.keys.of(delivery.item_id)
-            info = job.make_info(delivery.item_id, delivery.attempts + 1, job.stage, key)
+            key = self._consumer.keys.of(item_id)
+            info = job.make_info(item_id, attempts + 1, job.stage, key)
             extras = {**extras, "item": info}
         items = job.outputs_of(job.handler(value, **extras))
         if not items or job.next_queue_id is None:

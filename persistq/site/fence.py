@@ -143,9 +143,11 @@ class Post:
 
         Args:
             item_id: The item.
-            since: When work on it begins, on the monotonic clock, which all processes share.
+            since: When work on it begins, on the monotonic clock, which all processes share; 0
+                leaves the note of before.
         """
-        self._words[self._at + 1] = int(since * 1e6)
+        if since:
+            self._words[self._at + 1] = int(since * 1e6)
         self._words[self._at] = item_id
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ JOURNAL = "tests/journal/"
 LOADS = "tests/pipeline/test_loads.py"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
+IN_THE_NEXT = "test_what_is_finished_during_a_report_is_in_the_next_one"
 NOTICED_LATE = "test_a_death_that_is_noticed_when_all_is_over_is_kept_too"
 TWO_NAMES = "test_loads_of_two_names_store_all_their_rows_in_one_table"
 COLLECTOR = "test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it"
@@ -216,6 +217,13 @@ MUTANTS = [
         (f"{QUEUE}test_deaths.py::test_source_of_a_lost_result_is_not_done",),
     ),
     Mutant(
+        "forgets what another thread finishes while a report is made up",
+        "persistq/client/report.py",
+        "        del self._item_ids[: len(item_ids)]\n",
+        "        self._item_ids = []\n",
+        (f"{UNIT}test_window_and_report.py::{IN_THE_NEXT}",),
+    ),
+    Mutant(
         "lets the children of a killed program go on",
         "persistq/broker/membership.py",
         "                other.refuse(RunEnded(session.opening.name, link.pid))\n",
@@ -357,8 +365,8 @@ MUTANTS = [
     ),
     Mutant(
         "waits for ever for a broker's first word",
-        "persistq/client/connection.py",
-        "        while len(received) < count:\n            self._wait(deadline)\n",
+        "persistq/client/stream.py",
+        "        while len(received) < count:\n            self.wait(deadline)\n",
         "        while len(received) < count:\n",
         (f"{STRANGERS}test_getting_in.py::test_silent_broker_is_not_waited_for_without_limit",),
     ),
@@ -502,8 +510,8 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pool/worker.py",
-        "            key = self._consumer.keys.of(delivery.item_id)\n",
-        "            key = str(delivery.item_id)\n",
+        "            key = self._consumer.keys.of(item_id)\n",
+        "            key = str(item_id)\n",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
     Mutant(
@@ -537,7 +545,7 @@ MUTANTS = [
     ),
     Mutant(
         "says nothing of parked items at the end of a program",
-        "persistq/client/presence.py",
+        "persistq/client/leaving.py",
         "        if outstanding or parked:\n",
         "        if outstanding:\n",
         (f"{QUEUE}test_leaving.py::test_the_end_of_a_program_says_what_is_parked",),

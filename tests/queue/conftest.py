@@ -42,7 +42,7 @@ def kill_broker() -> Callable[[PersistentQueue[Any]], None]:
     """Kill the broker of a queue that this process opened, and wait until it is dead."""
 
     def kill(queue: PersistentQueue[Any]) -> None:
-        broker = queue._presence._run.broker
+        broker = queue._presence._leaving.run.broker
         os.kill(broker.pid, signal.SIGKILL)
         broker.wait(30)
 

@@ -192,7 +192,7 @@ def test_half_a_put_is_no_put(open_queue: Any_) -> None:
     whole = frame(Put(handle.queue_id, b"\0\0", [b'"whole"', b'"too"']))
     half = frame(Put(handle.queue_id, b"\0", [b'"half, and never more"']))[:-3]
     producer, _ = Connection.dial(handle, Role.PRODUCER)
-    producer._sock.sendall(whole + half)
+    producer.stream.send(whole + half)
     assert isinstance(producer.receive(30), Journaled)
     producer.close()
     queue.close()
@@ -290,7 +290,7 @@ def test_source_of_a_lost_result_is_not_done(
     target.flush()
     source.put("item")
     assert source.get() == "item"
-    os.kill(target._presence._run.broker.pid, signal.SIGSTOP)
+    os.kill(target._presence._leaving.run.broker.pid, signal.SIGSTOP)
     target.put("lost")
     kill_broker(target)
     with pytest.raises(BrokerLost):

@@ -26,7 +26,7 @@ def test_release_raises_for_a_put_that_is_lost(open_queue: Any_, kill_broker: An
     queue = open_queue()
     queue.put("kept")
     queue.flush()
-    os.kill(queue._presence._run.broker.pid, signal.SIGSTOP)
+    os.kill(queue._presence._leaving.run.broker.pid, signal.SIGSTOP)
     queue.put("lost")
     kill_broker(queue)
     with pytest.raises(BrokerLost):

@@ -183,7 +183,7 @@ def test_what_was_sent_before_the_seal_counts_however_much_it_is(
 ) -> None:
     """A busy broker that finds a seal reads all that had arrived from others before it."""
     queue = open_queue()
-    producer, broker = actor(queue), queue._presence._run.broker
+    producer, broker = actor(queue), queue._presence._leaving.run.broker
     # More than a broker reads of one peer in one look, where sockets may hold so much.
     items = [
         str(number).rjust(10_000 if socket_bytes() >= 2_000_000 else 10) for number in range(100)

@@ -130,7 +130,7 @@ def test_blocking_get_goes_on_if_another_thread_was_quicker(
     def robbed(self: Consumer, *args: Any) -> Any:
         answer = request(self, *args)
         if not stolen:
-            stolen.append(self._buffer.popleft().payload)
+            stolen.append(self._items.popleft()[2])
         return answer
 
     monkeypatch.setattr(Consumer, "_request", robbed)

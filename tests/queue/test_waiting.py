@@ -168,7 +168,7 @@ def test_stalled_consumer_takes_its_early_request_back(
     monkeypatch.setattr(Connection, "send", watched)
     # As in the middle of a window, when nothing is left in the queue.
     consumer = queue._presence.consumer
-    consumer._ask_at = 0
+    consumer._window.ask_at = 0
     consumer._ask_ahead()
     consumer._have_looked_after()
     assert given_back.wait(10), "its early request stands"

@@ -115,7 +115,7 @@ def test_nothing_listens_where_names_are_public(open_queue: Opener) -> None:
     path = socket_of(queue)
     assert stat.S_ISSOCK(path.stat().st_mode)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    names = names_of(queue._presence._run.broker.pid)
+    names = names_of(queue._presence._leaving.run.broker.pid)
     assert [name for name in names if name.startswith("@")] == []
     queue.release()
     assert not path.parent.exists()
@@ -490,8 +490,8 @@ def test_next_broker_removes_the_socket_of_a_killed_one(open_queue: Opener, tmp_
     """It lies beside the new one's, and nothing of either is left at the end."""
     queue = open_queue()
     old = socket_of(queue)
-    os.kill(queue._presence._run.broker.pid, signal.SIGKILL)
-    queue._presence._run.broker.wait(30)
+    os.kill(queue._presence._leaving.run.broker.pid, signal.SIGKILL)
+    queue._presence._leaving.run.broker.wait(30)
     assert old.exists()
     with pytest.raises(BrokerLost):
         queue.qsize()

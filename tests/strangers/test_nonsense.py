@@ -165,7 +165,7 @@ def attack(open_queue: Opener) -> Iterator[Attack]:
         say(control, messages.Page(1, QUEUE_ID, QUEUE_ID << 40, 1_000))
         [answer] = heard(control)
         assert answer.value
-    broker = queue._presence._run.broker
+    broker = queue._presence._leaving.run.broker
     queue.release()
     assert broker.wait(30) == 0
 

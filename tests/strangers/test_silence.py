@@ -41,7 +41,7 @@ def many_files() -> Iterator[None]:
 
 def broker_of(queue: PersistentQueue[Any]) -> int:
     """Return the process id of the broker that this process has started."""
-    return int(queue._presence._run.broker.pid)
+    return int(queue._presence._leaving.run.broker.pid)
 
 
 @contextmanager
@@ -71,10 +71,11 @@ def test_silent_connection_does_not_hold_a_load_up(open_queue: Opener, step: str
     with client:
         if step == "greeted":
             client.sendall(ClientSide(handle_of(queue).token).greeting)
-        broker = queue._presence._run.broker
+        leaving = queue._presence._leaving
+        broker = leaving.run.broker
         started = time.monotonic()
         queue.release()
-        assert queue._presence._others == 0
+        assert leaving.others == 0
         assert broker.wait(SOON_S) == 0
         assert time.monotonic() - started < SOON_S
 

@@ -21,6 +21,7 @@ from persistq.broker.policy import Verdict
 from persistq.broker.transitions import Transitions
 from persistq.items import FailureKind
 from persistq.journal.base import Attempts, Batch
+from persistq.peer import Peer
 from persistq.wire.messages import Outputs, Patience
 
 
@@ -321,10 +322,10 @@ def test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice(
 def test_processes_are_recorded_with_the_batch() -> None:
     """Their numbers are given by the broker, without asking the journal."""
     transitions = new_transitions(new_lane())
-    assert [transitions.begin_worker(QUEUE, pid) for pid in (7, 8)] == [1, 2]
+    assert [transitions.begin_worker(QUEUE, Peer("host", pid)) for pid in (7, 8)] == [1, 2]
     transitions.end_worker(1, "left")
     batch = recorded(transitions)
-    assert [(worker.worker_id, worker.pid) for worker in batch.workers] == [(1, 7), (2, 8)]
+    assert [(worker.worker_id, worker.peer.pid) for worker in batch.workers] == [(1, 7), (2, 8)]
     assert batch.departures == {1: "left"}
     assert batch
 
