@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from persistq import ending, failpoints
 from persistq.client.openings import (
@@ -38,12 +38,11 @@ from persistq.pipeline.source import Source, SourceAssignment, run_source
 from persistq.pipeline.stage import (
     Drop,
     ItemInfo,
-    OnError,
     Retry,
     Stage,
-    extras_of,
     outputs_of,
 )
+from persistq.policy import STAGE_OPTIONS, StageOptions
 from persistq.pool.child import end_if_imported
 from persistq.pool.crew import Crew, Post
 from persistq.pool.deadlines import Deadlines
@@ -169,36 +168,11 @@ class Pipeline:
     def stage(self, function: F) -> F: ...
 
     @overload
-    def stage(
-        self,
-        *,
-        name: str | None = None,
-        was: str | None = None,
-        workers: int | None = None,
-        retries: int | None = None,
-        backoff: float | None = None,
-        backoff_max: float | None = None,
-        max_crashes: int | None = None,
-        on_error: OnError | None = None,
-        timeout: float | None = None,
-        halt: str | None = None,
-    ) -> Callable[[F], F]: ...
+    def stage(self, **options: Unpack[StageOptions]) -> Callable[[F], F]: ...
 
-    @options_by_name("a stage")
+    @options_by_name("a stage", STAGE_OPTIONS)
     def stage(
-        self,
-        function: Callable[..., Any] | None = None,
-        *,
-        name: str | None = None,
-        was: str | None = None,
-        workers: int | None = None,
-        retries: int | None = None,
-        backoff: float | None = None,
-        backoff_max: float | None = None,
-        max_crashes: int | None = None,
-        on_error: OnError | None = None,
-        timeout: float | None = None,
-        halt: str | None = None,
+        self, function: Callable[..., Any] | None = None, **options: Unpack[StageOptions]
     ) -> Any:
         """Decorate the handler of the next stage, with or without options.
 
@@ -210,46 +184,19 @@ class Pipeline:
 
         Args:
             function: The handler, when used without parentheses.
-            name: Name of the stage; by default the handler's, or its class's if it is an object.
-            was: The name it had before. An unfinished load that knows it by that name is carried
-                on, and knows it by the new one from then on; leave it there as long as you like.
-            workers: Processes; by default the pipeline's.
-            retries: Further attempts at an item after the first one raised.
-            backoff: Seconds before the first retry; they double with each.
-            backoff_max: Most seconds before a retry.
-            max_crashes: An item whose worker died this often is parked.
-            on_error: ``park`` a failed item and go on, or ``stop`` the load with FAILED.
-            timeout: Seconds that one attempt at an item may take. Its worker is killed then, from
-                outside, and the item is treated like one that killed its worker.
-            halt: A rule that ends the load with FAILED, like ``soon,fail=3`` or ``now,fail=5%``;
-                see `persistq.halting`.
-
-        What is None is taken from the settings.
+            **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
+                ``max_crashes``, ``on_error``, ``timeout``, ``halt``: see
+                `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not
                 do its work; the name is taken, or there is no such option.
         """
-        if halt is not None:
+        if (halt := options.get("halt")) is not None:
             halt_rule(halt)
 
         def add(handler: F) -> F:
-            called = name_of(checked(handler, "the handler"))
-            stage = Stage(
-                name=name or called,
-                was=was or "",
-                handler=handler,
-                workers=workers,
-                retries=retries,
-                backoff=backoff,
-                backoff_max=backoff_max,
-                max_crashes=max_crashes,
-                on_error=on_error,
-                timeout=timeout,
-                halt=halt,
-                extras=extras_of(handler, what=f"the handler {called!r}"),
-            )
-            self._append(stage)
+            self._append(Stage.of(handler, options))
             return handler
 
         return add if function is None else add(function)
@@ -430,7 +377,7 @@ class Pipeline:
         limits = {
             queue.queue_id: limit
             for stage, queue in zip(self.stages, run.welcome.queues, strict=True)
-            if (limit := stage.limit(settings)) is not None
+            if (limit := stage.spec(settings).timeout) is not None
         }
         return Deadlines(run.handle.fence, limits)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from persistq.keys import PutSpan
+from persistq.policy import Policy
 
 
 class Role(enum.IntEnum):
@@ -388,19 +389,13 @@ BrokerMessage = (
 )
 
 
-class StageSpec(msgspec.Struct, frozen=True):
-    """A stage as the broker needs it: its name and its failure policy (times in seconds).
+class StageSpec(Policy, frozen=True):
+    """A stage as the broker needs it: its name and its `Policy`.
 
     ``was`` is the name it had before, or empty.
     """
 
     name: str
-    retries: int = 0
-    backoff: float = 1.0
-    backoff_max: float = 300.0
-    max_crashes: int = 2
-    on_error: str = "park"
-    halt: str = "never"
     was: str = ""
 
 
