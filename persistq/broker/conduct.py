@@ -85,7 +85,7 @@ def _overdue(_: Session, __: Link, overdue: messages.Overdue) -> bool:
     return _is_duration(overdue.limit)
 
 
-def _obituary(_: Session, __: Link, obituary: messages.Obituary) -> bool:
+def _obituary(_: Session, __: Link, obituary: messages.WorkerEnded) -> bool:
     numbers = obituary.pid, obituary.exit_code, obituary.signal, obituary.peak_rss
     return all(-NUMBER_MAX <= number <= NUMBER_MAX for number in numbers)
 
@@ -151,6 +151,6 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Release: (_CONTROL, _of_queue),
     messages.Watch: (_ANCHOR, _watch),
     messages.Overdue: (_ANCHOR, _overdue),
-    messages.Obituary: (_ANCHOR, _obituary),
+    messages.WorkerEnded: (_ANCHOR, _obituary),
 }
 """Who may say what; and what must be true of it."""

@@ -46,7 +46,7 @@ class Consuming:
         self._session = session
         self._scheduler = session.scheduler
         self._overdue: dict[tuple[str, int], messages.Overdue] = {}
-        self._obituaries: dict[tuple[str, int], messages.Obituary] = {}
+        self._obituaries: dict[tuple[str, int], messages.WorkerEnded] = {}
         self._unburied: list[Unburied] = []
 
     # --- messages ---
@@ -105,7 +105,7 @@ class Consuming:
         """Remember why a worker is about to be killed."""
         self._overdue[link.family, overdue.pid] = overdue
 
-    def on_obituary(self, link: Link, obituary: messages.Obituary) -> None:
+    def on_obituary(self, link: Link, obituary: messages.WorkerEnded) -> None:
         """Record how a worker ended, with the failure that its death caused."""
         owner = link.family, obituary.pid
         links = [other for other in self._session.of_role(Role.CONSUMER) if other.owner == owner]
@@ -248,7 +248,7 @@ class Consuming:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         return self._scheduler.over or self._session.roster.dying(link.family)
 
-    def _note_death(self, obituary: messages.Obituary) -> None:
+    def _note_death(self, obituary: messages.WorkerEnded) -> None:
         """Add how a worker ended to its failure, once that is committed."""
         note = partial(
             self._session.journal.note_death,

@@ -99,7 +99,7 @@ class Broker:
             messages.Release: controlling.on_release,
             messages.Watch: controlling.on_watch,
             messages.Overdue: consuming.on_overdue,
-            messages.Obituary: consuming.on_obituary,
+            messages.WorkerEnded: consuming.on_obituary,
         }
 
     # --- the loop ---

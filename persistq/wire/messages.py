@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from persistq.keys import PutSpan
+from persistq.outcome import Outcome
 from persistq.policy import Policy
 
 
@@ -199,7 +200,7 @@ class Overdue(_Message, frozen=True, tag=20):
     limit: float
 
 
-class Obituary(_Message, frozen=True, tag=21):
+class WorkerEnded(_Message, frozen=True, tag=21):
     """How a worker's process ended: what only its parent can know.
 
     ``signal`` is 0 if none killed it, ``peak_rss`` in bytes and 0 if unknown; ``out_of_memory``
@@ -245,7 +246,7 @@ ClientMessage = (
     | Watch
     | Halt
     | Overdue
-    | Obituary
+    | WorkerEnded
     | Farewell
 )
 
@@ -354,12 +355,12 @@ class Accepted(_Message, frozen=True, tag=69):
 
 
 class Ended(_Message, frozen=True, tag=70):
-    """No more work: ``DONE``, ``FAILED`` or ``HALTED``, and why.
+    """No more work: ``DONE`` or ``FAILED``, and why.
 
     ``at_once`` says that items in flight are not worth waiting for.
     """
 
-    outcome: str
+    outcome: Outcome
     reason: str = ""
     at_once: bool = False
 
