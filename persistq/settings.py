@@ -31,7 +31,7 @@ from persistq.halting import halt_rule
 from persistq.policy import OPTIONS, Crashes, OnError, Seconds, Unit
 from persistq.text.masking import MASK, is_secret
 from persistq.text.suggestions import VERY_NEAR, nearest, suggestion
-from persistq.text.terminal import storable
+from persistq.text.terminal import encodable
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
     @classmethod
     def _journal_is_a_directory(cls, value: Any, check: ValidatorFunctionWrapHandler) -> str:
         # Lone surrogates, which pydantic refuses, are the bytes of a path that is no UTF-8.
-        checked: str = check(storable(value) if isinstance(value, str) else value)
+        checked: str = check(encodable(value) if isinstance(value, str) else value)
         if "://" in checked:
             raise ValueError(
                 "it is a database URL, and journals in PostgreSQL are not supported yet; "

@@ -192,7 +192,7 @@ class Crew:
         times = [p.restart_at for p in self.places if p.process is None and not p.over]
         return min(times, default=None)
 
-    def dismiss(self) -> None:
+    def stop_filling(self) -> None:
         """Fill no place any more; children that are there go on to their end."""
         for place in self.places:
             place.over = True
@@ -203,7 +203,7 @@ class Crew:
             if place.process is not None and place.process.pid is not None:
                 _signal_group(place.process.pid, number)
 
-    def employs(self, pid: int) -> bool:
+    def has_child(self, pid: int) -> bool:
         """Return whether a process is one of the children."""
         return any(place.process is not None and place.process.pid == pid for place in self.places)
 
@@ -217,7 +217,7 @@ class Crew:
 
     def stop(self, patience: float) -> None:
         """End all children: SIGTERM, then SIGKILL after this many seconds, and wait for them."""
-        self.dismiss()
+        self.stop_filling()
         self.signal(signal.SIGTERM)
         self._await_ends(time.monotonic() + patience)
         self.signal(signal.SIGKILL)

@@ -189,7 +189,7 @@ class Supervisor:
         """It is over: let the children come to their ends, within the grace period."""
         self._over = outcome, reason
         self._deadline = time.monotonic() + self._grace
-        self._crew.dismiss()
+        self._crew.stop_filling()
 
     def _interrupt(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -225,7 +225,7 @@ class Supervisor:
             self._crew.signal_one(pid, signal.SIGKILL)
 
     def _end_overrun(self, overrun: Overrun, now: float) -> None:
-        if overrun.pid in self._to_kill or not self._crew.employs(overrun.pid):
+        if overrun.pid in self._to_kill or not self._crew.has_child(overrun.pid):
             return
         # The broker has to know why before it sees the worker's stream end.
         self._run.anchor.send(Overdue(overrun.pid, overrun.item_id, overrun.limit))

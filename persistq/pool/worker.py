@@ -14,7 +14,7 @@ from persistq.errors import PersistqError
 from persistq.flow import Drop, Retry
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence
 from persistq.text.streams import say
-from persistq.text.terminal import storable, text_of
+from persistq.text.terminal import excerpt, text_of
 from persistq.wire.messages import Ended
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _trace(error: BaseException, own: set[str]) -> str:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__") in own:
         frames = frames.tb_next
-    return storable("".join(traceback.format_exception(type(error), error, frames)))
+    return excerpt("".join(traceback.format_exception(type(error), error, frames)))
 
 
 def _set_up(task: Task, channel: Channel, tells: Connection) -> Worker:

@@ -24,7 +24,6 @@ from persistq.wire.messages import (
     GiveBack,
     Hello,
     Items,
-    Obituary,
     Opening,
     Patience,
     Put,
@@ -32,6 +31,7 @@ from persistq.wire.messages import (
     StageSpec,
     Take,
     Watch,
+    WorkerEnded,
 )
 
 WORKER = 4_711
@@ -130,7 +130,7 @@ def test_news_of_a_death_may_overtake_the_end_of_the_stream(stage: Stage) -> Non
 
     tell(worker, GiveBack([]))
     worker.close()
-    tell(anchor, Obituary(WORKER, 7, 0, 123, out_of_memory=False))
+    tell(anchor, WorkerEnded(WORKER, 7, 0, 123, out_of_memory=False))
     stage.turn()
     stage.turn()
 
