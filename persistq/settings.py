@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         "that was abandoned, or, with `retry_failed`, one that is settled. With a name in front, "
         "as in `sales:3`, it is for that journal only. `persistq resume` sets it.",
     )
-    resume: bool = Field(
+    carry_on: bool = Field(
         default=False,
         description="Carry on the unfinished load even if the script asks for a fresh one or names "
         "other parameters; `persistq resume` sets it.",
