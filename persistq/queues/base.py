@@ -194,7 +194,8 @@ class BaseQueue(ABC, Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item.
         """
-        return self._channel.keys.of(self._unfinished.find(item, "key()").item_id)
+        item_id, _, _ = self._unfinished.find(item, "key()")
+        return self._channel.keys.of(item_id)
 
     def task_done(self, item: T | object = ANY) -> None:
         """Record that an item this process got is finished.
@@ -233,9 +234,9 @@ class BaseQueue(ABC, Generic[T]):
         else:
             kind, text = "TaskFailed", excerpt(error)
         channel = self._channel
-        held = self._take(item, "task_failed() called too many times", channel)
+        item_id, _, _ = self._take(item, "task_failed() called too many times", channel)
         self._settle()
-        channel.failed(held.item_id, kind, text, "")
+        channel.failed(item_id, kind, text, "")
 
     def mark_all_done(self) -> int:
         """Record as done what this process got and everything still in the queue, to the end.
@@ -298,10 +299,8 @@ class BaseQueue(ABC, Generic[T]):
         except ItemNotReadable as error:
             channel.failed(item_id, type(error).__name__, error.reason, "")
             raise
-        unfinished = self._unfinished
-        unfinished.add(Held(item_id, value, time.monotonic()))
-        if len(unfinished) > 1:
-            channel.hold(unfinished.first())
+        if self._unfinished.add((item_id, value, time.monotonic())) > 1:
+            channel.hold(self._unfinished.first())
         return value
 
     def _take(self, item: object, complaint: str, channel: Channel) -> Held:
