@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 import annotated_types
 
-from persistq.settings import ENV_FILE, PREFIX, PROJECT_FILE, TABLE, Settings, Unit
+from persistq.policy import Unit
+from persistq.settings import ENV_FILE, PREFIX, PROJECT_FILE, TABLE, Settings
 
 _HEAD: Final = f"""\
 # Settings

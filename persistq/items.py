@@ -18,6 +18,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from persistq.outcome import Outcome
+
 QUEUE_SHIFT: Final = 40
 """``item_id = queue_id << QUEUE_SHIFT | n``: one integer key keeps each queue's log contiguous."""
 
@@ -53,7 +55,7 @@ def bytes_of(items: Iterable[Item]) -> int:
     return sum(map(len, map(payload_of, items)))
 
 
-class Outcome(enum.IntEnum):
+class DoneKind(enum.IntEnum):
     """How an item left the outstanding set for good; the numbers are stored in the done-log."""
 
     DONE = 0
@@ -106,8 +108,8 @@ class Sentinel(enum.Enum):
     and they equal nothing else, so an item of 0, -1 or False is just an item.
     """
 
-    DONE = "DONE"
-    FAILED = "FAILED"
+    DONE = Outcome.DONE
+    FAILED = Outcome.FAILED
 
     def __repr__(self) -> str:
         return self.name

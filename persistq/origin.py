@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NOT_REPEATED = frozenset(
     {
-        *("JOURNAL", "LOAD", "RESUME", "FRESH", "RETRY_FAILED", "TRUST_OWNER", "HOST"),
+        *("JOURNAL", "LOAD", "CARRY_ON", "FRESH", "RETRY_FAILED", "TRUST_OWNER", "HOST"),
         *("FAILPOINT", "FAILPOINT_HITS"),
     }
 )

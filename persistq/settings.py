@@ -12,7 +12,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -29,10 +28,11 @@ from pydantic_settings import (
 
 from persistq.errors import UsageError
 from persistq.halting import halt_rule
+from persistq.policy import OPTIONS, Crashes, OnError, Seconds, Unit
 from persistq.site.processes import HOST_PATTERN
 from persistq.text.masking import MASK, is_secret
 from persistq.text.suggestions import VERY_NEAR, nearest, suggestion
-from persistq.text.terminal import storable
+from persistq.text.terminal import encodable
 
 PREFIX: Final = "PERSISTQ_"
 ENV_FILE: Final = ".env"
@@ -40,16 +40,15 @@ PROJECT_FILE: Final = "pyproject.toml"
 TABLE: Final = "[tool.persistq]"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What a number counts; shown beside the default in the documentation."""
-
-    name: str
-
-
-Seconds = Annotated[float, Unit("seconds")]
 Bytes = Annotated[int, Unit("bytes")]
 Items = Annotated[int, Unit("items")]
+
+
+def _of_policy(name: str) -> Any:
+    """Return the field of an option that stages may say for themselves, as `Policy` has it."""
+    option = OPTIONS[name]
+    ge, gt, le = map(option.bounds.get, ("ge", "gt", "le"))
+    return Field(option.default, ge=ge, gt=gt, le=le, description=option.description)
 
 
 class Settings(BaseSettings):
@@ -158,56 +157,13 @@ class Settings(BaseSettings):
         "no more than the upper bound. Large items are better kept in files, and their paths "
         "put.",
     )
-    retries: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="How often an item whose handler raised is tried again before it is parked. A "
-        "stage can set its own. Crashes are counted apart, see `max_crashes`.",
-    )
-    backoff: Seconds = Field(
-        1.0,
-        ge=0,
-        le=86_400,
-        description="Wait before an item's first retry; it doubles with each further one, up to "
-        "`backoff_max`. Other items go on meanwhile.",
-    )
-    backoff_max: Seconds = Field(
-        300.0,
-        ge=0,
-        le=604_800,
-        description="Longest wait before a retry; it also caps `backoff`.",
-    )
-    max_crashes: Annotated[int, Unit("crashes")] = Field(
-        2,
-        ge=1,
-        le=1_000,
-        description="An item whose worker died this often while running it is parked. 1 never "
-        "runs such an item again; more helps where workers are killed for reasons of their own, "
-        "such as a machine short of memory.",
-    )
-    on_error: Literal["park", "stop"] = Field(
-        "park",
-        description="What happens when an item is parked. `park` goes on with the others, and the "
-        "run ends with exit code 6; `stop` ends the load with FAILED and leaves the rest "
-        "outstanding.",
-    )
-    timeout: Annotated[float | None, Unit("seconds")] = Field(
-        None,
-        gt=0,
-        le=7 * 86_400,
-        description="How long one attempt at an item may take. Its worker is killed then, from "
-        "outside and whatever it is doing, and the item counts as one that killed its worker. "
-        "Unset means no limit. A stage can set its own.",
-    )
-    halt: str = Field(
-        "never",
-        description="When to end the load early with FAILED, in the words of GNU parallel: "
-        "`soon,fail=3` after three parked items, `now,fail=5%` when that part of the finished "
-        "items (and at least three) failed; `soon` lets items in flight finish, `now` does not; "
-        "`success` and `done` count the others. The work stays in the journal. A stage can set "
-        "its own.",
-    )
+    retries: int = _of_policy("retries")
+    backoff: Seconds = _of_policy("backoff")
+    backoff_max: Seconds = _of_policy("backoff_max")
+    max_crashes: Crashes = _of_policy("max_crashes")
+    on_error: OnError = _of_policy("on_error")
+    timeout: Annotated[float | None, Unit("seconds")] = _of_policy("timeout")
+    halt: str = _of_policy("halt")
     shutdown_grace: Seconds = Field(
         30.0,
         ge=0,
@@ -267,7 +223,7 @@ class Settings(BaseSettings):
         "that was abandoned, or, with `retry_failed`, one that is settled. With a name in front, "
         "as in `sales:3`, it is for that journal only. `persistq resume` sets it.",
     )
-    resume: bool = Field(
+    carry_on: bool = Field(
         default=False,
         description="Carry on the unfinished load even if the script asks for a fresh one or names "
         "other parameters; `persistq resume` sets it.",
@@ -308,7 +264,7 @@ class Settings(BaseSettings):
     @classmethod
     def _journal_is_a_directory(cls, value: Any, check: ValidatorFunctionWrapHandler) -> str:
         # Lone surrogates, which pydantic refuses, are the bytes of a path that is no UTF-8.
-        checked: str = check(storable(value) if isinstance(value, str) else value)
+        checked: str = check(encodable(value) if isinstance(value, str) else value)
         if "://" in checked:
             raise ValueError(
                 "it is a database URL, and journals in PostgreSQL are not supported yet; "

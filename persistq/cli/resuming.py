@@ -170,7 +170,7 @@ def _environment(directory: Path, view: JournalView, *, failed: bool) -> dict[st
     assert view.load is not None, "what can be resumed is a load"
     own = {
         "PERSISTQ_JOURNAL": str(directory),
-        "PERSISTQ_RESUME": "1",
+        "PERSISTQ_CARRY_ON": "1",
         "PERSISTQ_LOAD": f"{view.name}:{view.load.load_id}",
     }
     return own | ({"PERSISTQ_RETRY_FAILED": "1"} if failed else {})

@@ -90,14 +90,14 @@ def opening(
         environment=origin.environment(),
         peer=this_process(),
         family=new_token(),
-        fresh=settings.fresh and not settings.resume,
+        fresh=settings.fresh and not settings.carry_on,
         hold=hold,
         retry_failed=settings.retry_failed,
         load=load,
         source=source,
         parameters=parameters or [],
         takes_any=takes_any,
-        yields=settings.resume,
+        yields=settings.carry_on,
         durability=settings.durability,
         flush_interval=settings.flush_interval,
         window_time=settings.window_time,
@@ -143,7 +143,7 @@ def _load_named(settings: Settings, path: str) -> int | None:
     name, colon, number = (settings.load or "").rpartition(":")
     if not number or (colon and name != name_of(path)):
         return None
-    if settings.fresh and not settings.resume:
+    if settings.fresh and not settings.carry_on:
         raise UsageError(
             f"fresh begins a new load, and load={settings.load} works on an old one: give one of "
             "the two"

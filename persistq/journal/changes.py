@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from persistq.items import FailureKind, Outcome
+from persistq.items import DoneKind, FailureKind
 from persistq.journal import schema
 from persistq.journal.base import LoadState
 from persistq.journal.construct import Construct
@@ -37,8 +37,8 @@ def _number(value: int) -> ColumnElement[int]:
     return literal_column(str(value))
 
 
-def _ending(outcome: Outcome) -> Construct:
-    rows = select(_ids(), _number(outcome.value))
+def _ending(kind: DoneKind) -> Construct:
+    rows = select(_ids(), _number(kind.value))
     return Construct(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
 
 
@@ -63,8 +63,8 @@ def _spans_of_run(*filters: ColumnElement[bool]) -> Construct:
 
 # The hot path.
 PUT = Construct(insert(schema.put_log), "item_id", "codec", "payload", bulk=True)
-DONE = _ending(Outcome.DONE)
-DROPPED = _ending(Outcome.DROPPED)
+DONE = _ending(DoneKind.DONE)
+DROPPED = _ending(DoneKind.DROPPED)
 EXPLAIN_DROP = Construct(insert(schema.drop_reason), "item_id", "reason")
 PARK = Construct(insert(_parked).from_select(["item_id"], select(_ids())))
 

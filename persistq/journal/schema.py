@@ -123,7 +123,7 @@ done_log = Table(
     "done_log",
     metadata,
     Column("item_id", Integer, primary_key=True, comment="Is in put_log, and not in parked."),
-    Column("outcome", Integer, nullable=False, comment="An `Outcome`: 0 done, 1 dropped."),
+    Column("outcome", Integer, nullable=False, comment="A `DoneKind`: 0 done, 1 dropped."),
     sqlite_strict=True,
 )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from persistq.client.consumer import Consumer
 from persistq.errors import BrokerLost
-from persistq.pipeline.source import SourceAssignment, drain_source
-from persistq.pool.worker import Assignment, Worker
+from persistq.outcome import Outcome
+from persistq.pipeline.source import SourceTask, drain_source
+from persistq.pool.task import Task
+from persistq.pool.worker import Worker
 from persistq.wire.messages import Ended
 
 DELAYED_POLL_S = 0.2
@@ -25,11 +26,11 @@ class InlineRun:
         stages: The stages in order.
     """
 
-    def __init__(self, source: SourceAssignment | None, stages: Sequence[Assignment]) -> None:
+    def __init__(self, source: SourceTask | None, stages: Sequence[Task]) -> None:
         self._source = source
-        self._consumers = [Consumer(stage.handle) for stage in stages]
+        self._channels = [stage.connect() for stage in stages]
         self._workers = [
-            Worker(stage, consumer) for stage, consumer in zip(stages, self._consumers, strict=True)
+            Worker(stage, channel) for stage, channel in zip(stages, self._channels, strict=True)
         ]
 
     def run(self) -> Ended:
@@ -44,10 +45,10 @@ class InlineRun:
                 self._await_delayed()
             return ended
         finally:
-            for consumer in self._consumers:
-                # What interrupted the run comes first; it may have interrupted a consumer as well.
+            for channel in self._channels:
+                # What interrupted the run comes first; it may have interrupted a channel as well.
                 with contextlib.suppress(BrokerLost):
-                    consumer.leave()
+                    channel.leave()
 
     def _carry(self) -> Ended | None:
         """Work until nothing is ready; return the end of the last stage if it has come."""
@@ -55,22 +56,22 @@ class InlineRun:
         progress = True
         while progress:
             progress = False
-            for worker, consumer in zip(self._workers, self._consumers, strict=True):
-                while (got := consumer.get(timeout=0)) is not None:
+            for worker, channel in zip(self._workers, self._channels, strict=True):
+                while (got := channel.get(timeout=0)) is not None:
                     if isinstance(got, Ended):
-                        last = got if consumer is self._consumers[-1] else last
+                        last = got if channel is self._channels[-1] else last
                         break
                     worker.attempt(got)
-                    consumer.report()
+                    channel.report()
                     progress = True
-                if last is not None and last.outcome != "DONE":
+                if last is not None and last.outcome is not Outcome.DONE:
                     return last
         return last
 
     def _await_delayed(self) -> None:
-        for worker, consumer in zip(self._workers, self._consumers, strict=True):
-            got = consumer.get(timeout=DELAYED_POLL_S)
+        for worker, channel in zip(self._workers, self._channels, strict=True):
+            got = channel.get(timeout=DELAYED_POLL_S)
             if got is not None and not isinstance(got, Ended):
                 worker.attempt(got)
-                consumer.report()
+                channel.report()
                 return

@@ -13,7 +13,7 @@ from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
 from persistq.pipeline import callables
 from persistq.text.masking import MASK, masked
 from persistq.text.suggestions import suggestion
-from persistq.text.terminal import storable
+from persistq.text.terminal import encodable
 from persistq.wire.messages import Parameter
 
 SHOWN_MAX: Final = 200
@@ -145,7 +145,7 @@ def shown(name: str, value: Any) -> str:
         text = json.dumps(safe, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         text = _described(safe)
-    text = storable(text)
+    text = encodable(text)
     return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"
 
 

@@ -32,7 +32,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceAssignment:
+class SourceTask:
     """What a source's process is told when it starts."""
 
     handle: Handle
@@ -41,7 +41,7 @@ class SourceAssignment:
     codec: ItemCodec
 
 
-def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -> None:
+def run_source(task: SourceTask, supervisor_pid: int, tells: Pipe) -> None:
     """Be a source's process from start to end.
 
     Crash: what was put is journaled; the source is called again, and what it puts again is
@@ -50,45 +50,45 @@ def run_source(assignment: SourceAssignment, supervisor_pid: int, tells: Pipe) -
     become_child(supervisor_pid)
     tells.send_bytes(Word.READY)
     try:
-        with told_in_one_sentence(assignment.source.name):
-            drain_source(assignment)
+        with told_in_one_sentence(task.source.name):
+            drain_source(task)
             tells.send_bytes(Word.OVER)
     except (BrokerLost, JournalError, RunEnded) as error:
         # Whoever is left of broker and supervisor says so to the user.
         sys.exit(error.exit_code)
 
 
-def drain_source(assignment: SourceAssignment, on_item: Callable[[], object] | None = None) -> bool:
+def drain_source(task: SourceTask, on_item: Callable[[], object] | None = None) -> bool:
     """Put everything a source yields, then seal; if it raises, fail the load.
 
     Args:
-        assignment: The source.
+        task: The source.
         on_item: Called after each item, by inline runs; anything but None ends the source.
 
     Returns:
         Whether the source came to its end.
     """
-    control, welcome = Connection.dial(assignment.handle, Role.CONTROL)
-    producer = Producer(assignment.handle)
+    control, welcome = Connection.dial(task.handle, Role.CONTROL)
+    producer = Producer(task.handle)
     try:
         # A source that died after its seal has nothing left to say.
-        over = assignment.handle.queue_id in welcome.closed
-        return over or _drain(assignment, producer, control, on_item)
+        over = task.handle.queue_id in welcome.closed
+        return over or _drain(task, producer, control, on_item)
     finally:
         control.close()
         producer.close()
 
 
 def _drain(
-    assignment: SourceAssignment,
+    task: SourceTask,
     producer: Producer,
     control: Connection,
     on_item: Callable[[], object] | None,
 ) -> bool:
-    source = assignment.source
+    source = task.source
     try:
-        items = _iterable(source.function(**assignment.arguments), f"source {source.name!r}")
-        over = _put_all(items, assignment.codec, producer, on_item)
+        items = _iterable(source.function(**task.arguments), f"source {source.name!r}")
+        over = _put_all(items, task.codec, producer, on_item)
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
     except NotAResult as error:
@@ -103,7 +103,7 @@ def _drain(
         return False
     if over:
         failpoints.point("source.before_seal")
-        control.ask(Seal, assignment.handle.queue_id)
+        control.ask(Seal, task.handle.queue_id)
         failpoints.point("source.after_seal")
     control.send(Farewell())
     producer.say_farewell()

@@ -2,81 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from inspect import Parameter
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import NotAResult, UsageError
-from persistq.pipeline.callables import filled, parameters_of, require_result
+from persistq.flow import Drop, Retry
+from persistq.pipeline.callables import (
+    checked,
+    filled,
+    name_of,
+    parameters_of,
+    require_result,
+)
+from persistq.policy import OPTIONS, StageOptions
 from persistq.promises import is_plain, promise
 from persistq.wire.messages import StageSpec
 
-OnError = Literal["park", "stop"]
+if TYPE_CHECKING:
+    from persistq.settings import Settings
 
 EXTRAS: Final = frozenset({"ctx", "item", "settings"})
 """Names of parameters that a handler may have beside the item."""
-
-
-OPTIONS: Final = (
-    "workers",
-    "retries",
-    "backoff",
-    "backoff_max",
-    "max_crashes",
-    "on_error",
-    "timeout",
-    "halt",
-)
-"""What a stage may say for itself where the settings speak for all."""
-
-RETRY_DELAY_MAX_S: Final = 7 * 86_400.0
-
-
-class Retry(Exception):
-    """Raised by a handler: try this item again later.
-
-    It counts as a failed attempt, so the stage's ``retries`` bound it.
-
-    Args:
-        delay: Seconds to wait, at most a week; by default the stage's back-off decides.
-        reason: Kept with the attempt.
-
-    Raises:
-        UsageError: The delay is no such number.
-    """
-
-    def __init__(self, delay: float | None = None, reason: str = "") -> None:
-        super().__init__(delay, reason)
-        self.delay = None if delay is None else _seconds(delay)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason or "the handler asked for another attempt"
-
-
-def _seconds(delay: float) -> float:
-    try:
-        seconds = float(delay)
-    except (TypeError, ValueError, OverflowError):
-        seconds = -1.0
-    # An item that waits for a time which never comes would keep its load open for ever.
-    if not 0 <= seconds <= RETRY_DELAY_MAX_S:
-        raise UsageError(f"Retry(delay={delay!r}): give seconds, from 0 to a week")
-    return seconds
-
-
-class Drop(Exception):
-    """Raised by a handler: this item needs no work; it is settled as dropped.
-
-    Args:
-        reason: Why.
-    """
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +55,35 @@ class Stage:
         name: Unique in its pipeline; by default the handler's name.
         was: The name it had before, or empty.
         handler: Called with an item; returns the value for the next stage, or yields several.
-        workers: Number of processes; None means the pipeline's.
-        retries: Further attempts after the first that raised.
-        backoff: Delay before the first retry in seconds; it doubles with each.
-        backoff_max: Longest delay in seconds.
-        max_crashes: An item whose worker died this often is parked.
-        on_error: Whether a parked item ends the load with FAILED.
-        timeout: Seconds that one attempt may take.
-        halt: A rule that ends the load early, see `persistq.halting`.
         extras: Which of `EXTRAS` the handler takes.
+        workers: Number of processes; None means the pipeline's.
+        said: What it says of its `Policy`, by option; the settings say the rest.
     """
 
     name: str
+    was: str
     handler: Callable[..., Any]
-    workers: int | None
-    retries: int | None
-    backoff: float | None
-    backoff_max: float | None
-    max_crashes: int | None
-    on_error: OnError | None
-    timeout: float | None
-    halt: str | None
     extras: frozenset[str]
-    was: str = ""
+    workers: int | None
+    said: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, handler: Callable[..., Any], options: StageOptions) -> Stage:
+        """Make a stage of a handler.
+
+        Raises:
+            UsageError: The handler takes no item or unknown parameters, or a call of it would not
+                do its work.
+        """
+        called = name_of(checked(handler, "the handler"))
+        return cls(
+            options.get("name") or called,
+            options.get("was") or "",
+            handler,
+            extras_of(handler, what=f"the handler {called!r}"),
+            options.get("workers"),
+            {name: value for name, value in options.items() if name in OPTIONS},
+        )
 
     def validated(self) -> Stage:
         """Return this stage with options that the broker and the supervisor can rely on.
@@ -143,30 +98,13 @@ class Stage:
                 f"stage {self.name!r}: workers=0 is refused: it would wait for ever; "
                 "Pipeline(workers=0) runs all stages inline"
             )
-        options = {name: getattr(self, name) for name in OPTIONS}
-        return replace(self, **options_of(f"stage {self.name!r}", **options))
+        said = options_of(f"stage {self.name!r}", workers=self.workers, **self.said)
+        return replace(self, workers=said.pop("workers", None), said=said)
 
-    def spec(self, defaults: Any) -> StageSpec:
-        """Return the failure policy, with the settings where the stage says nothing."""
-
-        def chosen(own: Any, name: str) -> Any:
-            return getattr(defaults, name) if own is None else own
-
-        return StageSpec(
-            self.name,
-            chosen(self.retries, "retries"),
-            chosen(self.backoff, "backoff"),
-            chosen(self.backoff_max, "backoff_max"),
-            chosen(self.max_crashes, "max_crashes"),
-            chosen(self.on_error, "on_error"),
-            chosen(self.halt, "halt"),
-            self.was,
-        )
-
-    def limit(self, defaults: Any) -> float | None:
-        """Return the seconds that one attempt may take, None for any number."""
-        limit: float | None = defaults.timeout if self.timeout is None else self.timeout
-        return limit
+    def spec(self, settings: Settings) -> StageSpec:
+        """Return its policy, with the settings where the stage says nothing."""
+        policy = {name: getattr(settings, name) for name in OPTIONS} | dict(self.said)
+        return StageSpec(name=self.name, was=self.was, **policy)
 
 
 def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:

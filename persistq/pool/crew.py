@@ -1,4 +1,4 @@
-"""The child processes of one supervisor, by post: who should be there and who is."""
+"""The child processes of one supervisor, by place: who should be there and who is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.origin import current_directory
 from persistq.pool.child import Word, complaint_in
-from persistq.pool.deaths import Death, OomWatch, death_of
+from persistq.pool.endings import Ending, OomWatch, ending_of
 from persistq.text.streams import hidden_if_broken
 
 SWEEP_S = 1.0
@@ -36,7 +36,7 @@ RESTART_DELAY_MAX_S = 10.0
 
 
 @dataclass(slots=True)
-class Post:
+class Place:
     """One place to fill: a worker of a stage, or the source.
 
     Attributes:
@@ -49,11 +49,11 @@ class Post:
         failed_starts: Children that ended before they were ready, one after the other.
         complaint: Why the last one could not start, if that is known.
         deaths: Children that died at all.
-        restart_at: When to fill the post again.
+        restart_at: When to fill the place again.
         deaf: Whether the child's sentinel is ready although it lives, so that waiting for that
             would be no waiting.
         left: Whether the last child to end here has said that its work was over.
-        over: Whether the post is to stay empty.
+        over: Whether the place is to stay empty.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Crew:
 
     Attributes:
         start_method: ``fork``, ``spawn``, ``forkserver`` or None for Python's default.
-        posts: The places to fill.
+        places: The places to fill.
     """
 
     start_method: str | None
-    posts: list[Post] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     _oom: OomWatch = field(default_factory=OomWatch)
 
     @property
@@ -89,36 +89,36 @@ class Crew:
         """The multiprocessing context of the start method."""
         return multiprocessing.get_context(self.start_method)
 
-    def fill(self, now: float) -> list[Post]:
-        """Start a child at every post that is due.
+    def fill(self, now: float) -> list[Place]:
+        """Start a child at every place that is due.
 
         Crash: a child dies with its supervisor.
 
         Returns:
-            The posts for which the system has no process now; they are due again later.
+            The places for which the system has no process now; they are due again later.
 
         Raises:
             UsageError: A handler cannot be sent to a child under this start method.
         """
-        due = [p for p in self.posts if p.process is None and not p.over and p.restart_at <= now]
-        return [post for post in due if not self._try_start(post, now)]
+        due = [p for p in self.places if p.process is None and not p.over and p.restart_at <= now]
+        return [place for place in due if not self._try_start(place, now)]
 
-    def _try_start(self, post: Post, now: float) -> bool:
+    def _try_start(self, place: Place, now: float) -> bool:
         try:
-            self._start(post)
+            self._start(place)
         except (OSError, EOFError) as error:
-            post.failed_starts += 1
-            post.complaint = _reason(error)
-            self._schedule(post, now)
+            place.failed_starts += 1
+            place.complaint = _reason(error)
+            self._schedule(place, now)
             return False
         return True
 
-    def _start(self, post: Post) -> None:
+    def _start(self, place: Place) -> None:
         failpoints.point("supervisor.before_start_worker")
         hears, tells = self.context.Pipe(duplex=False)
         # `Process` exists on every context; its base class just does not say so.
         process = self.context.Process(  # type: ignore[attr-defined]
-            target=post.target, args=(*post.args, os.getpid(), tells), name=post.name
+            target=place.target, args=(*place.args, os.getpid(), tells), name=place.name
         )
         try:
             with hidden_if_broken():
@@ -126,7 +126,7 @@ class Crew:
         except (AttributeError, TypeError, ValueError, ImportError, PicklingError) as error:
             hears.close()
             raise UsageError(
-                f"{post.name} cannot be started: {error}; define handlers at the top level of a "
+                f"{place.name} cannot be started: {error}; define handlers at the top level of a "
                 "module, so that a new process can import them"
             ) from error
         except (OSError, EOFError):
@@ -134,90 +134,90 @@ class Crew:
             raise
         finally:
             tells.close()
-        post.process, post.hears, post.deaf = process, hears, False
+        place.process, place.hears, place.deaf = process, hears, False
         failpoints.point("supervisor.after_start_worker")
 
-    def reap(self, now: float) -> Iterator[tuple[Post, Death]]:
-        """Yield each post whose child has ended, and how."""
-        for post in self.posts:
-            death = self._death_at(post)
-            if death is not None:
-                words = _clear(post)
-                post.left = Word.OVER in words
-                if death.code or (death.code is None and not post.left):
-                    _end_leftovers(death.pid)
-                post.over |= post.left
-                post.complaint = complaint_in(words)
-                post.failed_starts = 0 if Word.READY in words else post.failed_starts + 1
-                self._schedule(post, now)
-                yield post, death
+    def reap(self, now: float) -> Iterator[tuple[Place, Ending]]:
+        """Yield each place whose child has ended, and how."""
+        for place in self.places:
+            ending = self._ending_at(place)
+            if ending is not None:
+                words = _clear(place)
+                place.left = Word.OVER in words
+                if ending.code or (ending.code is None and not place.left):
+                    _end_leftovers(ending.pid)
+                place.over |= place.left
+                place.complaint = complaint_in(words)
+                place.failed_starts = 0 if Word.READY in words else place.failed_starts + 1
+                self._schedule(place, now)
+                yield place, ending
 
-    def _death_at(self, post: Post) -> Death | None:
-        if post.process is None:
+    def _ending_at(self, place: Place) -> Ending | None:
+        if place.process is None:
             return None
-        death = death_of(post.process, self._oom)
+        ending = ending_of(place.process, self._oom)
         # It has closed its end of the pipe, be it a moment before it ends or long before.
-        post.deaf = death is None and bool(connection.wait([post.process.sentinel], 0))
-        return death
+        place.deaf = ending is None and bool(connection.wait([place.process.sentinel], 0))
+        return ending
 
-    def _schedule(self, post: Post, now: float) -> None:
-        post.deaths += not post.over
+    def _schedule(self, place: Place, now: float) -> None:
+        place.deaths += not place.over
         # A worker that was at work died of its item, which is dealt with; there is no need to wait.
-        strikes = post.deaths if post.source else post.failed_starts
+        strikes = place.deaths if place.source else place.failed_starts
         delay = RESTART_DELAY_S * 2.0 ** (strikes - 1) if strikes > 1 else 0.0
-        post.restart_at = now + min(delay, RESTART_DELAY_MAX_S)
+        place.restart_at = now + min(delay, RESTART_DELAY_MAX_S)
 
     def sentinels(self) -> list[int]:
         """Return descriptors that become ready when children end."""
-        return [p.process.sentinel for p in self.posts if p.process is not None and not p.deaf]
+        return [p.process.sentinel for p in self.places if p.process is not None and not p.deaf]
 
     def next_look(self) -> float:
         """Return in how many seconds to look after the children, whatever their sentinels say."""
-        return DEAF_S if any(post.deaf for post in self.posts) else SWEEP_S
+        return DEAF_S if any(place.deaf for place in self.places) else SWEEP_S
 
     def alive(self) -> bool:
         """Return whether any child is left."""
-        return any(post.process is not None for post in self.posts)
+        return any(place.process is not None for place in self.places)
 
-    def has_another(self, post: Post) -> bool:
+    def has_another(self, place: Place) -> bool:
         """Return whether another child with the same task is ready and alive."""
         return any(
-            other.args == post.args and _is_ready(other)
-            for other in self.posts
-            if other is not post
+            other.args == place.args and _is_ready(other)
+            for other in self.places
+            if other is not place
         )
 
     def next_start(self) -> float | None:
-        """Return when the next empty post is due."""
-        times = [p.restart_at for p in self.posts if p.process is None and not p.over]
+        """Return when the next empty place is due."""
+        times = [p.restart_at for p in self.places if p.process is None and not p.over]
         return min(times, default=None)
 
-    def dismiss(self) -> None:
-        """Fill no post any more; children that are there go on to their end."""
-        for post in self.posts:
-            post.over = True
+    def stop_filling(self) -> None:
+        """Fill no place any more; children that are there go on to their end."""
+        for place in self.places:
+            place.over = True
 
     def signal(self, number: int) -> None:
         """Send a signal to every child's process group."""
-        for post in self.posts:
-            if post.process is not None and post.process.pid is not None:
-                _signal_group(post.process.pid, number)
+        for place in self.places:
+            if place.process is not None and place.process.pid is not None:
+                _signal_group(place.process.pid, number)
 
-    def employs(self, pid: int) -> bool:
+    def has_child(self, pid: int) -> bool:
         """Return whether a process is one of the children."""
-        return any(post.process is not None and post.process.pid == pid for post in self.posts)
+        return any(place.process is not None and place.process.pid == pid for place in self.places)
 
     def signal_one(self, pid: int, number: int) -> bool:
         """Send a signal to one child's process group; False if there is no such child."""
-        for post in self.posts:
-            if post.process is not None and post.process.pid == pid:
+        for place in self.places:
+            if place.process is not None and place.process.pid == pid:
                 _signal_group(pid, number)
                 return True
         return False
 
     def stop(self, patience: float) -> None:
         """End all children: SIGTERM, then SIGKILL after this many seconds, and wait for them."""
-        self.dismiss()
+        self.stop_filling()
         self.signal(signal.SIGTERM)
         self._await_ends(time.monotonic() + patience)
         self.signal(signal.SIGKILL)
@@ -226,17 +226,17 @@ class Crew:
     def _await_ends(self, deadline: float) -> None:
         while self.alive() and (left := deadline - time.monotonic()) > 0:
             connection.wait(self.sentinels(), min(left, self.next_look()))
-            for post in self.posts:
-                if self._death_at(post) is not None:
-                    _clear(post)
+            for place in self.places:
+                if self._ending_at(place) is not None:
+                    _clear(place)
 
 
-def _is_ready(post: Post) -> bool:
-    """Return whether a post's child lives and has said something, of which being ready is first."""
-    if post.process is None or post.hears is None:
+def _is_ready(place: Place) -> bool:
+    """Return whether a place's child lives and has said a word, the first being "ready"."""
+    if place.process is None or place.hears is None:
         return False
     # Asking the process itself would collect one that has just ended, without its usage.
-    return post.hears.poll() and not connection.wait([post.process.sentinel], 0)
+    return place.hears.poll() and not connection.wait([place.process.sentinel], 0)
 
 
 def _reason(error: OSError | EOFError) -> str:
@@ -249,16 +249,16 @@ def _reason(error: OSError | EOFError) -> str:
     return getattr(error, "strerror", None) or "the fork server has ended"
 
 
-def _clear(post: Post) -> list[bytes]:
-    """Make a post whose child has ended empty; return the child's words."""
-    assert post.process is not None, post
-    assert post.hears is not None, post
+def _clear(place: Place) -> list[bytes]:
+    """Make a place whose child has ended empty; return the child's words."""
+    assert place.process is not None, place
+    assert place.hears is not None, place
     words = []
-    with contextlib.suppress(EOFError, OSError), post.hears as hears:
+    with contextlib.suppress(EOFError, OSError), place.hears as hears:
         while hears.poll():
             words.append(hears.recv_bytes())
-    post.process.close()
-    post.process = post.hears = None
+    place.process.close()
+    place.process = place.hears = None
     return words
 
 

@@ -31,11 +31,14 @@ def suggestion(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
-def options_by_name(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def options_by_name(
+    what: str, further: Iterable[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function so that an option it does not have is answered with the nearest one.
 
     Args:
         what: What the options are of, for the message.
+        further: Options that it takes together, as ``**options``.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -43,7 +46,7 @@ def options_by_name(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             name
             for name, parameter in inspect.signature(function).parameters.items()
             if parameter.kind in {parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD}
-        ]
+        ] + list(further)
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -11,19 +11,24 @@ TEXT_MAX = 16_000
 def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its author did to its text."""
     try:
-        return storable(str(error))
+        return excerpt(str(error))
     except Exception as second:  # noqa: BLE001 - the first error is the one to report
         return f"(its text cannot be had: {type(second).__name__})"
 
 
-def storable(text: str) -> str:
-    """Return a text that every encoding takes, and not too much of it."""
+def encodable(text: str) -> str:
+    """Return a text that every encoding takes: lone surrogates are escaped."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        # Names from the system that are no UTF-8 hold lone surrogates.
-        text = "".join(_escaped(char) if "\ud800" <= char <= "\udfff" else char for char in text)
-    return text[-TEXT_MAX:]
+        # Names from the system that are no UTF-8 hold them.
+        return "".join(_escaped(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+def excerpt(text: str) -> str:
+    """Return the end of a text, as much as is kept of one, as every encoding takes it."""
+    return encodable(text)[-TEXT_MAX:]
 
 
 def printable(text: str) -> str:

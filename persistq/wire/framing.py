@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from persistq.text.ostext import native, portable
-from persistq.text.terminal import storable
+from persistq.text.terminal import encodable
 from persistq.wire.messages import BrokerMessage, ClientMessage, Done, Opening, Outputs, Put
 
 M = TypeVar("M")
@@ -72,7 +72,7 @@ def _encodable(message: Any) -> Any:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return storable(value)
+        return encodable(value)
     return [_clean(one) for one in value] if isinstance(value, list | tuple) else value
 
 

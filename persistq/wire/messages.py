@@ -12,7 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from persistq.keys import PutSpan
+from persistq.outcome import Outcome
 from persistq.peer import Peer
+from persistq.policy import Policy
 
 
 class Role(enum.IntEnum):
@@ -378,12 +380,12 @@ class Accepted(_Message, frozen=True, tag=69):
 
 
 class Ended(_Message, frozen=True, tag=70):
-    """No more work: ``DONE``, ``FAILED`` or ``HALTED``, and why.
+    """No more work: ``DONE`` or ``FAILED``, and why.
 
     ``at_once`` says that items in flight are not worth waiting for.
     """
 
-    outcome: str
+    outcome: Outcome
     reason: str = ""
     at_once: bool = False
 
@@ -413,20 +415,14 @@ BrokerMessage = (
 )
 
 
-class StageSpec(msgspec.Struct, frozen=True):
-    """A stage as the broker needs it: its name and its failure policy (times in seconds).
+class StageSpec(Policy, frozen=True):
+    """A stage as the broker needs it: its name and its `Policy`.
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
     has made; None is the one that follows, if there is one.
     """
 
     name: str
-    retries: int = 0
-    backoff: float = 1.0
-    backoff_max: float = 300.0
-    max_crashes: int = 2
-    on_error: str = "park"
-    halt: str = "never"
     was: str = ""
     feeds: list[str] | None = None
 

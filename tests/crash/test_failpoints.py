@@ -102,7 +102,7 @@ SCENARIOS = {
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,
     "broker.before_recall": RETRIED,
-    "supervisor.before_obituary": BEREAVED,
+    "supervisor.before_worker_ended": BEREAVED,
     "supervisor.before_halt": INTERRUPTED,
     "journal.before_flush": IMPATIENT,
     "journal.before_backup": UPGRADED,

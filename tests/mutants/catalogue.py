@@ -50,10 +50,10 @@ MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            outputs = self._outputs(delivery)\n",
-        "            self._consumer.done(delivery.item_id, started, started, [])\n"
-        "            self._consumer.report()\n"
-        "            outputs = self._outputs(delivery)\n",
+        "            outputs = self._work(delivery, self._channel.keys)\n",
+        "            self._channel.done(delivery.item_id, started, started, [])\n"
+        "            self._channel.report()\n"
+        "            outputs = self._work(delivery, self._channel.keys)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
@@ -254,9 +254,9 @@ MUTANTS = [
     Mutant(
         "takes exit code 0 for a leave when all is over",
         "persistq/pool/supervisor.py",
-        "(death.code or not post.left)",
-        "(death.code or not post.over)",
-        (f"{PIPELINE}test_obituaries.py::{NOTICED_LATE}",),
+        "(ending.code or not place.left)",
+        "(ending.code or not place.over)",
+        (f"{PIPELINE}test_worker_endings.py::{NOTICED_LATE}",),
     ),
     Mutant(
         "takes puts after the seal",
@@ -509,8 +509,8 @@ MUTANTS = [
     ),
     Mutant(
         "gives an item the id in its journal for a key",
-        "persistq/pool/worker.py",
-        "            key = self._consumer.keys.of(item_id)\n",
+        "persistq/pipeline/task.py",
+        "            key = keys.of(item_id)\n",
         "            key = str(item_id)\n",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
@@ -652,8 +652,8 @@ MUTANTS = [
     ),
     Mutant(
         "waits for the exit status of a child that something else has collected",
-        "persistq/pool/deaths.py",
-        "        return Death(handle.pid, None, 0, out_of_memory=False)\n",
+        "persistq/pool/endings.py",
+        "        return Ending(handle.pid, None, 0, out_of_memory=False)\n",
         "        handle.returncode = None\n        return None\n",
         (f"{PIPELINE}test_collected_children.py::test_an_end_that_nobody_knows_is_not_guessed",),
     ),

@@ -97,7 +97,7 @@ def test_many_poisonous_items_do_not_end_the_load(program: MakeProgram) -> None:
 
 POISON = """
     from persistq.pool import supervisor
-    supervisor.VAIN_DEATHS_PER_POST = 4
+    supervisor.FUTILE_DEATHS_PER_PLACE = 4
     pipeline = Pipeline("demo", workers=1)
     pipeline.source(lambda: range(20))
 
@@ -130,7 +130,7 @@ def test_workers_that_die_without_an_item_to_blame_end_the_run(program: MakeProg
     script = program(
         """
         from persistq.pool import supervisor, worker
-        supervisor.VAIN_DEATHS_PER_POST = 4
+        supervisor.FUTILE_DEATHS_PER_PLACE = 4
         worker.Worker.work = lambda self: os.abort()
         pipeline = Pipeline("demo", workers=1)
         pipeline.source(lambda: range(20))

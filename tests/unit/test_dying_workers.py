@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from persistq.pool import deaths
-from persistq.pool.deaths import Death, OomWatch
+from persistq.pool import endings
+from persistq.pool.endings import Ending, OomWatch
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kernel's counters, to be written by the test."""
     path = tmp_path / "vmstat"
     path.write_text("oom_kill 3\n")
-    monkeypatch.setattr(deaths, "_OOM_KILLS", path)
+    monkeypatch.setattr(endings, "_OOM_KILLS", path)
     return path
 
 
@@ -33,7 +33,7 @@ def test_an_old_killing_explains_no_new_death(kills: Path, monkeypatch: pytest.M
     watch = OomWatch()
     kills.write_text("oom_kill 4\n")
     assert watch.struck()
-    monkeypatch.setattr(deaths, "TOGETHER_S", -1.0)
+    monkeypatch.setattr(endings, "TOGETHER_S", -1.0)
     assert not watch.struck()
 
 
@@ -41,7 +41,7 @@ def test_a_system_without_the_counter_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No guess without evidence."""
-    monkeypatch.setattr(deaths, "_OOM_KILLS", tmp_path / "missing")
+    monkeypatch.setattr(endings, "_OOM_KILLS", tmp_path / "missing")
     assert not OomWatch().struck()
 
 
@@ -56,4 +56,4 @@ def test_a_system_without_the_counter_says_nothing(
 )
 def test_a_death_reads_as_a_sentence(code: int, out_of_memory: bool, text: str) -> None:
     """A name where the signal has one."""
-    assert str(Death(1, code, 0, out_of_memory)) == text
+    assert str(Ending(1, code, 0, out_of_memory)) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -35,7 +36,7 @@ def valued(kind: Any) -> st.SearchStrategy[Any]:
         return built(kind)
     if isinstance(kind, type) and issubclass(kind, tuple):
         return st.builds(kind, *map(valued, get_type_hints(kind).values()))
-    if isinstance(kind, type) and issubclass(kind, int):
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return st.sampled_from(kind)  # type: ignore[call-overload, no-any-return]
     parts = [valued(part) for part in get_args(kind)]
     origin = getattr(kind, "__origin__", None)

@@ -7,9 +7,9 @@ import pytest
 from .conftest import MakeProgram
 
 DIES = """
-    from persistq.pool import deaths
-    deaths._OOM_KILLS = HERE / "vmstat"
-    deaths._OOM_KILLS.write_text("pgfault 12\\noom_kill 3\\n")
+    from persistq.pool import endings
+    endings._OOM_KILLS = HERE / "vmstat"
+    endings._OOM_KILLS.write_text("pgfault 12\\noom_kill 3\\n")
     pipeline = Pipeline("demo", workers=1)
 
     @pipeline.source
@@ -17,7 +17,7 @@ DIES = """
         yield from range(3)
 
     def out_of_memory():
-        deaths._OOM_KILLS.write_text("pgfault 13\\noom_kill 4\\n")
+        endings._OOM_KILLS.write_text("pgfault 13\\noom_kill 4\\n")
         os.kill(os.getpid(), signal.SIGKILL)
 
     @pipeline.stage(max_crashes=1)
@@ -62,7 +62,7 @@ LATE_NEWS = """
     from persistq.pool.crew import Crew
 
     def reap_at_the_end(self, now, reap=Crew.reap):
-        return reap(self, now) if all(post.over for post in self.posts) else iter([])
+        return reap(self, now) if all(place.over for place in self.places) else iter([])
 
     Crew.reap = reap_at_the_end
 

@@ -24,7 +24,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class Ending:
     """The end of one child.
 
     Attributes:
@@ -58,7 +58,7 @@ class Death:
         return f"was killed by {name}{cause}"
 
 
-def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
+def ending_of(process: BaseProcess, oom: OomWatch) -> Ending | None:
     """Return how a child ended, or None while it runs.
 
     Multiprocessing waits for its children in a way that tells nothing of their memory, and waits
@@ -74,23 +74,23 @@ def death_of(process: BaseProcess, oom: OomWatch) -> Death | None:
         return _collected(handle, oom)
     # A forkserver's children are not this process's own; it says how they ended.
     code = process.exitcode
-    return None if code is None else _death(process.pid or 0, code, 0, oom)
+    return None if code is None else _ending(process.pid or 0, code, 0, oom)
 
 
-def _collected(handle: Any, oom: OomWatch) -> Death | None:
+def _collected(handle: Any, oom: OomWatch) -> Ending | None:
     try:
         found, status, usage = os.wait4(handle.pid, os.WNOHANG)
     except ChildProcessError:
         handle.returncode = UNKNOWN
-        return Death(handle.pid, None, 0, out_of_memory=False)
+        return Ending(handle.pid, None, 0, out_of_memory=False)
     if not found:
         return None
     handle.returncode = os.waitstatus_to_exitcode(status)
-    return _death(handle.pid, handle.returncode, usage.ru_maxrss * _RSS_UNIT, oom)
+    return _ending(handle.pid, handle.returncode, usage.ru_maxrss * _RSS_UNIT, oom)
 
 
-def _death(pid: int, code: int, peak_rss: int, oom: OomWatch) -> Death:
-    return Death(pid, code, peak_rss, out_of_memory=code == -signal.SIGKILL and oom.struck())
+def _ending(pid: int, code: int, peak_rss: int, oom: OomWatch) -> Ending:
+    return Ending(pid, code, peak_rss, out_of_memory=code == -signal.SIGKILL and oom.struck())
 
 
 class OomWatch:

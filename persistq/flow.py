@@ -1,0 +1,54 @@
+"""What a handler may ask for by raising: another attempt later, or none at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from persistq.errors import UsageError
+
+RETRY_DELAY_MAX_S: Final = 7 * 86_400.0
+
+
+class Retry(Exception):
+    """Raised by a handler: try this item again later.
+
+    It counts as a failed attempt, so the stage's ``retries`` bound it.
+
+    Args:
+        delay: Seconds to wait, at most a week; by default the stage's back-off decides.
+        reason: Kept with the attempt.
+
+    Raises:
+        UsageError: The delay is no such number.
+    """
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        super().__init__(delay, reason)
+        self.delay = None if delay is None else _seconds(delay)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason or "the handler asked for another attempt"
+
+
+def _seconds(delay: float) -> float:
+    try:
+        seconds = float(delay)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    # An item that waits for a time which never comes would keep its load open for ever.
+    if not 0 <= seconds <= RETRY_DELAY_MAX_S:
+        raise UsageError(f"Retry(delay={delay!r}): give seconds, from 0 to a week")
+    return seconds
+
+
+class Drop(Exception):
+    """Raised by a handler: this item needs no work; it is settled as dropped.
+
+    Args:
+        reason: Why.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason

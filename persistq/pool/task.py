@@ -1,0 +1,41 @@
+"""What a worker is for: a task is sent to its process, and there becomes work on items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from persistq.channel import Channel, Keys
+    from persistq.client.window import Delivery
+    from persistq.wire.messages import Outputs
+
+
+class Work(Protocol):
+    """Works on one item after the other, in one process."""
+
+    def __call__(self, delivery: Delivery, keys: Keys) -> list[Outputs]:
+        """Do what is to be done with an item, and return what comes of it.
+
+        Args:
+            delivery: The item, still encoded.
+            keys: Makes its key, if the work wants it.
+
+        Raises:
+            Drop: The item needs no work.
+            Retry: It is to be tried again later.
+            BaseException: Whatever else is raised fails the attempt.
+        """
+
+
+class Task(Protocol):
+    """What all workers of a kind do; under spawn it is pickled, so what it holds must be too."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, for messages."""
+
+    def connect(self) -> Channel:
+        """Open, in the worker's process, where items come from and reports go."""
+
+    def prepare(self) -> Work:
+        """Make, in the worker's process, what lasts as long as that."""

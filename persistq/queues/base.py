@@ -1,0 +1,325 @@
+"""What all queues have in common: `JoinableQueue`'s methods over a place of items and reports."""
+
+from __future__ import annotations
+
+import queue
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from time import monotonic as _now
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from persistq.codec import ItemCodec
+from persistq.errors import ItemNotReadable, UpstreamFailed
+from persistq.items import DONE, FAILED, Sentinel
+from persistq.queues.unfinished import ANY, Held, Unfinished
+from persistq.text.terminal import excerpt, text_of
+
+if TYPE_CHECKING:
+    from persistq.channel import Channel
+    from persistq.client.window import Delivery
+
+T = TypeVar("T")
+
+
+class BaseQueue(ABC, Generic[T]):
+    """A queue whose items are outstanding from `put` until `task_done` or `task_failed`.
+
+    It owns what its methods mean: how arguments are read, when ``DONE`` and ``FAILED`` come, which
+    of several items is meant, on which of them a death is blamed. A kind of queue says where items
+    go and come from, and when it is over.
+    """
+
+    _codec: ItemCodec
+    _maxsize: int
+
+    def _begin(self) -> None:
+        """Start with empty hands, in a process that makes, gets or inherits this queue."""
+        self._unfinished = Unfinished()
+        self._failure = ""
+
+    # --- what each kind of queue says ---
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name of the load."""
+
+    @property
+    @abstractmethod
+    def _channel(self) -> Channel:
+        """Where this process gets items and reports on them; opened when first needed."""
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Wait until all that this process has put, on any queue, is safe."""
+
+    @abstractmethod
+    def _put_one(self, obj: T) -> None:
+        """Put an item on a queue without bounds."""
+
+    @abstractmethod
+    def _offer(self, obj: T, patience: float | None) -> bool:
+        """Put an item if there is room within so many seconds, None for ever."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Seal the queue: nothing more will be put on this load, by any process."""
+
+    @abstractmethod
+    def fail(self, reason: str = "the producer gave up") -> None:
+        """Give up: every `get`, in every process, answers ``FAILED`` from now on."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Wait until all that this process has put and reported is on disk."""
+
+    @abstractmethod
+    def qsize(self) -> int:
+        """Return how many items wait: put, and in nobody's hands."""
+
+    # --- putting ---
+
+    @property
+    def maxsize(self) -> int:
+        """Most items that may wait, 0 for no limit."""
+        return self._maxsize
+
+    def put(self, obj: T, block: bool = True, timeout: float | None = None) -> None:
+        """Put one item.
+
+        The item is on its way when this returns: sent at once, or, in a burst of puts, within a
+        millisecond together with those around it. `flush`, `task_done`, `close` and `join` return
+        when all that this process has put is journaled. To tell another process that something
+        was put, `flush` first.
+
+        Crash: an item that is not journaled yet is lost if this process, the broker or the machine
+        goes down now; the script puts it again when it is started again. What is journaled is a
+        prefix of what was put. A journaled item survives everything.
+
+        Args:
+            obj: Any picklable object.
+            block: Whether to wait for room in a bounded queue.
+            timeout: Longest wait for room, in seconds; None waits for ever.
+
+        Raises:
+            ItemNotStorable: The object cannot be encoded; the queue is as before.
+            UsageError: It is ``DONE`` or ``FAILED``, of which every consumer is told by itself.
+            queue.Full: There was no room in time.
+            QueueClosed: The queue was closed, by whichever process.
+            UpstreamFailed: There is no room in a bounded queue, and never will be: the load failed.
+            BrokerLost: The broker is gone.
+        """
+        if not self._maxsize:
+            self._put_one(obj)
+        elif not self._offer(obj, _patience(block, timeout)):
+            raise queue.Full
+
+    def put_nowait(self, obj: T) -> None:
+        """Put one item if there is room at once; otherwise raise `queue.Full`. See `put`."""
+        self.put(obj, block=False)
+
+    def put_many(self, items: Iterable[T]) -> None:
+        """Put many items; see `put`.
+
+        Crash: as for `put`; the items are journaled in their order, so what is journaled is a
+        prefix.
+        """
+        for item in items:
+            self.put(item)
+
+    # --- getting ---
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T | Sentinel:
+        """Return the next item, or ``DONE``, or ``FAILED``.
+
+        An item is outstanding until `task_done` or `task_failed`; if this process dies first,
+        another one gets it. Of several that it has not finished, its death is blamed on the one it
+        got first.
+
+        Crash: getting changes nothing in the journal.
+
+        Args:
+            block: Whether to wait for an item.
+            timeout: Longest wait, in seconds; None waits for ever.
+
+        Raises:
+            queue.Empty: Nothing came in time.
+            ItemNotReadable: The item cannot be decoded in this process; it is parked.
+            RunEnded: The program that opened the queue is dead.
+            BrokerLost: The broker is gone.
+        """
+        self._settle()
+        channel = self._channel
+        answer = channel.get(None if block and timeout is None else _patience(block, timeout))
+        if isinstance(answer, tuple):
+            return self._received(answer, channel)
+        if answer is None:
+            raise queue.Empty
+        self._failure = answer.reason
+        return Sentinel(answer.outcome)
+
+    def get_nowait(self) -> T | Sentinel:
+        """Return the next item if there is one; otherwise raise `queue.Empty`. See `get`."""
+        return self.get(block=False)
+
+    def __iter__(self) -> Iterator[T]:
+        """Yield items until ``DONE``.
+
+        Raises:
+            UpstreamFailed: The load ended with ``FAILED``.
+        """
+        while (item := self.get()) is not DONE:
+            if item is FAILED:
+                raise UpstreamFailed(self.name, self._failure)
+            yield item
+
+    def key(self, item: T | object = ANY) -> str:
+        """Return the key of an item that this process got and has not finished.
+
+        It names this item and no other, in any journal, and is the same at every attempt and in
+        every run. So it is a key for what the work on the item stores.
+
+        Example:
+            >>> for order in queue:                                     # doctest: +SKIP
+            ...     store(order, queue.key()); queue.task_done()
+
+        Args:
+            item: As for `task_done`: by default the one that was got first.
+
+        Returns:
+            At most 52 ASCII characters: lower-case hexadecimal digits and a hyphen.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+        """
+        item_id, _, _ = self._unfinished.find(item, "key()")
+        return self._channel.keys.of(item_id)
+
+    def task_done(self, item: T | object = ANY) -> None:
+        """Record that an item this process got is finished.
+
+        First waits until all that this process has put, on any queue, is journaled: results never
+        get lost behind the record that their source is done.
+
+        Crash: the record may wait up to ``ack_interval`` of finished work before it is sent; until
+        the broker has it, a death means that the item is done again.
+
+        Args:
+            item: The item, if it is not the one that was got first of those still unfinished. The
+                very object counts before an equal one.
+
+        Raises:
+            ValueError: This process has no such unfinished item: it was called too many times.
+        """
+        channel = self._channel
+        item_id, _, got_at = self._take(item, "task_done() called too many times", channel)
+        channel.done(item_id, got_at, _now())
+
+    def task_failed(self, item: T | object = ANY, error: BaseException | str = "") -> None:
+        """Record that an item this process got has failed for good: it is parked.
+
+        Crash: as for `task_done`.
+
+        Args:
+            item: As for `task_done`.
+            error: What went wrong, kept with the item.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+        """
+        if isinstance(error, BaseException):
+            kind, text = type(error).__name__, text_of(error)
+        else:
+            kind, text = "TaskFailed", excerpt(error)
+        channel = self._channel
+        item_id, _, _ = self._take(item, "task_failed() called too many times", channel)
+        self._settle()
+        channel.failed(item_id, kind, text, "")
+
+    def mark_all_done(self) -> int:
+        """Record as done what this process got and everything still in the queue, to the end.
+
+        For a stage that is one logical unit: get all items, swap the result in, then mark them.
+        Blocks until ``DONE``.
+
+        Crash: items are recorded as they come; those not yet recorded are outstanding.
+
+        Returns:
+            How many items were marked.
+
+        Raises:
+            UpstreamFailed: The load ended with ``FAILED``.
+        """
+        count = 0
+        while self._unfinished:
+            self.task_done()
+            count += 1
+        for _ in self:
+            self.task_done()
+            count += 1
+        self.flush()
+        return count
+
+    # --- looking ---
+
+    def empty(self) -> bool:
+        """Return whether no item waits. Others may change that before you look."""
+        return self.qsize() == 0
+
+    def full(self) -> bool:
+        """Return whether a `put` would block now."""
+        return 0 < self._maxsize <= self.qsize()
+
+    # --- lifetime ---
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the queue, or `fail` it if the block raised."""
+        if error is None:
+            self.close()
+        else:
+            self.fail(f"{type(error).__name__}: {text_of(error)}")
+
+    # --- inside ---
+
+    def _received(self, delivery: Delivery, channel: Channel) -> T:
+        item_id, codec, payload, _ = delivery
+        channel.hold(item_id)
+        try:
+            value: T = self._codec.decode(item_id, codec, payload)
+        except ItemNotReadable as error:
+            channel.failed(item_id, type(error).__name__, error.reason, "")
+            raise
+        if self._unfinished.add((item_id, value, _now())) > 1:
+            channel.hold(self._unfinished.first())
+        return value
+
+    def _take(self, item: object, complaint: str, channel: Channel) -> Held:
+        """Return the unfinished item that is meant, and forget it.
+
+        A death is blamed on the item got first of those that are left. It is the one at work if
+        items are finished in their order. If they are finished together nobody knows which it was;
+        but a suspect is handed out before others, so blame comes back to the same item, and after
+        it to the next, until the one that kills is found.
+        """
+        unfinished = self._unfinished
+        taken = unfinished.take(item, complaint)
+        channel.hold(unfinished.first())
+        return taken
+
+
+def _patience(block: bool, timeout: float | None) -> float | None:
+    """Return the longest wait in seconds, None for ever; as `queue.Queue` reads its arguments."""
+    if not block:
+        return 0.0
+    if timeout is not None and timeout < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    return timeout
