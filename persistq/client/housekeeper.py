@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import Protocol
 
-from persistq.client import forking
+from persistq import forking
 
 STALL_S = 0.05
 """A consumer that has items and made no progress for this long has stalled."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import Protocol
 
-from persistq.client import forking
+from persistq import forking
 from persistq.errors import BrokerLost, JournalError, PersistqError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing import util
 from typing import Any
 
-from persistq.client import forking
+from persistq import forking
 from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle

@@ -10,8 +10,7 @@ import contextlib
 import threading
 import time
 
-from persistq import failpoints
-from persistq.client import forking
+from persistq import failpoints, forking
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import PersistqError, QueueClosed

@@ -9,8 +9,7 @@ from multiprocessing.connection import Connection
 from time import monotonic as _now
 from typing import TYPE_CHECKING
 
-from persistq import failpoints
-from persistq.client import forking
+from persistq import failpoints, forking
 from persistq.errors import PersistqError
 from persistq.flow import Drop, Retry
 from persistq.pool.child import Word, become_child, complaint, told_in_one_sentence

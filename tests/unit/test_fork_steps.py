@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from persistq.client import forking
-from persistq.client.forking import Step
+from persistq import forking
+from persistq.forking import Step
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_step_that_raises_keeps_no_other_from_being_taken(steps: list[str]) -> N
 
 def test_a_program_with_a_queue_takes_every_step() -> None:
     """No module forgets to say what it does."""
-    code = "import persistq.queues; from persistq.client import forking as f; print(len(f._steps))"
+    code = "import persistq.queues; from persistq import forking as f; print(len(f._steps))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ,
