@@ -33,7 +33,7 @@ from persistq.openings import (
 )
 from persistq.origin import current_directory
 from persistq.pickles import own_modules
-from persistq.pipeline.callables import checked, module_of_caller, name_of
+from persistq.pipeline.callables import checked, module_of_caller, name_of, required_of
 from persistq.pipeline.context import Context
 from persistq.pipeline.inline import InlineRun
 from persistq.pipeline.parameters import Parameters, parameters_of, wants_settings
@@ -371,8 +371,8 @@ class Pipeline:
 
     def _require_context(self) -> None:
         """Refuse a handler that takes what nobody makes, before all its items fail of it."""
-        for stage in self.stages:
-            if "ctx" in stage.extras and self._context is None:
+        for stage in self.stages if self._context is None else ():
+            if "ctx" in required_of(stage.handler):
                 raise UsageError(
                     f"the handler of stage {stage.name!r} takes ctx, and pipeline {self.name!r} "
                     "has no context: decorate the function that makes it with @pipeline.context"
