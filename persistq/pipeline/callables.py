@@ -88,6 +88,12 @@ def parameters_of(function: Any) -> dict[str, inspect.Parameter] | None:
         return None
 
 
+def required_of(function: Any) -> list[str]:
+    """Return the names of the parameters that a callable cannot be called without."""
+    parameters = (parameters_of(function) or {}).values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind in _BY_NAME]
+
+
 def filled(function: Any, names: frozenset[str], what: str, *, after: int = 0) -> frozenset[str]:
     """Return which of the names are parameters of a function, to be filled by name.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from persistq.codec import ItemCodec
 from persistq.errors import UsageError
 from persistq.graph import Graph
-from persistq.pipeline.callables import parameters_of
+from persistq.pipeline.callables import required_of
 from persistq.pipeline.context import Context
 from persistq.pipeline.source import Source
 from persistq.pipeline.stage import Stage
@@ -62,17 +61,10 @@ def definition_of(
         raise UsageError(f"pipeline {name!r} needs a source and at least one stage")
     for stage in stages:
         # All its items would fail of it.
-        if context is None and _needs_context(stage):
+        if context is None and "ctx" in required_of(stage.handler):
             raise UsageError(
                 f"the handler of stage {stage.name!r} takes ctx, and pipeline {name!r} "
                 "has no context: decorate the function that makes it with @pipeline.context"
             )
     checked = [stage.validated() for stage in stages]
     return Definition(name, source, checked, context, codec)
-
-
-def _needs_context(stage: Stage) -> bool:
-    if "ctx" not in stage.extras:
-        return False
-    parameter = (parameters_of(stage.handler) or {}).get("ctx")
-    return parameter is None or parameter.default is inspect.Parameter.empty
