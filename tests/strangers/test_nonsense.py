@@ -29,6 +29,8 @@ Opener = Callable[..., PersistentQueue[Any]]
 
 QUEUE_ID: Final = 1
 NESTED: Final = b"\x91" * 50_000 + b"\xc0"
+PEER: Final = b"\x94\xa1h%b\x00\xa1n"
+"""A process with a number to be filled in."""
 STRANGE: Final = [
     NESTED,
     *map(
@@ -293,11 +295,11 @@ def test_only_those_whose_task_it_is_end_a_load(attack: Attack, role: Role, mess
 @pytest.mark.parametrize(
     "body",
     [
-        b"\x97\x01\x01\xa1f\x00\x00" + NESTED,
-        b"\x95\x01\x01\xa1\xff\x00\x00",
-        b"\x95\x01\x01\xa1f\x02\x09",
-        b"\x95\x01\x00\xa1f\x02\x01",
-        b"\x95\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xa1f\x02\x01",
+        b"\x97\x01" + PEER % b"\x01" + b"\xa1f\x00\x00\x01" + NESTED,
+        b"\x95\x01" + PEER % b"\x01" + b"\xa1\xff\x00\x00",
+        b"\x95\x01" + PEER % b"\x01" + b"\xa1f\x02\x09",
+        b"\x95\x01" + PEER % b"\x00" + b"\xa1f\x02\x01",
+        b"\x95\x01" + PEER % b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff" + b"\xa1f\x02\x01",
     ],
     ids=["nested", "no UTF-8", "no such queue", "no process", "no such number"],
 )
