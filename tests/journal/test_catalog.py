@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from feed import COMMAND, Feed
 
 from persistq.errors import UsageError
 from persistq.journal.catalog import journal_path, journals, latest_unfinished
 from persistq.journal.sqlite import open_journal
+from persistq.testing.journals.feed import COMMAND, Feed
 
 if TYPE_CHECKING:
     from pathlib import Path
