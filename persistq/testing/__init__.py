@@ -1,8 +1,8 @@
 """For tests of programs that use persistq, and of whoever implements its journal or its queue.
 
-`check_journal` proves that a journal does not contradict itself. `check_journal_contract` proves
-that an implementation of journals does what their contract says; `journal_contract_checks` has the
-checks that it consists of, for test runners that show each.
+`check_journal` proves that a journal does not contradict itself. `check_journal_contract` and
+`check_queue_contract` prove that an implementation does what its contract says; the checks that
+they consist of are at hand one by one, for test runners that show each.
 
 Example:
     >>> import pytest                                           # doctest: +SKIP
@@ -21,13 +21,21 @@ if TYPE_CHECKING:
     from persistq.journal.soundness import check_journal
     from persistq.testing.contract import Check, ContractBroken
     from persistq.testing.journals import check_journal_contract, journal_contract_checks
+    from persistq.testing.queues import (
+        check_queue_contract,
+        joinable_contract_checks,
+        queue_contract_checks,
+    )
 
 _HOMES = {
     "Check": "persistq.testing.contract",
     "ContractBroken": "persistq.testing.contract",
     "check_journal": "persistq.journal.soundness",
     "check_journal_contract": "persistq.testing.journals",
+    "check_queue_contract": "persistq.testing.queues",
+    "joinable_contract_checks": "persistq.testing.queues",
     "journal_contract_checks": "persistq.testing.journals",
+    "queue_contract_checks": "persistq.testing.queues",
 }
 
 __all__ = [
@@ -35,7 +43,10 @@ __all__ = [
     "ContractBroken",
     "check_journal",
     "check_journal_contract",
+    "check_queue_contract",
+    "joinable_contract_checks",
     "journal_contract_checks",
+    "queue_contract_checks",
 ]
 
 

@@ -27,7 +27,7 @@ QUEUE = "tests/queue/"
 PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
-CONTRACT = "tests/journal/test_contract.py::test_journal_contract"
+CONTRACT = "tests/journal/test_journal_contract.py::test_journal_contract"
 LOADS = "tests/pipeline/test_loads.py"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
@@ -61,7 +61,9 @@ MUTANTS = [
         "persistq/broker/lane.py",
         "return all(self.waiting.get(holder) == Patience.WAIT for holder in self.holders)",
         "return True",
-        (f"{QUEUE}test_sentinels_and_closing.py::test_done_waits_for_an_item_in_other_hands",),
+        (
+            f"{QUEUE}test_queue_contract.py::test_queue_contract[done_waits_for_an_item_in_other_hands]",
+        ),
     ),
     Mutant(
         "does not hand on what a dead consumer held",

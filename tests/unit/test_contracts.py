@@ -8,17 +8,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from persistq import PersistentQueue
 from persistq.journal.base import Batch, Journal
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import (
     ContractBroken,
     check_journal_contract,
     journal_contract_checks,
+    queue_contract_checks,
 )
 
 
@@ -90,6 +93,32 @@ def test_a_broken_journal_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch)
         check(a_file)
 
 
+QUEUE_FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "too_many_task_done_raise": ("task_done", nothing),
+    "item_that_cannot_be_stored_is_refused_by_put": ("put", nothing),
+    "mark_all_done_finishes_the_rest": ("mark_all_done", lambda queue: 0),
+    "outstanding_skips_done_and_parked_items": ("outstanding", lambda queue: iter([])),
+    "context_manager_closes": ("close", nothing),
+    "held_back_items_wait_for_their_release": ("qsize", lambda queue: 2),
+}
+
+
+@pytest.mark.parametrize("name", QUEUE_FAULTS)
+def test_a_broken_queue_is_noticed(
+    name: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check whose rule it breaks."""
+
+    @contextmanager
+    def make() -> Iterator[Callable[..., Any]]:
+        yield partial(PersistentQueue, "work")
+
+    (check,) = (check for check in queue_contract_checks() if check.name == name)
+    monkeypatch.setattr(PersistentQueue, *QUEUE_FAULTS[name])
+    with pytest.raises(ContractBroken, match=f"{check.rule} Found: "):
+        check(make)
+
+
 def test_the_suite_goes_on_and_names_each_check_that_does_not_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -109,9 +138,9 @@ def test_the_suite_goes_on_and_names_each_check_that_does_not_hold(
 
 def test_names_are_unique_and_every_rule_is_a_sentence() -> None:
     """A name has to lead to one check."""
-    checks = journal_contract_checks()
-    assert len({check.name for check in checks}) == len(checks) > 70
-    assert all(check.rule.endswith(".") for check in checks)
+    for checks in (journal_contract_checks(), queue_contract_checks()):
+        assert len({check.name for check in checks}) == len(checks) > 60
+        assert all(check.rule.endswith(".") for check in checks)
 
 
 UNOPTIMISED = """

@@ -6,6 +6,7 @@ All checks change a journal through this class: when the interface changes, it c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 from persistq.items import Failure, FailureKind, Item, item_id_of
@@ -114,8 +115,8 @@ class Feed:
 
     def carried_on(self, journal: Journal) -> Feed:
         """Return what drives the same queue in the journal as it was opened again, with a run."""
-        feed = object.__new__(Feed)
-        feed.journal, feed.load, feed.row = journal, self.load, self.row
+        feed = copy(self)
+        feed.journal = journal
         feed.run_id = journal.begin_run(self.load.load_id, COMMAND)
         feed.reread()
         return feed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -116,12 +117,12 @@ def another_process_is_refused(place: JournalPlace) -> None:
 def killed_process_leaves_what_it_has_committed(place: JournalPlace) -> None:
     """A commit that has returned survives the death of its process, synced or not."""
 
-    def commit_and_say_so(journal: Journal, say: Callable[[], None]) -> None:
+    def commit_and_say_so(journal: Journal, say: Callable[[], object]) -> None:
         feed = Feed(journal)
         feed.put(3, synced=True)
         feed.done(2)
         say()
-        os.read(os.pipe()[0], 1)  # Nobody writes: it waits to be killed.
+        signal.pause()
 
     place.in_a_process_that_is_killed(commit_and_say_so)
     (row,) = _queues_of_the_latest(place.open())
@@ -132,7 +133,7 @@ def killed_process_leaves_what_it_has_committed(place: JournalPlace) -> None:
 def killed_process_leaves_batches_whole(place: JournalPlace, attempt: int) -> None:
     """A process that is killed at any moment leaves all of a batch, or nothing of it."""
 
-    def commit_for_ever(journal: Journal, say: Callable[[], None]) -> None:
+    def commit_for_ever(journal: Journal, say: Callable[[], object]) -> None:
         feed = Feed(journal)
         while True:
             feed.row.done += 1

@@ -16,6 +16,10 @@ OpenJournal = Callable[[], Journal]
 """Opens the journal of one place for writing, and makes it at the first time."""
 
 
+Acting = Callable[[Journal, Callable[[], object]], None]
+"""Uses a journal, and calls its second argument when it may be killed."""
+
+
 class JournalPlace:
     """Opens one journal as often as a check wants, in this process and in others.
 
@@ -60,9 +64,7 @@ class JournalPlace:
         yield feed
         yield feed.carried_on(self.reopen())
 
-    def in_a_process_that_is_killed(
-        self, act: Callable[[Journal, Callable[[], None]], None]
-    ) -> None:
+    def in_a_process_that_is_killed(self, act: Acting) -> None:
         """Open the journal in a process of its own, and kill that as soon as it says so.
 
         Args:
@@ -80,20 +82,12 @@ class JournalPlace:
         true(spoken, "the process that used the journal failed before it was killed")
 
 
-def _act_and_die(
-    open_journal: OpenJournal,
-    act: Callable[[Journal, Callable[[], None]], None],
-    say: Callable[[], object],
-) -> None:
+def _act_and_die(open_journal: OpenJournal, act: Acting, say: Callable[[], object]) -> None:
     """Be the process that is killed; an error shows as silence."""
     try:
-        act(open_journal(), lambda: _ignore(say()))
+        act(open_journal(), say)
     finally:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _ignore(_: object) -> None:
-    """Make what says something return nothing."""
 
 
 @contextmanager
