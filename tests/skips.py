@@ -20,7 +20,7 @@ MAY_BE_SKIPPED = {
     "this user may write everywhere": "root may, and other tests need root",
     "measured through /proc": "macOS has none",
     "nothing tells of it elsewhere": "macOS has no locks of open files",
-    "only Linux tells it": "macOS names neither boots nor namespaces of processes",
+    "only Linux tells it": "macOS has no namespaces, and no boot has a name",
     "this file system takes names in UTF-8 only": "that of macOS does",
     "this system has no /dev/full": "macOS has none",
 }
