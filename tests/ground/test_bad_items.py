@@ -113,7 +113,7 @@ def memory(queue: PersistentQueue[Any], what: str) -> int:
     """Return how much memory a queue's broker uses (VmRSS) or used at most (VmHWM), in bytes."""
     holder = holder_of(lock_path(queue.journal))
     assert holder is not None
-    lines = Path(f"/proc/{holder.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{holder.peer.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(what))
 
 
