@@ -25,6 +25,9 @@ from persistq.wire.messages import Patience
 RECALL_ITEMS = 64
 """So many retries that are due are read from the journal at a time."""
 
+STUCK_S = 0.1
+"""How long a suspect waits for somebody who has just finished, and comes with empty hands."""
+
 PACE_HALF_LIFE = 64
 """After this many items the older half of what is known about their duration has faded."""
 
@@ -111,6 +114,8 @@ class Lane:
         resumed: Items done or dropped before this run began.
         parked_before: Items parked before this run began.
         blamed: Deaths of consumers in this run for which an item was blamed.
+        stuck_since: Since when suspects wait, and all who could come for them hold something.
+        stuck: Whether that has lasted, so that one of these gets one.
     """
 
     row: QueueRow
@@ -133,6 +138,8 @@ class Lane:
     resumed: int = 0
     parked_before: int = 0
     blamed: int = 0
+    stuck_since: float | None = None
+    stuck: bool = False
     pace: Pace = field(default_factory=Pace)
 
     # --- items arriving ---
@@ -189,6 +196,17 @@ class Lane:
         """Line up the items whose delay is over to be read again."""
         while self.delayed and self.delayed[0][0] <= now:
             self.recalled.append(heapq.heappop(self.delayed)[1])
+        self._note_deadlock(now)
+
+    def _note_deadlock(self, now: float) -> None:
+        if not (self.suspects and self.waiting and self.deadlocked):
+            self.stuck_since, self.stuck = None, False
+            return
+        if self.stuck_since is None:
+            self.stuck_since = now
+        # Who would not wait would never see the end of it.
+        asked_once = Patience.NEVER in self.waiting.values()
+        self.stuck = asked_once or now >= self.stuck_since + STUCK_S
 
     def recall_wanted(self) -> list[Span]:
         """Return the ranges to read next, for `recall`: none while some of the last are ready."""
@@ -246,7 +264,7 @@ class Lane:
             together: Most items that the consumer begins together. What is there is handed out,
                 be it more than would be fair.
         """
-        if self.suspects and (idle or (not self.ready and self.deadlocked)):
+        if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
         fair = len(self.ready) // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
@@ -317,8 +335,12 @@ class Lane:
         return self.row.outstanding - self.in_flight - self.held_back_count
 
     def due(self) -> float | None:
-        """Return when the next delayed item is due."""
-        return self.delayed[0][0] if self.delayed else None
+        """Return when the next delayed item is due, or a suspect for whoever there is."""
+        retry = self.delayed[0][0] if self.delayed else None
+        if self.stuck_since is None:
+            return retry
+        given = self.stuck_since + STUCK_S
+        return given if retry is None else min(given, retry)
 
     def peek(self, count: int) -> list[Item]:
         """Return the first ready items without taking them."""

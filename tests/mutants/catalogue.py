@@ -430,7 +430,7 @@ MUTANTS = [
     Mutant(
         "keeps a suspect from consumers that collect, though nobody else can come for it",
         "persistq/broker/lane.py",
-        "(idle or (not self.ready and self.deadlocked))",
+        "(idle or (self.stuck and not self.ready and self.deadlocked))",
         "idle",
         (
             f"{UNIT}test_lane.py::{COLLECTOR}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lanes import QUEUE, ids, items, new_lane, numbers, recall
 
-from persistq.broker.lane import ITEM_BYTES, RECALL_ITEMS, Pace, Span, footprint
+from persistq.broker.lane import ITEM_BYTES, RECALL_ITEMS, STUCK_S, Pace, Span, footprint
 from persistq.items import item_id_of
 from persistq.wire.messages import Patience
 
@@ -143,14 +143,34 @@ def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
 
 
 def test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it() -> None:
-    """Those who all hold something and all wait are served rather than left waiting for ever."""
+    """Those who all hold something and all wait are served rather than left waiting for ever.
+
+    But not at once: who has just finished something comes with empty hands a moment later.
+    """
     lane = new_lane()
     lane.suspects.append(items(90, 91))
     lane.holders |= {1, 2}
-    lane.waiting |= {1: Patience.WAIT, 2: Patience.NEVER}
+    lane.waiting |= {1: Patience.WAIT, 2: Patience.WAIT}
     lane.waiting[3] = Patience.WAIT
-    assert lane.next_window(seconds=1, most=5, idle=False).items == [], "3 has empty hands"
+    lane.wake(5.0)
+    assert lane.due() is None, "3 has empty hands"
     del lane.waiting[3]
+    lane.wake(10.0)
+    assert lane.due() == 10.0 + STUCK_S
+    assert lane.next_window(seconds=1, most=5, idle=False).items == []
+    lane.wake(10.0 + STUCK_S)
+    assert numbers(lane.next_window(seconds=1, most=5, idle=False).items) == [90]
+    lane.wake(20.0)
+    assert lane.due() is None, "nothing is left to wait for"
+
+
+def test_suspect_goes_at_once_to_a_collector_that_would_not_wait() -> None:
+    """It asks again and again, and would never have waited long enough."""
+    lane = new_lane()
+    lane.suspects.append(items(90, 91))
+    lane.holders.add(1)
+    lane.waiting[1] = Patience.NEVER
+    lane.wake(10.0)
     assert numbers(lane.next_window(seconds=1, most=5, idle=False).items) == [90]
 
 
