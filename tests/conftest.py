@@ -19,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 from persistq import PersistentQueue
 from persistq.errors import PersistqError
@@ -28,6 +29,9 @@ COOKIE = "PERSISTQ_TEST_COOKIE"
 GONE_WITHIN_S = 15.0
 SHARED_MEMORY = Path("/dev/shm")
 SCRIPT_S = 50.0
+
+# Hypothesis repeats the same examples where CI is set; new ones find more, whoever runs them.
+hypothesis.settings.load_profile("default")
 
 # Where it counts only that a test fails, nobody reads the smallest example of how; and it has to
 # fail each time, not by luck.

@@ -61,7 +61,7 @@ def command(*, name: str | None, all_loads: bool, as_json: bool, journal: str | 
 
 
 def _prove(name: str | None, journal: str | None, *, all_loads: bool) -> Proof:
-    from persistq.testing import inspect_journal
+    from persistq.journal.soundness import inspect_journal
 
     with reader_of(directory_of(journal, name), name) as reader:
         view = reader.view()

@@ -257,6 +257,10 @@ class Attempts:
 class Journal(ABC):
     """The writing side; owned by one broker, used from one thread of one process.
 
+    Who opens a journal takes it over: whoever had it open before records nothing more, and is told
+    so with `JournalUnavailable` at whatever it wants to record; so is a forked process that has
+    inherited it. `persistq.testing.check_journal_contract` checks all that is promised here.
+
     Attributes:
         path: Where the journal is, as given in messages.
     """
@@ -348,6 +352,8 @@ class Journal(ABC):
 
         Raises:
             JournalUnavailable: Disk full, I/O error: the batch was rolled back whole.
+            JournalCorrupt: A record contradicts an earlier one, such as an item that is done
+                twice, an id that was used before, or more ends than puts: rolled back as well.
         """
 
     @abstractmethod

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from persistq import testing
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
 
+CHECKED = sorted(
+    re.findall(r"::test_(journal|queue)_contract\[([\w\[\] ]+)\]", PAGE.read_text(encoding="utf-8"))
+)
 NAMED = sorted(set(re.findall(r"(tests/[\w/]+\.py)::(\w+)", PAGE.read_text(encoding="utf-8"))))
 
 
@@ -35,6 +40,13 @@ def test_the_page_names_tests() -> None:
 def test_every_named_test_exists(path: str, name: str) -> None:
     """A promise whose test was renamed or removed is no promise."""
     assert name in names_in(ROOT / path)
+
+
+@pytest.mark.parametrize(("contract", "name"), CHECKED)
+def test_every_named_check_exists(contract: str, name: str) -> None:
+    """A rule of a contract is a promise as well; it may be checked in several cases."""
+    checks = getattr(testing, f"{contract}_contract_checks")()
+    assert name in {check.name.partition("[")[0] for check in checks}
 
 
 def test_every_row_names_a_test() -> None:

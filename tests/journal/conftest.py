@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from feed import Feed
 
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.testing.journals.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

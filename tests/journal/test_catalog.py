@@ -6,13 +6,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from feed import COMMAND, Feed
 
 from persistq.cli.choosing import latest_unfinished
 from persistq.errors import UsageError
 from persistq.journal.sqlite import open_journal
 from persistq.site.files import FileCatalogue, FileSite
 from persistq.site.naming import journal_path
+from persistq.testing.journals.feed import COMMAND, Feed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""A batch is recorded whole or not at all, whatever happens."""
+"""What a batch is in SQLite, and that it is recorded whole or not at all at its fail-points."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from feed import COMMAND, Feed
 
 from persistq import failpoints
-from persistq.errors import JournalCorrupt, JournalUnavailable
+from persistq.errors import JournalUnavailable
 from persistq.items import Failure, FailureKind, Item
-from persistq.journal.base import Attempts, Batch, Ending, LoadState, RunResult, WorkerRecord
+from persistq.journal.base import Batch, Ending, RunResult, WorkerRecord
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.processes import peer_here
+from persistq.testing.journals.feed import COMMAND, Feed
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -28,9 +28,8 @@ def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def test_runs_and_loads_are_remembered(journal: SqliteJournal, path: Path) -> None:
+def test_runs_are_remembered(journal: SqliteJournal, path: Path) -> None:
     """Commands come back as they were, also where they are not UTF-8."""
-    assert journal.latest_load() is None
     load = journal.begin_load("queue")
     run_id = journal.begin_run(load.load_id, COMMAND)
     with SqliteReader(path) as reader:
@@ -44,20 +43,10 @@ def test_runs_and_loads_are_remembered(journal: SqliteJournal, path: Path) -> No
     assert ended.ended_at is not None
     assert ended.ended_at >= ended.started_at
     assert ended.started_at.utcoffset() is not None
-    assert journal.latest_load() == load
 
 
-def test_abandoned_load_stays(journal: SqliteJournal) -> None:
-    """An abandoned load is still the latest one, and has an end."""
-    journal.abandon_load(journal.begin_load("queue").load_id)
-    load = journal.latest_load()
-    assert load is not None
-    assert load.state is LoadState.ABANDONED
-    assert load.ended_at is not None
-
-
-def test_commit_records_everything_of_a_batch(feed: Feed, path: Path) -> None:
-    """Logs, parked, failures and counters are written by one commit."""
+def test_outcomes_and_failures_are_rows(feed: Feed, path: Path) -> None:
+    """Done and dropped are told apart, and a failure says of which run and whether it counts."""
     failure = Failure(
         feed.id(4), FailureKind.CRASH, "SIGSEGV", "bad\udcff", pid=7, signal=11, peak_rss=9
     )
@@ -72,48 +61,10 @@ def test_commit_records_everything_of_a_batch(feed: Feed, path: Path) -> None:
             queues={feed.row.queue_id: feed.row},
         )
     )
-    assert feed.outstanding() == [5]
-    assert feed.journal.queues(feed.load.load_id) == [feed.row]
-    assert feed.journal.put_page(feed.id(1), feed.id(3), 9, 1 << 20) == [
-        Item(feed.id(2), 2, b"\x02"),
-        Item(feed.id(3), 2, b"\x03"),
-    ]
     assert rows(path, "SELECT outcome FROM done_log ORDER BY item_id") == [(0,), (0,), (1,)]
     assert rows(path, "SELECT run_id, message, forgiven FROM failure") == [
         (feed.run_id, "bad\\udcff", 0)
     ]
-
-
-def test_item_done_twice_rolls_the_whole_batch_back(feed: Feed, path: Path) -> None:
-    """A contradiction is refused together with all that came with it, and work goes on after."""
-    feed.put(3)
-    feed.done(1)
-    with pytest.raises(JournalCorrupt, match="contradicts"):
-        feed.journal.commit(Batch(puts=[Item(feed.id(4), 1, b"")], done=[feed.id(2), feed.id(1)]))
-    assert feed.outstanding() == [2, 3]
-    assert rows(path, "SELECT count(*) FROM put_log") == [(3,)]
-    feed.done(2)
-    assert feed.outstanding() == [3]
-
-
-def test_reused_id_is_refused(feed: Feed) -> None:
-    """The put-log never takes the same id twice."""
-    items = feed.put(2)
-    with pytest.raises(JournalCorrupt):
-        feed.journal.commit(Batch(puts=[items[1]]))
-
-
-def test_counters_that_cannot_be_are_refused(feed: Feed) -> None:
-    """More ends than puts, or a queue that is not there, roll the batch back."""
-    feed.put(1)
-    feed.row.done = 2
-    with pytest.raises(JournalCorrupt):
-        feed.journal.commit(Batch(done=[feed.id(1)], queues={feed.row.queue_id: feed.row}))
-    feed.row.done, feed.row.queue_id = 1, 99
-    with pytest.raises(JournalCorrupt, match="queue 99"):
-        feed.journal.commit(Batch(queues={99: feed.row}))
-    feed.row.queue_id = 1
-    assert feed.outstanding() == [1]
 
 
 def test_failed_commit_is_rolled_back(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,61 +124,15 @@ def test_full_disk_rolls_back_and_later_commits_work(feed: Feed) -> None:
     assert feed.outstanding() == list(range(2, 33))
 
 
-def test_settling_ends_the_load_once(feed: Feed) -> None:
-    """When it was settled for the first time stays."""
-    second = Feed(feed.journal, 1, feed.load)
+def test_forgiven_failures_are_kept_for_reading(feed: Feed, path: Path) -> None:
+    """Retrying by hand counts old failures no more, and forgets none."""
     feed.put(1)
-    feed.done(1)
-    second.row.sealed_total = 0
-    feed.journal.commit(Batch(queues={second.row.queue_id: second.row}))
-    feed.settle()
-    load = feed.journal.latest_load()
-    assert load is not None
-    assert load.state is LoadState.SETTLED
-    assert load.ended_at is not None
-    feed.settle()
-    assert feed.journal.latest_load() == load
-
-
-def test_unpark_makes_items_outstanding_and_forgives(feed: Feed) -> None:
-    """Retrying by hand reopens the load, corrects counters and stops counting old failures."""
-    feed.put(3)
-    feed.done(1)
-    feed.park(2)
-    crash = Failure(feed.id(2), FailureKind.CRASH, "SIGKILL", "")
-    error = Failure(feed.id(3), FailureKind.EXCEPTION, "ValueError", "no")
-    feed.journal.commit(Batch(failures=[crash, error, error]))
-    expected = Attempts(feed.id(3), FailureKind.EXCEPTION, 2)
-    assert feed.journal.failed_attempts(feed.load.load_id) == [expected]
-    feed.done(3)
-    assert feed.journal.failed_attempts(feed.load.load_id) == []
-    feed.settle()
-
-    assert feed.journal.parked_ids(feed.row.queue_id) == [feed.id(2)]
-    feed.unpark(2)
-    assert feed.outstanding() == [2]
-    load = feed.journal.latest_load()
-    assert load is not None
-    assert (load.state, load.ended_at) == (LoadState.REOPENED, None)
-    assert feed.journal.queues(feed.load.load_id)[0].outstanding == 1
-    assert feed.journal.failed_attempts(feed.load.load_id) == []
-    with SqliteReader(Path(feed.journal.path)) as reader:
-        assert reader.failures(feed.id(2)) == [crash]
-
-
-def test_unpark_of_what_is_not_parked_rolls_the_whole_batch_back(feed: Feed) -> None:
-    """Its counters would be wrong."""
-    feed.put(2)
+    crash = Failure(feed.id(1), FailureKind.CRASH, "SIGKILL", "")
+    feed.journal.commit(Batch(failures=[crash]))
     feed.park(1)
-    feed.settle()
-    with pytest.raises(JournalCorrupt, match="was not parked"):
-        feed.journal.commit(
-            Batch(unparked=[feed.id(1), feed.id(2)], reopened_load=feed.load.load_id)
-        )
-    load = feed.journal.latest_load()
-    assert load is not None
-    assert load.state is LoadState.SETTLED
-    assert feed.journal.parked_ids(feed.row.queue_id) == [feed.id(1)]
+    feed.unpark(1)
+    with SqliteReader(path) as reader:
+        assert reader.failures(feed.id(1)) == [crash]
 
 
 def test_why_an_item_was_dropped_is_kept(feed: Feed, path: Path) -> None:
@@ -257,18 +162,3 @@ def test_how_a_process_ended_is_kept_with_all_that_it_is_blamed_for(feed: Feed, 
     told = rows(path, "SELECT signal, exit_code, peak_rss, out_of_memory FROM failure")
     assert told == [(9, -9, 123, 1), (9, -9, 123, 1), (None, None, None, None)]
     assert rows(path, "SELECT ending FROM worker") == [("signal 9",), (None,)]
-
-
-def test_digests_are_a_multiset(feed: Feed) -> None:
-    """Each digest is taken as often as it was added, also within one call, and per queue."""
-    queue_id = feed.row.queue_id
-    feed.journal.add_digests(queue_id, iter([b"a", b"a", b"b"]))
-    feed.journal.add_digests(queue_id + 1, [b"c"])
-    taken = feed.journal.take_digests(queue_id, [b"a", b"c", b"a", b"a", b"b"])
-    assert taken == [True, False, True, False, True]
-    feed.journal.add_digests(queue_id, [b"a"])
-    assert feed.journal.take_digests(queue_id, [b"a"]) == [True]
-    feed.journal.add_digests(queue_id, [b"a"])
-    feed.journal.clear_digests(queue_id)
-    assert feed.journal.take_digests(queue_id, [b"a"]) == [False]
-    assert feed.journal.take_digests(queue_id + 1, [b"c"]) == [True]

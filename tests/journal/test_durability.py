@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from feed import Feed
 
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
 from persistq.journal.base import Batch
 from persistq.journal.faults import is_final
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.testing.journals.feed import Feed
 
 NORMAL, FULL = 1, 2
 
@@ -81,10 +80,9 @@ def test_lost_file_is_noticed(feed: Feed, path: Path, replacement: bytes | None)
             act()
 
 
-def test_close_folds_the_log_back_and_may_be_repeated(feed: Feed, path: Path) -> None:
+def test_close_folds_the_log_back(feed: Feed, path: Path) -> None:
     """After closing, the file alone is the journal."""
     feed.put(1)
-    feed.journal.close()
     feed.journal.close()
     assert [p.name for p in path.parent.iterdir()] == ["sales.db"]
     with closing(open_journal(path)) as journal:
@@ -98,21 +96,6 @@ def test_close_releases_the_file_even_when_it_cannot_flush(feed: Feed, path: Pat
     with pytest.raises(JournalUnavailable):
         feed.journal.close()
     feed.journal.close()
-
-
-def test_other_process_is_refused(feed: Feed) -> None:
-    """A forked child cannot use, or close, the connection it inherited."""
-    child = os.fork()
-    if child == 0:
-        refused = 0
-        for act in (feed.journal.flush, feed.journal.latest_load, feed.journal.close):
-            try:
-                act()
-            except JournalUnavailable:
-                refused += 1
-        os._exit(refused)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-    feed.put(1)
 
 
 def test_nothing_is_recorded_after_an_error_that_cannot_be_repaired(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed import COMMAND
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -20,6 +19,7 @@ from persistq.items import Failure, FailureKind, Item, item_id_of
 from persistq.journal.base import Attempts, Batch, LoadState, QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import check_journal
+from persistq.testing.journals.feed import COMMAND
 
 EVERYTHING = 1 << 62
 FULL = os.environ.get("PERSISTQ_TEST_FULL") == "1"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from feed import COMMAND
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -21,6 +20,7 @@ from persistq.journal.base import Batch, QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.keys import ItemKeys
 from persistq.testing import check_journal
+from persistq.testing.journals.feed import COMMAND
 
 QUEUES = 2
 JOURNALS_MAX = 4

@@ -20,7 +20,7 @@ from persistq.journal.sqlite import open_journal
 from persistq.journal.sqlite_reader import SqliteReader
 
 if TYPE_CHECKING:
-    from feed import Feed
+    from persistq.testing.journals.feed import Feed
 
 ROOT = Path(__file__).parents[2]
 

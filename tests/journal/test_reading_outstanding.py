@@ -1,4 +1,4 @@
-"""The difference of the logs: in pages, in order, and while the broker writes."""
+"""Reading a journal's file: by its keys, in pages, and while the broker writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from feed import Feed
 
 from persistq.errors import JournalForeign, JournalMissing, JournalUnavailable
 from persistq.items import Failure, FailureKind
@@ -16,32 +15,7 @@ from persistq.journal import marks, statements
 from persistq.journal.base import Batch, LoadState
 from persistq.journal.sqlite import open_journal
 from persistq.journal.sqlite_reader import SqliteReader
-
-
-def test_outstanding_skips_done_dropped_and_parked_items(feed: Feed) -> None:
-    """What is left keeps the order of the puts."""
-    feed.put(6)
-    feed.done(5)
-    feed.drop(2)
-    feed.park(4)
-    assert feed.outstanding() == [1, 3, 6]
-
-
-def test_outstanding_stays_within_its_bounds(feed: Feed) -> None:
-    """The first bound is excluded, the last included, and the limit kept."""
-    feed.put(9)
-    page = feed.journal.outstanding_page(feed.id(2), feed.id(6), 100, 1 << 20)
-    assert [item.item_id for item in page] == [feed.id(n) for n in (3, 4, 5, 6)]
-    assert feed.outstanding(limit=2) == [1, 2]
-
-
-@pytest.mark.parametrize(("bytes_max", "count"), [(1, 1), (100, 1), (101, 2), (250, 3)])
-def test_page_ends_with_the_item_that_reaches_its_bytes(
-    feed: Feed, bytes_max: int, count: int
-) -> None:
-    """There is always one item, so that one of any size can be read."""
-    feed.put(5, bytes(100))
-    assert len(feed.outstanding(bytes_max=bytes_max)) == count
+from persistq.testing.journals.feed import Feed
 
 
 def test_page_that_ends_early_keeps_no_snapshot(feed: Feed) -> None:

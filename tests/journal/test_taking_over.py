@@ -8,43 +8,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feed import COMMAND, Feed
 
 from persistq.errors import JournalUnavailable
-from persistq.journal.base import Batch, Ending, RunResult, WorkerRecord
 from persistq.journal.connection import log_of
-from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.journal.sqlite import open_journal
 from persistq.journal.sqlite_reader import writer_of
-from persistq.site.processes import this_process
 from persistq.testing import check_journal
+from persistq.testing.journals.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-ENDING = Ending(1, -9, 9, None, out_of_memory=False)
-
-WRITING: dict[str, Callable[[SqliteJournal, Feed], object]] = {
-    "begin_load": lambda journal, feed: journal.begin_load("queue"),
-    "abandon_load": lambda journal, feed: journal.abandon_load(feed.load.load_id),
-    "begin_run": lambda journal, feed: journal.begin_run(feed.load.load_id, COMMAND),
-    "end_run": lambda journal, feed: journal.end_run(feed.run_id, RunResult.DONE, ""),
-    "add_queue": lambda journal, feed: journal.add_queue(feed.load.load_id, 1, "other"),
-    "worker": lambda journal, feed: journal.commit(
-        Batch(workers=[WorkerRecord(1, feed.row.queue_id, this_process())])
-    ),
-    "departure": lambda journal, feed: journal.commit(Batch(departures={1: "left"})),
-    "ending": lambda journal, feed: journal.commit(Batch(endings=[ENDING])),
-    "puts": lambda journal, feed: feed.put(1),
-    "synced puts": lambda journal, feed: feed.put(1, synced=True),
-    "done": lambda journal, feed: feed.done(1),
-    "settle": lambda journal, feed: journal.commit(Batch(settled_load=feed.load.load_id)),
-    "flush": lambda journal, feed: journal.flush(),
-    "unpark": lambda journal, feed: feed.unpark(),
-    "clear_digests": lambda journal, feed: journal.clear_digests(feed.row.queue_id),
-    "add_digests": lambda journal, feed: journal.add_digests(feed.row.queue_id, [b"x"]),
-    "take_digests": lambda journal, feed: journal.take_digests(feed.row.queue_id, [b"x"]),
-}
 
 
 def rows(path: Path) -> dict[str, list[Any]]:
@@ -54,46 +27,18 @@ def rows(path: Path) -> dict[str, list[Any]]:
         return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
 
 
-@pytest.mark.parametrize("writing", WRITING)
-def test_who_was_overtaken_records_nothing_more(writing: str, feed: Feed, path: Path) -> None:
-    """Whatever it wants to record, and however often; it is told who has overtaken it."""
+def test_who_was_overtaken_is_told_by_whom_and_leaves_no_row(feed: Feed, path: Path) -> None:
+    """Neither as it writes nor as it closes, and what it had committed stays."""
     feed.put(3)
+    overtaken = pytest.raises(JournalUnavailable, match=f"process {os.getpid()} on .* has opened")
     with closing(open_journal(path)):
         before = rows(path)
-        for _ in range(2):
-            with pytest.raises(JournalUnavailable, match=f"process {os.getpid()} on .* has opened"):
-                WRITING[writing](feed.journal, feed)
+        with overtaken:
+            feed.put(1)
+        with overtaken:
+            feed.journal.close()
         assert rows(path) == before
     assert check_journal(path) == []
-
-
-def test_the_next_one_sees_the_last_commit_of_the_one_before(feed: Feed, path: Path) -> None:
-    """It raises the epoch before it reads, so that nothing can come in between."""
-    feed.put(3)
-    feed.done(2)
-    with closing(open_journal(path)) as second:
-        (row,) = second.queues(feed.load.load_id)
-        assert (row.put, row.done) == (3, 1)
-        second.begin_run(feed.load.load_id, COMMAND)
-        heir = Feed(second, 1, feed.load)
-        heir.put(2)
-        with pytest.raises(JournalUnavailable):
-            feed.done(1)
-        heir.done(1)
-    assert check_journal(path) == []
-
-
-def test_who_was_overtaken_closes_without_a_trace(feed: Feed, path: Path) -> None:
-    """What it had committed stays, and the other one goes on."""
-    feed.put(3)
-    with closing(open_journal(path)) as second:
-        with pytest.raises(JournalUnavailable, match="has opened it"):
-            feed.journal.close()
-        second.begin_run(feed.load.load_id, COMMAND)
-        Feed(second, 1, feed.load).put(1)
-    assert check_journal(path) == []
-    with closing(open_journal(path)) as third:
-        assert [row.put for row in third.queues(feed.load.load_id)] == [3, 1]
 
 
 def test_an_opening_that_comes_to_nothing_leaves_all_rows_as_they_were(

@@ -27,6 +27,7 @@ QUEUE = "tests/queue/"
 PIPELINE = "tests/pipeline/"
 UNIT = "tests/unit/"
 JOURNAL = "tests/journal/"
+CONTRACT = "tests/journal/test_journal_contract.py::test_journal_contract"
 LOADS = "tests/pipeline/test_loads.py"
 GROUND = "tests/ground/"
 STRANGERS = "tests/strangers/"
@@ -68,7 +69,9 @@ MUTANTS = [
         "persistq/broker/lane.py",
         "return all(self.waiting.get(holder) == Patience.WAIT for holder in self.holders)",
         "return True",
-        (f"{QUEUE}test_sentinels_and_closing.py::test_done_waits_for_an_item_in_other_hands",),
+        (
+            f"{QUEUE}test_queue_contract.py::test_queue_contract[done_waits_for_an_item_in_other_hands]",
+        ),
     ),
     Mutant(
         "does not hand on what a dead consumer held",
@@ -186,7 +189,7 @@ MUTANTS = [
         "persistq/journal/statements.py",
         "SET n=(item_key.n - 1)",
         "SET n=(item_key.n)",
-        (f"{JOURNAL}test_committing_batches.py::test_digests_are_a_multiset",),
+        (f"{CONTRACT}[digests_are_a_multiset]",),
     ),
     Mutant(
         "commits what was to be synced without syncing",
@@ -200,14 +203,14 @@ MUTANTS = [
         "persistq/journal/writer.py",
         '            self._connection.execute("ROLLBACK")\n',
         '            self._connection.execute("COMMIT")\n',
-        (f"{JOURNAL}test_committing_batches.py::test_item_done_twice_rolls_the_whole_batch_back",),
+        (f"{CONTRACT}[item_done_twice_takes_the_whole_batch_back]",),
     ),
     Mutant(
         "numbers items without moving the counter on",
         "persistq/journal/statements.py",
         "SET next_n=?, done=?",
         "SET next_n=next_n + ? * 0, done=?",
-        (f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",),
+        (f"{CONTRACT}[batch_is_recorded_with_everything_in_it]",),
     ),
     Mutant(
         "reports an item whose results were lost on another queue",
@@ -495,7 +498,7 @@ MUTANTS = [
         "persistq/journal/statements.py",
         '{"forgiven": 1}',
         '{"forgiven": 0}',
-        (f"{JOURNAL}test_committing_batches.py::test_unpark_makes_items_outstanding_and_forgives",),
+        (f"{CONTRACT}[unparked_items_are_outstanding_and_forgiven]",),
     ),
     Mutant(
         "records a dropped item as done",
@@ -504,7 +507,7 @@ MUTANTS = [
         "SELECT anon_1.value, 0\n",
         (
             f"{JOURNAL}test_journal_machine.py",
-            f"{JOURNAL}test_committing_batches.py::test_commit_records_everything_of_a_batch",
+            f"{JOURNAL}test_committing_batches.py::test_outcomes_and_failures_are_rows",
         ),
     ),
     Mutant(
@@ -576,14 +579,14 @@ MUTANTS = [
         "persistq/journal/writer.py",
         "        if self._recorded_epoch() != self._epoch:\n",
         "        if False:\n",
-        (f"{JOURNAL}test_taking_over.py::test_who_was_overtaken_records_nothing_more[puts]",),
+        (f"{CONTRACT}[who_was_overtaken_records_nothing_more[puts]]",),
     ),
     Mutant(
         "forgets to raise the epoch",
         "persistq/journal/statements.py",
         "SET epoch = (writer.epoch + 1)",
         "SET epoch = (writer.epoch + 0)",
-        (f"{JOURNAL}test_taking_over.py::test_who_was_overtaken_records_nothing_more[puts]",),
+        (f"{CONTRACT}[who_was_overtaken_records_nothing_more[puts]]",),
     ),
     Mutant(
         "takes the lock file for the whole lock",

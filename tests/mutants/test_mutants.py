@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from skips import may_be_skipped
 
 from tests.mutants.catalogue import MUTANTS, Mutant
 
@@ -36,6 +37,8 @@ def outcome_of(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProces
     command += ["--hypothesis-profile=any-failure", "-p", "no:cacheprovider"]
     # A file that is spoiled twice within a second looks unchanged to Python's cache.
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    # There a skip would be a failure, and look as if the bug had been noticed.
+    environment.pop("CI", None)
     return subprocess.run(
         command,
         cwd=copy,
@@ -44,6 +47,20 @@ def outcome_of(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProces
         text=True,
         check=False,
     )
+
+
+def require_noticed(done: subprocess.CompletedProcess[str]) -> None:
+    """Raise unless the tests have noticed the bug; skip if none of them could run."""
+    if done.returncode == 0 and " passed" not in done.stdout:
+        # No listed reason: where all tests must run, this is a failure.
+        pytest.skip(f"what notices it cannot run here: {reasons_in(done.stdout)}")
+    assert done.returncode == 1, f"not noticed:\n{done.stdout}\n{done.stderr}"
+
+
+def reasons_in(output: str) -> str:
+    """Return why tests were skipped, as pytest has summed it up."""
+    lines = (line for line in output.splitlines() if line.startswith("SKIPPED"))
+    return "; ".join(line.partition(": ")[2] for line in lines)
 
 
 @pytest.mark.timeout(180)
@@ -59,6 +76,16 @@ def test_planted_bug_is_noticed(copy: Path, mutant: Mutant) -> None:
     finally:
         file.write_text(sound)
 
-    if done.returncode == 0 and " passed" not in done.stdout:
-        pytest.skip("what notices it cannot run here")
-    assert done.returncode == 1, f"not noticed:\n{done.stdout}\n{done.stderr}"
+    require_noticed(done)
+
+
+def test_planted_bug_whose_tests_are_skipped_is_not_noticed(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a skip is a failure: the skip of the planted bug is the one that fails there."""
+    monkeypatch.setenv("CI", "true")
+    file = copy / "tests" / "unit" / "test_that_is_skipped.py"
+    file.write_text('import pytest\ndef test_it(): pytest.skip("a tool is missing")\n')
+    with pytest.raises(pytest.skip.Exception, match="cannot run here: a tool is missing") as caught:
+        require_noticed(outcome_of(copy, ("tests/unit/test_that_is_skipped.py",)))
+    assert not may_be_skipped(str(caught.value))

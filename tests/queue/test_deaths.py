@@ -99,20 +99,6 @@ def test_item_of_a_killed_consumer_goes_to_another(
     assert (failure.kind, failure.pid) == (FailureKind.CRASH, victim.pid)
 
 
-def test_finished_items_of_a_killed_consumer_stay_finished(open_queue: Any_, actor: Any_) -> None:
-    """What was flushed is not done again."""
-    queue = open_queue()
-    queue.put_many(["a", "b", "c"])
-    queue.close()
-    victim = actor(queue)
-    assert victim.ask("get") == "a"
-    victim.ask("task_done")
-    victim.ask("flush")
-    assert victim.ask("get") == "b"
-    victim.kill()
-    assert iterate(queue) == ["b", "c"]
-
-
 def test_item_that_kills_twice_is_parked(open_queue: Any_, actor: Any_, journal_dir: Any) -> None:
     """A poison item does not kill run after run; the other items are done."""
     queue = open_queue()

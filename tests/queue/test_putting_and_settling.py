@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue as stdlib
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from actors import iterate
 
-from persistq import DONE, ItemNotReadable, ItemNotStorable, UpstreamFailed, UsageError
+from persistq import ItemNotReadable, ItemNotStorable, UsageError
 from persistq.client.connection import Connection
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.wire.messages import Put
@@ -115,27 +114,14 @@ def test_name_must_be_a_file_name(journal_dir: Any, open_queue: Any_) -> None:
     assert open_queue("A.b_c-1").name == "A.b_c-1"
 
 
-def test_negative_timeout_is_refused(open_queue: Any_) -> None:
-    """As by queue.Queue."""
-    with pytest.raises(ValueError, match="non-negative"):
-        open_queue().get(timeout=-1)
-
-
-def test_task_done_takes_the_oldest_or_the_named_item(open_queue: Any_) -> None:
-    """Items may be finished in any order; the very object counts before an equal one."""
+def test_what_cannot_be_finished_is_told_apart(open_queue: Any_) -> None:
+    """An item that this process has not got is not the same as one call too many."""
     queue = open_queue()
-    queue.put_many(["a", "b", "c", [1], [1]])
-    a, _, c, first, second = (queue.get() for _ in range(5))
-    queue.task_done(c)
-    queue.task_done()
-    assert a not in [*queue.outstanding()]
-    queue.task_done(second)
-    queue.task_done(first)
+    queue.put("only")
+    queue.get()
     with pytest.raises(ValueError, match="no such item"):
         queue.task_done("never got")
-    queue.flush()
-    assert [*queue.outstanding()] == ["b"]
-    queue.task_done("b")
+    queue.task_done()
     with pytest.raises(ValueError, match="too many times"):
         queue.task_done()
 
@@ -182,104 +168,6 @@ def test_task_failed_accepts_a_text(open_queue: Any_, journal_dir: Any) -> None:
         queue.task_failed()
 
 
-def test_mark_all_done_finishes_the_rest(open_queue: Any_) -> None:
-    """What was got and what still waits is marked, to the end."""
-    queue = open_queue()
-    queue.put_many(range(5))
-    queue.close()
-    queue.get()
-    queue.get()
-    assert queue.mark_all_done() == 5
-    assert queue.get() is DONE
-    assert [*queue.outstanding()] == []
-
-
-def test_mark_all_done_does_not_hide_a_failure(open_queue: Any_) -> None:
-    """A failed load is not marked as complete."""
-    queue = open_queue()
-    queue.put_many(range(3))
-    queue.fail()
-    with pytest.raises(UpstreamFailed):
-        queue.mark_all_done()
-    assert [*queue.outstanding()] == [0, 1, 2]
-
-
-def test_dispose_hands_items_to_others(open_queue: Any_, actor: Any_) -> None:
-    """What was got and not finished goes to another process, and nobody is blamed."""
-    queue = open_queue()
-    queue.put_many(["a", "b"])
-    assert [queue.get(), queue.get()] == ["a", "b"]
-    queue.dispose()
-    queue.dispose()
-    child = actor(queue)
-    assert [child.ask("get"), child.ask("get")] == ["a", "b"]
-    with pytest.raises(ValueError, match="too many times"):
-        queue.task_done()
-    child.ask("task_done")
-    child.ask("task_done")
-    child.ask("flush")
-    assert [*queue.outstanding()] == []
-
-
-def test_queue_can_get_again_after_dispose(open_queue: Any_) -> None:
-    """Disposing ends the getting of now, not of ever."""
-    queue = open_queue()
-    queue.put(1)
-    queue.get()
-    queue.dispose()
-    assert queue.get() == 1
-    queue.task_done()
-
-
-def test_outstanding_skips_done_and_parked_items(open_queue: Any_) -> None:
-    """Listed is what is put and not settled, items in hand included, in order."""
-    queue = open_queue()
-    queue.put_many(range(2_500))
-    queue.get()
-    queue.task_done()
-    queue.get()
-    queue.task_failed()
-    assert queue.get() == 2
-    queue.flush()
-    assert [*queue.outstanding()] == list(range(2, 2_500))
-
-
-def test_held_back_items_wait_for_their_release(open_queue: Any_) -> None:
-    """With resume=False earlier items come only after requeue_outstanding."""
-    queue = open_queue()
-    queue.put_many(["old 1", "old 2"])
-    queue.flush()
-    queue.release()
-    again = open_queue(resume=False)
-    assert [*again.outstanding()] == ["old 1", "old 2"]
-    assert again.qsize() == 0
-    again.put("new")
-    assert again.get() == "new"
-    with pytest.raises(stdlib.Empty):
-        again.get_nowait()
-    assert again.requeue_outstanding() == 2
-    assert again.requeue_outstanding() == 0
-    assert [again.get(), again.get()] == ["old 1", "old 2"]
-    for _ in range(3):
-        again.task_done()
-    again.close()
-    assert again.get() is DONE
-
-
-def test_held_back_items_of_a_sealed_load_are_not_done(open_queue: Any_, actor: Any_) -> None:
-    """A consumer that starts before the release is not told that all work is settled."""
-    queue = open_queue()
-    queue.put("old")
-    queue.close()
-    queue.release()
-    again = open_queue(resume=False)
-    child = actor(again)
-    with pytest.raises(stdlib.Empty):
-        child.ask("get_nowait")
-    assert again.requeue_outstanding() == 1
-    assert child.ask(iterate) == ["old"]
-
-
 def test_flush_leaves_everything_in_the_journal(open_queue: Any_, journal_dir: Any) -> None:
     """After flush a reader in another connection sees puts and outcomes."""
     queue = open_queue()
@@ -307,33 +195,6 @@ def test_flush_returns_while_another_thread_waits_in_get(open_queue: Any_) -> No
     queue.close()
     waiting.join(10)
     assert returned
-
-
-def test_threads_share_one_queue_object(open_queue: Any_) -> None:
-    """Threads put and finish items with one object; every item is recorded once."""
-    queue = open_queue()
-    got: list[int] = []
-
-    def consume() -> None:
-        for item in queue:
-            got.append(item)
-            queue.task_done(item)
-
-    consumers = [threading.Thread(target=consume) for _ in range(3)]
-    producers = [
-        threading.Thread(target=lambda start=start: [queue.put(start + n) for n in range(200)])
-        for start in (0, 200, 400)
-    ]
-    for thread in consumers + producers:
-        thread.start()
-    for thread in producers:
-        thread.join()
-    queue.close()
-    for thread in consumers:
-        thread.join(30)
-        assert not thread.is_alive()
-    assert sorted(got) == list(range(600))
-    assert [*queue.outstanding()] == []
 
 
 def test_queue_prints_what_it_is(open_queue: Any_) -> None:

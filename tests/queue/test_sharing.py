@@ -86,17 +86,6 @@ def test_items_left_behind_are_for_the_next_program(open_queue: Any_, run_script
     assert iterate(queue) == [1, 2, 3]
 
 
-def test_second_object_in_the_same_program_is_another_hand(open_queue: Any_) -> None:
-    """Two objects of one name in one process are two consumers of one queue."""
-    first, second = open_queue(), open_queue()
-    first.put_many(["a", "b"])
-    assert {first.get(), second.get()} == {"a", "b"}
-    first.task_done()
-    second.task_done()
-    first.close()
-    assert second.get() is DONE
-
-
 def test_many_threads_open_the_same_queue(open_queue: Any_) -> None:
     """The first use of a connection by several threads at once makes one connection."""
     queue = open_queue()

@@ -117,15 +117,6 @@ def test_death_is_blamed_on_the_item_got_first(
     assert item.payload == b'"poison"'
 
 
-def test_join_is_told_that_the_load_failed(open_queue: Any_) -> None:
-    """Nothing is handed out any more, so what is outstanding will stay so."""
-    queue = open_queue()
-    queue.put("left")
-    queue.fail("no more disk")
-    with pytest.raises(UpstreamFailed, match="no more disk"):
-        queue.join()
-
-
 def test_join_of_a_failed_load_waits_for_items_in_hand(open_queue: Any_, actor: Any_) -> None:
     """They may be the last ones."""
     queue = open_queue()

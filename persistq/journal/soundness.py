@@ -1,4 +1,4 @@
-"""For tests of programs that use persistq: proof that a journal does not contradict itself.
+"""Proof that a journal does not contradict itself; public as `persistq.testing.check_journal`.
 
 Everything is counted inside SQLite, in one snapshot, so it works on a journal of any size, also
 while its broker writes.

@@ -1,0 +1,150 @@
+"""Drives one queue of a journal, as a broker would.
+
+All checks change a journal through this class: when the interface changes, it changes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Final
+
+from persistq.items import Failure, FailureKind, Item, item_id_of
+from persistq.journal.base import (
+    Batch,
+    Command,
+    Ending,
+    Journal,
+    Load,
+    QueueRow,
+    WorkerRecord,
+)
+from persistq.peer import Peer
+
+COMMAND: Final = Command(
+    "/usr/bin/python3",
+    ("etl.py", "--day", "caf\udce9"),
+    "/srv/caf\udce9",
+    Peer("host", 4711, 5, "node"),
+)
+
+ALL_BYTES: Final = 1 << 30
+
+
+class Feed:
+    """Moves items of one queue through a journal, and keeps its counters truthful.
+
+    Args:
+        journal: The journal.
+        position: Position of the new queue in its load.
+        load: The load; by default a new one, with a run.
+    """
+
+    def __init__(self, journal: Journal, position: int = 0, load: Load | None = None) -> None:
+        self.journal = journal
+        self.load = load or journal.begin_load("pipeline")
+        if load is None:
+            self.run_id = journal.begin_run(self.load.load_id, COMMAND)
+        name = f"stage{position}"
+        self.row: QueueRow = journal.add_queue(self.load.load_id, position, name)
+
+    def id(self, n: int) -> int:
+        """Return the id of the n-th item."""
+        return item_id_of(self.row.queue_id, n)
+
+    def ids(self, numbers: Sequence[int]) -> list[int]:
+        """Return the ids of items."""
+        return [self.id(n) for n in numbers]
+
+    def new_items(self, count: int, payload: bytes = b"payload") -> list[Item]:
+        """Return the next items, and count them as put."""
+        first = self.row.next_n
+        self.row.next_n += count
+        return [Item(self.id(n), 1, payload) for n in range(first, first + count)]
+
+    def put(self, count: int, payload: bytes = b"payload", synced: bool = False) -> list[Item]:
+        """Put items, and return them."""
+        items = self.new_items(count, payload)
+        self.commit(Batch(puts=items, synced=synced))
+        return items
+
+    def done(self, *numbers: int) -> None:
+        """Record items as done."""
+        self.row.done += len(numbers)
+        self.commit(Batch(done=self.ids(numbers)))
+
+    def drop(self, *numbers: int) -> None:
+        """Record items as dropped."""
+        self.row.dropped += len(numbers)
+        self.commit(Batch(dropped=self.ids(numbers)))
+
+    def park(self, *numbers: int) -> None:
+        """Record items as parked."""
+        self.row.parked += len(numbers)
+        self.commit(Batch(parked=self.ids(numbers)))
+
+    def fail(self, n: int, kind: FailureKind = FailureKind.EXCEPTION) -> None:
+        """Record a failed attempt at an item."""
+        self.commit(Batch(failures=[Failure(self.id(n), kind, "ValueError", "no")]))
+
+    def unpark(self, *numbers: int) -> None:
+        """Make parked items outstanding again, and reopen the load."""
+        self.row.parked -= len(numbers)
+        ids = self.ids(numbers)
+        self.commit(Batch(unparked=ids, reopened_load=self.load.load_id, synced=True))
+
+    def parked(self) -> list[int]:
+        """Return the numbers of the parked items."""
+        return [item_id - self.id(0) for item_id in self.journal.parked_ids(self.row.queue_id)]
+
+    def seal(self) -> None:
+        """Record that nothing more will be put."""
+        self.row.sealed_total = self.row.put
+        self.commit(Batch(synced=True))
+
+    def settle(self) -> None:
+        """Seal the queue and settle its load."""
+        self.row.sealed_total = self.row.put
+        self.commit(Batch(settled_load=self.load.load_id))
+
+    def begin_worker(self, pid: int = 1) -> int:
+        """Record that a process begins to take items, and return the number of its record."""
+        worker_id = self.journal.next_worker_id()
+        peer = Peer("host", pid, 5, "node")
+        self.commit(Batch(workers=[WorkerRecord(worker_id, self.row.queue_id, peer)]))
+        return worker_id
+
+    def end_worker(self, worker_id: int = 1, how: str = "left") -> None:
+        """Record how such a process took leave."""
+        self.commit(Batch(departures={worker_id: how}))
+
+    def note_ending(self, pid: int = 1) -> None:
+        """Record that a process was killed."""
+        self.commit(Batch(endings=[Ending(pid, -9, 9, None, out_of_memory=False)]))
+
+    def commit(self, batch: Batch) -> None:
+        """Record a batch together with the queue's counters."""
+        batch.queues[self.row.queue_id] = self.row
+        self.journal.commit(batch)
+
+    def reread(self) -> None:
+        """Take the counters from the journal."""
+        rows = self.journal.queues(self.load.load_id)
+        (self.row,) = (row for row in rows if row.queue_id == self.row.queue_id)
+
+    def carried_on(self, journal: Journal) -> Feed:
+        """Return what drives the same queue in the journal as it was opened again, with a run."""
+        feed = copy(self)
+        feed.journal = journal
+        feed.run_id = journal.begin_run(self.load.load_id, COMMAND)
+        feed.reread()
+        return feed
+
+    def outstanding(self, limit: int = 1000, bytes_max: int = ALL_BYTES) -> list[int]:
+        """Return the numbers of the first page of outstanding items."""
+        page = self.journal.outstanding_page(self.id(0), self.id(1 << 30), limit, bytes_max)
+        return [item.item_id - self.id(0) for item in page]
+
+    def everything_put(self) -> list[Item]:
+        """Return all items of the queue, finished or not."""
+        return self.journal.put_page(self.id(0), self.id(1 << 30), 1 << 20, ALL_BYTES)
