@@ -86,7 +86,7 @@ def test_an_io_error_in_the_log_ends_the_run(
 ) -> None:
     """Once or for ever, in writing or in syncing: never tried again on a disk that has failed."""
     # Some calls are let through, so that the load has begun.
-    number = {"pwrite64": 12, "fdatasync": 6}[call]
+    number = {"pwrite64": 12, "fdatasync": 3}[call]
     when = f"{number}+" if always else f"{number}"
     injection = Injection(call, f"error=EIO:when={when}", [Path(f"{site.file}-wal")])
     site.goes_wrong(kind, "check the disk", **injection.environment(site.home))
