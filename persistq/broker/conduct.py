@@ -85,7 +85,7 @@ def _failed(_: Session, __: Link, failed: messages.Failed) -> bool:
     return failed.retry_after is None or _is_duration(failed.retry_after)
 
 
-def _of_queue(session: Session, _: Link, message: messages.Join | messages.Release) -> bool:
+def _of_queue(session: Session, _: Link, message: messages.Join | messages.Requeue) -> bool:
     return message.queue_id in session.scheduler.lanes
 
 
@@ -165,7 +165,7 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Join: (_CONTROL, _of_queue),
     messages.Sizes: (_CONTROL, None),
     messages.Page: (_CONTROL, _page),
-    messages.Release: (_CONTROL, _of_queue),
+    messages.Requeue: (_CONTROL, _of_queue),
     messages.Watch: (_ANCHOR, _watch),
     messages.Overdue: (_ANCHOR, _overdue),
     messages.WorkerEnded: (_ANCHOR, _worker_ended),

@@ -54,10 +54,10 @@ class Controlling:
         )
         link.send(messages.Answer(page.seq, items))
 
-    def on_release(self, link: Link, release: messages.Release) -> None:
+    def on_requeue(self, link: Link, requeue: messages.Requeue) -> None:
         """Let held-back items go."""
-        count = self._session.scheduler.lanes[release.queue_id].release()
-        link.send(messages.Answer(release.seq, count))
+        count = self._session.scheduler.lanes[requeue.queue_id].requeue()
+        link.send(messages.Answer(requeue.seq, count))
 
     def on_watch(self, link: Link, watch: messages.Watch) -> None:
         """Show progress from now on."""

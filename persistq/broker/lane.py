@@ -105,7 +105,7 @@ class Lane:
         recalled: Ids of retries that are due and still to be read, in order.
         recalled_ready: How many of those that were read are ready, at most.
         backlog: Ranges still to be read from the journal, in order.
-        held_back: How many outstanding items of earlier runs wait for a release, and their ranges.
+        held_back: How many outstanding items of earlier runs wait to be requeued, and their ranges.
         waiting: Consumers that asked and got nothing yet, with their patience, longest wait first.
         holders: Consumers with items in flight.
         in_flight: Number of items in flight.
@@ -177,11 +177,11 @@ class Lane:
         self.ready_bytes += footprint(items)
 
     def hold_back(self, span: Span, count: int) -> None:
-        """Keep a range of earlier items until `release`."""
+        """Keep a range of earlier items until `requeue`."""
         self.held_back.append(span)
         self.held_back_count = count
 
-    def release(self) -> int:
+    def requeue(self) -> int:
         """Let held-back items follow those that wait already; return how many."""
         count, self.held_back_count = self.held_back_count, 0
         self.backlog.extend(self.held_back)

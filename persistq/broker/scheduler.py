@@ -125,14 +125,14 @@ class Scheduler:
     def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
         """A consumer returns items that it did not start."""
         lane = self._lane_of(consumer_id)
-        lane.put_back(self.release(consumer_id, item_ids) or ())
+        lane.put_back(self.take_back(consumer_id, item_ids) or ())
         # It has stalled, so what it asked for early is better done elsewhere too.
         if lane.waiting.get(consumer_id) is Patience.AHEAD:
             del lane.waiting[consumer_id]
 
     # --- outcomes ---
 
-    def release(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item] | None:
+    def take_back(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item] | None:
         """Take items out of a consumer's hands.
 
         Returns:
@@ -153,7 +153,7 @@ class Scheduler:
 
     def finish(self, consumer_id: int, item_ids: Sequence[int], busy: float) -> bool:
         """Let go of items that took so many seconds together; False if one is not held."""
-        if self.release(consumer_id, item_ids) is None:
+        if self.take_back(consumer_id, item_ids) is None:
             return False
         lane = self._lane_of(consumer_id)
         lane.pace.learn(len(item_ids), busy)
@@ -186,7 +186,7 @@ class Scheduler:
 
         See `Lane.next_window` for consumers that collect.
         """
-        if items := self.release(consumer_id, item_ids):
+        if items := self.take_back(consumer_id, item_ids):
             self._lane_of(consumer_id).suspect(items)
 
     def give_up(self, reason: str, *, at_once: bool = False) -> None:

@@ -96,7 +96,7 @@ class Broker:
             messages.Join: controlling.on_join,
             messages.Sizes: controlling.on_sizes,
             messages.Page: controlling.on_page,
-            messages.Release: controlling.on_release,
+            messages.Requeue: controlling.on_requeue,
             messages.Watch: controlling.on_watch,
             messages.Overdue: consuming.on_overdue,
             messages.WorkerEnded: consuming.on_worker_ended,

@@ -155,7 +155,7 @@ class Transitions:
 
     def drop(self, consumer_id: int, item_ids: list[int], reason: str) -> bool:
         """Items need no work; False if the consumer does not hold all of them."""
-        if not item_ids or self.scheduler.release(consumer_id, item_ids) is None:
+        if not item_ids or self.scheduler.take_back(consumer_id, item_ids) is None:
             return False
         row = self._row_of(consumer_id)
         row.dropped += len(item_ids)
@@ -187,7 +187,7 @@ class Transitions:
         Returns:
             What becomes of each; nothing if the consumer does not hold all of them.
         """
-        if self.scheduler.release(consumer_id, item_ids) is None:
+        if self.scheduler.take_back(consumer_id, item_ids) is None:
             return []
         policy = self._policies[self._row_of(consumer_id).queue_id]
         verdicts = []
@@ -226,7 +226,7 @@ class Transitions:
         if verdict is Verdict.RETRY:
             self.scheduler.suspect(consumer_id, item_ids)
         else:
-            self.scheduler.release(consumer_id, item_ids)
+            self.scheduler.take_back(consumer_id, item_ids)
         self._judge(item_id, cause, verdict)
         return [verdict]
 

@@ -89,6 +89,9 @@ def open_journal(path: Path, *, durability: Durability = "normal") -> SqliteJour
 class SqliteJournal(Journal):
     """The writing side of a journal in a SQLite file; made by `open_journal`.
 
+    It is long because its contract is: one method for each promise, a few lines each. Statements,
+    rows, pages and the discipline of transactions have files of their own.
+
     Attributes:
         path: The journal file, without symbolic links.
     """

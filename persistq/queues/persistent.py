@@ -19,7 +19,7 @@ from persistq.errors import ItemsFailed
 from persistq.items import item_id_of
 from persistq.queues.base import BaseQueue
 from persistq.text.suggestions import options_by_name
-from persistq.wire.messages import Fail, Join, Page, QueueSizes, Release, Role, Seal
+from persistq.wire.messages import Fail, Join, Page, QueueSizes, Requeue, Role, Seal
 
 T = TypeVar("T")
 
@@ -269,7 +269,7 @@ class PersistentQueue(BaseQueue[T]):
         Returns:
             How many items were held back.
         """
-        return int(self._presence.ask(Release, self._queue_id, kind=int))
+        return int(self._presence.ask(Requeue, self._queue_id, kind=int))
 
     # --- lifetime ---
 

@@ -179,7 +179,7 @@ class Page(_Message, frozen=True, tag=15):
     limit: int
 
 
-class Release(_Message, frozen=True, tag=16):
+class Requeue(_Message, frozen=True, tag=16):
     """Hand out what was held back with ``resume=False``; answered with how many."""
 
     seq: int
@@ -251,7 +251,7 @@ ClientMessage = (
     | Join
     | Sizes
     | Page
-    | Release
+    | Requeue
     | Watch
     | Halt
     | Overdue

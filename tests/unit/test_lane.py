@@ -216,8 +216,8 @@ def test_held_back_items_are_counted_apart() -> None:
     lane.row.next_n = 6
     lane.hold_back(Span(item_id_of(QUEUE, 0), item_id_of(QUEUE, 5)), 3)
     assert (lane.queued, lane.over, lane.page_wanted()) == (0, False, None)
-    assert lane.release() == 3
-    assert lane.release() == 0
+    assert lane.requeue() == 3
+    assert lane.requeue() == 0
     assert lane.queued == 3
     assert lane.page_wanted() is not None
 
