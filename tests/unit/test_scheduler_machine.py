@@ -297,7 +297,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         at_work = [c for c, held in self.held.items() if held and c not in waits]
         # A suspect waits a moment for empty hands; then it goes to whoever there is.
         due = self.scheduler.due()
-        ends_soon = lane.suspects and due is not None and due <= self.now + STUCK_S
+        ends_soon = lane.suspects and due is not None and self.now < due <= self.now + STUCK_S
         assert not (waits and work) or at_work or ends_soon
         # Whoever has empty hands is kept from nothing, whatever others hold.
         assert not work or all(self.held[consumer] for consumer in waits)
