@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 
-from persistq.text.ostext import portable
-
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -83,11 +81,15 @@ def absolute(path: str) -> Path:
 
 def argv() -> list[str]:
     """Return the interpreter's arguments, without the interpreter, in their portable form."""
+    from persistq.text.ostext import portable
+
     return [portable(word) for word in sys.orig_argv[1:]]
 
 
 def environment() -> dict[str, str]:
     """Return the settings that its environment gave this program, in their portable form."""
+    from persistq.text.ostext import portable
+
     return {
         portable(name): portable(value)
         for name, value in os.environ.items()
