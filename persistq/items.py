@@ -12,10 +12,8 @@ An item's life, and who moves it::
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from persistq.outcome import Outcome
@@ -40,19 +38,51 @@ class Item(NamedTuple):
     payload: bytes
 
 
-# A named tuple's own constructors are Python functions; this one costs a third, for every item.
-_item_from = partial(tuple.__new__, Item)
-payload_of = itemgetter(2)
+class IdRange(NamedTuple):
+    """Items of one queue with consecutive ids.
+
+    Attributes:
+        first: Id of the first one.
+        last: Id of the last one; not smaller.
+    """
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
 
 
-def items_from(rows: Iterable[tuple[int, int, bytes]]) -> Iterator[Item]:
-    """Make items of rows of id, codec and payload."""
-    return map(_item_from, rows)
+def ranges_of(item_ids: Sequence[int]) -> list[IdRange]:
+    """Return ids, in any order and each once, as few ranges, in order."""
+    if not item_ids:
+        return []
+    first, last = item_ids[0], item_ids[-1]
+    if last - first + 1 == len(item_ids) and item_ids == list(range(first, last + 1)):
+        return [IdRange(first, last)]
+    return merged(IdRange(item_id, item_id) for item_id in item_ids)
 
 
-def bytes_of(items: Iterable[Item]) -> int:
-    """Return how many bytes the payloads have together."""
-    return sum(map(len, map(payload_of, items)))
+def merged(ranges: Iterable[IdRange]) -> list[IdRange]:
+    """Return ranges, none of which overlap, in order and with neighbours joined."""
+    joined: list[IdRange] = []
+    for one in sorted(ranges):
+        if (
+            joined
+            and joined[-1].last + 1 == one.first
+            and queue_of(one.first) == queue_of(joined[-1].last)
+        ):
+            joined[-1] = IdRange(joined[-1].first, one.last)
+        else:
+            joined.append(one)
+    return joined
+
+
+def count_in(ranges: Iterable[IdRange]) -> int:
+    """Return how many ids ranges have together."""
+    return sum(last - first + 1 for first, last in ranges)
 
 
 class DoneKind(enum.IntEnum):
@@ -87,6 +117,7 @@ class Failure:
         exit_code: Exit status of the process, or None.
         peak_rss: Largest resident set of the process in bytes, or None when unknown.
         out_of_memory: Whether the kernel's OOM killer is the likely cause, or None when unknown.
+        retry_at: When the item is tried again, in seconds since 1970; None if at once or never.
     """
 
     item_id: int
@@ -99,6 +130,7 @@ class Failure:
     exit_code: int | None = None
     peak_rss: int | None = None
     out_of_memory: bool | None = None
+    retry_at: float | None = None
 
 
 class Sentinel(enum.Enum):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from persistq.items import Failure, FailureKind, Item
+from persistq.blocks import Block, Origin, Slice
+from persistq.items import Failure, FailureKind, IdRange
 from persistq.keys import PutSpan
 from persistq.peer import Peer
 
@@ -71,6 +73,8 @@ class Load:
     state: LoadState
     created_at: datetime
     ended_at: datetime | None
+    purged_at: datetime | None = None
+    """When its rows were given up, but for counters, failures and parked items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +203,71 @@ class Ending:
     out_of_memory: bool
 
 
+class Put(NamedTuple):
+    """A block of new items.
+
+    Attributes:
+        first_id: Id of its first item; those of the others follow.
+        block: The items.
+        origin: Of which items of other queues they were made; None for what was put.
+    """
+
+    first_id: int
+    block: Block
+    origin: Origin | None = None
+
+
+class Spooled(NamedTuple):
+    """A block of outputs of an attempt that goes on: no items yet, perhaps never.
+
+    Attributes:
+        spool_id: Names all outputs of this attempt; see `Journal.next_spool_id`.
+        before: How many outputs are spooled before this block.
+        block: The outputs.
+    """
+
+    spool_id: int
+    before: int
+    block: Block
+
+
+class Published(NamedTuple):
+    """All that was spooled of an attempt becomes items of a queue; one row, however many they are.
+
+    Attributes:
+        first_id: Id of the first item.
+        count: How many there are.
+        spool_id: Where they lie.
+        item_id: The item that they were made of.
+    """
+
+    first_id: int
+    count: int
+    spool_id: int
+    item_id: int
+
+
+class Streamed(NamedTuple):
+    """Items that were made of an item which is not done yet, and go on all the same.
+
+    Attributes:
+        item_id: The item at work.
+        ids: What was made of it, so that another attempt at it absorbs them.
+    """
+
+    item_id: int
+    ids: IdRange
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything one transaction records; all of it is committed or none.
 
     Attributes:
         puts: New items, with ids taken from their queue's counter.
+        spooled: Outputs of attempts that go on: kept, and no items yet.
+        published: What has become of spools whose attempt has ended well.
+        streamed: Items among ``puts`` that were made of an item which is not done yet.
         done: Ids of finished items.
         dropped: Ids of dropped items.
         reasons: Why items were dropped, by id, where a reason was given.
@@ -223,9 +286,12 @@ class Batch:
         bulky: Whether the new items have so many bytes that writing them is what takes time.
     """
 
-    puts: list[Item] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-    dropped: list[int] = field(default_factory=list)
+    puts: list[Put] = field(default_factory=list)
+    spooled: list[Spooled] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    streamed: list[Streamed] = field(default_factory=list)
+    done: list[IdRange] = field(default_factory=list)
+    dropped: list[IdRange] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
     parked: list[int] = field(default_factory=list)
     unparked: list[int] = field(default_factory=list)
@@ -240,18 +306,22 @@ class Batch:
     bulky: bool = False
 
     def __bool__(self) -> bool:
-        records = self.queues or self.puts or self.done or self.failures
+        records = self.queues or self.puts or self.done or self.failures or self.spooled
         processes = self.workers or self.departures or self.endings
         return bool(records or processes or self.settled_load is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often an outstanding item has failed so far, by kind."""
+    """How often an outstanding item has failed so far, by kind.
+
+    ``retry_at`` is when it is to be tried again, in seconds since 1970; None if at once.
+    """
 
     item_id: int
     kind: FailureKind
     count: int
+    retry_at: float | None = None
 
 
 class Journal(ABC):
@@ -363,18 +433,21 @@ class Journal(ABC):
     @abstractmethod
     def outstanding_page(
         self, after_id: int, last_id: int, limit: int, bytes_max: int
-    ) -> list[Item]:
+    ) -> list[Slice]:
         """Return outstanding items with ``after_id < id <= last_id``, in order.
 
         Args:
             after_id: Where the previous page ended.
             last_id: Last id wanted.
             limit: Most items to return.
-            bytes_max: Stop after the item that brings the payloads to this many bytes.
+            bytes_max: Stop after the slice that brings the payloads to this many bytes.
+
+        Raises:
+            JournalCorrupt: The items are not there.
         """
 
     @abstractmethod
-    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Item]:
+    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Slice]:
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
 
     @abstractmethod
@@ -385,19 +458,13 @@ class Journal(ABC):
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return the ids of a queue's parked items, in order."""
 
-    # --- absorption: the multiset of earlier puts that a re-run has not repeated yet ---
+    @abstractmethod
+    def streamed(self, item_id: int) -> list[IdRange]:
+        """Return what earlier attempts at an outstanding item have put; see `Streamed`."""
 
     @abstractmethod
-    def clear_digests(self, queue_id: int) -> None:
-        """Forget the digests of a queue."""
-
-    @abstractmethod
-    def add_digests(self, queue_id: int, digests: Iterable[bytes]) -> None:
-        """Count each digest once more."""
-
-    @abstractmethod
-    def take_digests(self, queue_id: int, digests: Sequence[bytes]) -> list[bool]:
-        """Take one count off for each digest in turn; False where none was left."""
+    def next_spool_id(self) -> int:
+        """Return the first number that no spool has, nor one with a higher number."""
 
     @abstractmethod
     def close(self) -> None:

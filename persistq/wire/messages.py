@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from persistq.blocks import Block, Origin, Slice
+from persistq.items import IdRange
 from persistq.keys import PutSpan
 from persistq.outcome import Outcome
 from persistq.peer import Peer
@@ -43,11 +45,11 @@ class _Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Outputs(_Message, frozen=True):
-    """Encoded items for one queue."""
+    """What was made of items, for one queue; ``origins`` says of each block what it was made of."""
 
     queue_id: int
-    codecs: bytes
-    payloads: list[bytes]
+    blocks: list[Block]
+    origins: list[Origin]
 
 
 # --- from a client to its broker ------------------------------------------------------------------
@@ -71,16 +73,14 @@ class Put(_Message, frozen=True, tag=2):
     """Items to journal; answered by `Journaled` once they are."""
 
     queue_id: int
-    codecs: bytes
-    payloads: list[bytes]
+    blocks: list[Block]
 
 
 class Offer(_Message, frozen=True, tag=3):
     """One item for a bounded queue; answered by `Accepted` when there is room."""
 
     queue_id: int
-    codec: int
-    payload: bytes
+    block: Block
     maxsize: int
     patience: Patience
 
@@ -103,21 +103,19 @@ class Cancel(_Message, frozen=True, tag=5):
 class Done(_Message, frozen=True, tag=6):
     """Items are finished; their outputs are journaled in the same transaction.
 
-    ``busy`` is the time the items took together, in seconds. ``origins`` says of each of the
-    outputs which item it was made of, by its position in ``item_ids``. Like any report, this one
-    means nothing as a whole if one of the items is not its sender's any more.
+    ``busy`` is the time the items took together, in seconds. Like any report, this one means
+    nothing as a whole if one of the items is not its sender's any more.
     """
 
-    item_ids: list[int]
+    ids: list[IdRange]
     busy: float
     outputs: list[Outputs] = []
-    origins: list[int] = []
 
 
 class Failed(_Message, frozen=True, tag=7):
     """An attempt failed, and so did these items of it; text only, never a live exception."""
 
-    item_ids: list[int]
+    ids: list[IdRange]
     error_type: str
     message: str
     traceback: str
@@ -127,14 +125,14 @@ class Failed(_Message, frozen=True, tag=7):
 class Dropped(_Message, frozen=True, tag=8):
     """The handler decided that items need no work."""
 
-    item_ids: list[int]
+    ids: list[IdRange]
     reason: str
 
 
 class GiveBack(_Message, frozen=True, tag=9):
     """Items that were handed out, were not started, and may run elsewhere."""
 
-    item_ids: list[int]
+    ids: list[IdRange]
 
 
 class Seal(_Message, frozen=True, tag=10):
@@ -171,7 +169,7 @@ class Sizes(_Message, frozen=True, tag=14):
 
 
 class Page(_Message, frozen=True, tag=15):
-    """Ask for outstanding items after an id, as `Items`-like lists."""
+    """Ask for outstanding items after an id; answered with a list of `Slice`."""
 
     seq: int
     queue_id: int
@@ -354,16 +352,16 @@ class Journaled(_Message, frozen=True, tag=66):
 
 
 class Items(_Message, frozen=True, tag=67):
-    """Work. ``attempts`` holds the failed attempts of items that have any.
+    """Work, as slices of blocks.
+
+    ``attempts`` holds the failed attempts of items that have any.
 
     ``sizes`` says how many of the items, in their order, are to be begun together; if it is empty,
     each is begun by itself. While a consumer works on several items it notes the number of their
     attempt in its slot, ``first`` for the first of them, one more for the next; on one, its id.
     """
 
-    item_ids: list[int]
-    codecs: bytes
-    payloads: list[bytes]
+    slices: list[Slice]
     attempts: dict[int, int] = {}
     sizes: list[int] = []
     first: int = 0
