@@ -71,7 +71,8 @@ class Block(NamedTuple):
                 if self.codec == JSON
                 else (_pickles(self.data))
             )
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
+            # Whoever made the checksum may have meant arrays in arrays in arrays.
             raise BlockDamaged(str(error)) from error
         if len(found) != self.count:
             raise BlockDamaged(f"it has {len(found):,} items instead of {self.count:,}")

@@ -12,7 +12,7 @@ An item's life, and who moves it::
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -83,6 +83,11 @@ def merged(ranges: Iterable[IdRange]) -> list[IdRange]:
 def count_in(ranges: Iterable[IdRange]) -> int:
     """Return how many ids ranges have together."""
     return sum(last - first + 1 for first, last in ranges)
+
+
+def ids_in(ranges: Iterable[IdRange]) -> Iterator[int]:
+    """Return the ids of ranges one by one."""
+    return (item_id for first, last in ranges for item_id in range(first, last + 1))
 
 
 class DoneKind(enum.IntEnum):
