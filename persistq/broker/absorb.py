@@ -4,22 +4,28 @@ In a load that is carried on, each item put earlier absorbs one equal put of the
 again; the same value put twice absorbs two, a third is new. Equal means: the same codec and bytes.
 
 A program that runs again mostly puts in the order of the first time, so the put-log is followed in
-step and compared directly. At the first difference the rest of it is indexed by digest, on disk, so
-that memory stays constant however long the log is.
+step: whole blocks are compared as bytes, however its items were cut into blocks. At the first
+difference the rest of the log is indexed by digest, on disk, so that memory stays constant however
+long it is. What is damaged in the log absorbs nothing: its items come again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from persistq.broker.lane import Span
-from persistq.items import Item
+from persistq.blocks import Block, BlockDamaged, Slice, block_of, blocks_of, whole
+from persistq.broker.body import Body, behind_common, body_of
+from persistq.broker.span import Span
 from persistq.journal.base import Journal
 
-PAGE = 2_000
-"""Rows of the put-log read at a time."""
+if TYPE_CHECKING:
+    from persistq.journal.digests import Digests
+
+PAGE = 10_000
+"""Items of the put-log read at a time."""
 
 PAGE_BYTES = 16 << 20
 
@@ -36,15 +42,16 @@ class Absorber:
 
     Args:
         journal: Where the earlier puts are.
-        queue_id: The queue.
+        new_digests: Makes an empty index.
     """
 
-    def __init__(self, journal: Journal, queue_id: int) -> None:
+    def __init__(self, journal: Journal, new_digests: Callable[[], Digests]) -> None:
         self._journal = journal
-        self._queue_id = queue_id
+        self._new_digests = new_digests
         self._spans: deque[Span] = deque()
-        self._page: deque[Item] = deque()
-        self._indexed: int | None = None
+        self._log: deque[Body] = deque()
+        self._digests: Digests | None = None
+        self._indexed = 0
 
     def expect(self, after: int, last: int) -> None:
         """Add a range of ids whose program has died, so that its puts may come again."""
@@ -52,67 +59,145 @@ class Absorber:
             self._spans.append(Span(after, last))
 
     def __bool__(self) -> bool:
-        return bool(self._page or self._spans or self._indexed)
+        return bool(self._log or self._spans or self._indexed)
 
-    def admit(self, codecs: bytes, payloads: list[bytes]) -> tuple[bytes, list[bytes]]:
+    def admit(self, blocks: Sequence[Block]) -> list[Block]:
         """Return those items that no earlier put absorbs.
 
         Crash: what is absorbed is scratch; the next run starts again from the whole put-log.
+
+        Raises:
+            JournalUnavailable: There is no room for the index.
         """
-        done = 0 if self._indexed is not None else self._follow(codecs, payloads)
-        rest = codecs[done:], payloads[done:]
-        if not payloads[done:] or not self:
-            return rest
-        return self._look_up(*rest)
+        return [new for block in blocks for new in self._admit(block)]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._spans.clear()
+        self._log.clear()
+        self._forget_index()
+
+    def _admit(self, block: Block) -> list[Block]:
+        if not self:
+            return [block]
+        if self._digests is None and self._follow(block):
+            return []
+        try:
+            payloads = block.payloads()
+        except BlockDamaged:
+            # It repeats nothing that anybody could read; its consumers will say so.
+            return [block]
+        done = self._follow_items(block.codec, payloads) if self._digests is None else 0
+        new = self._look_up(block.codec, payloads[done:])
+        return [block] if len(new) == block.count else blocks_of([block.codec] * len(new), new)
 
     # --- in step ---
 
-    def _follow(self, codecs: bytes, payloads: list[bytes]) -> int:
-        """Match puts with the log as long as they come in its order; return how many did."""
-        for position, (codec, payload) in enumerate(zip(codecs, payloads, strict=True)):
-            expected = self._next_expected()
-            if expected is None or (expected.codec, expected.payload) != (codec, payload):
-                return position
-            self._page.popleft()
-        return len(payloads)
+    def _follow(self, block: Block) -> bool:
+        """Absorb a block whose bytes are the next ones of the log; if not, nothing changes."""
+        body, passed = body_of(whole(0, block)), 0
+        for known in self._ahead():
+            rests = behind_common(body, known)
+            if rests is None:
+                return False
+            body, rest = rests
+            passed += not rest.left
+            if not body.left:
+                self._pass(passed, rest)
+                return True
+        return False
 
-    def _next_expected(self) -> Item | None:
-        while not self._page and self._spans:
-            self._page.extend(self._read_page())
-        return self._page[0] if self._page else None
+    def _pass(self, count: int, rest: Body) -> None:
+        """Leave so many bodies of the log behind, and go on with the rest of the last, if any."""
+        for _ in range(count):
+            self._log.popleft()
+        if rest.left:
+            self._log[0] = rest
 
-    def _read_page(self) -> list[Item]:
+    def _follow_items(self, codec: int, payloads: list[bytes]) -> int:
+        """Absorb items as long as they come in the order of the log; return how many did."""
+        done = 0
+        while done < len(payloads) and (known := next(self._ahead(), None)) is not None:
+            self._log.popleft()
+            expected = _readable(known)
+            same = _common(expected, payloads[done:]) if known.block.codec == codec else 0
+            done += same
+            if same < len(expected):
+                rest = block_of(known.block.codec, expected[same:])
+                self._log.appendleft(body_of(whole(0, rest)))
+                break
+        return done
+
+    def _ahead(self) -> Iterator[Body]:
+        """Yield what comes next in the log, read as far as it is wanted; all of it is kept."""
+        position = 0
+        while position < len(self._log) or self._read():
+            if position < len(self._log):
+                yield self._log[position]
+                position += 1
+
+    def _read(self) -> bool:
+        """Read more of the log; False if there is no more."""
+        if not self._spans:
+            return False
         span = self._spans[0]
         page = self._journal.put_page(span.after, span.last, PAGE, PAGE_BYTES)
-        if not page or page[-1].item_id >= span.last:
+        if not page or page[-1].ids.last >= span.last:
             self._spans.popleft()
         else:
-            span.after = page[-1].item_id
-        return page
+            span.after = page[-1].ids.last
+        for part in page:
+            self._add(part)
+        return True
+
+    def _add(self, part: Slice) -> None:
+        try:
+            self._log.append(body_of(part))
+        except BlockDamaged:
+            return
 
     # --- by digest ---
 
-    def _look_up(self, codecs: bytes, payloads: list[bytes]) -> tuple[bytes, list[bytes]]:
-        self._index_rest()
-        digests = [digest(*pair) for pair in zip(codecs, payloads, strict=True)]
-        taken = self._journal.take_digests(self._queue_id, digests)
-        self._indexed = (self._indexed or 0) - sum(taken)
-        new = [position for position, absorbed in enumerate(taken) if not absorbed]
-        return bytes(codecs[position] for position in new), [payloads[p] for p in new]
+    def _look_up(self, codec: int, payloads: list[bytes]) -> list[bytes]:
+        """Return what the rest of the log, in any order, does not absorb."""
+        if not payloads or not self:
+            return payloads
+        digests = self._index()
+        taken = digests.take([digest(codec, payload) for payload in payloads])
+        self._indexed -= sum(taken)
+        if not self._indexed:
+            self._forget_index()
+        return [new for new, absorbed in zip(payloads, taken, strict=True) if not absorbed]
 
-    def _index_rest(self) -> None:
-        if self._indexed is None:
-            self._journal.clear_digests(self._queue_id)
-            self._indexed = 0
-        for page in self._remaining_pages():
-            self._journal.add_digests(
-                self._queue_id, [digest(item.codec, item.payload) for item in page]
-            )
+    def _index(self) -> Digests:
+        """Return an index of all the rest of the log."""
+        digests = self._digests = self._digests or self._new_digests()
+        while self._log or self._read():
+            page = [
+                digest(body.block.codec, payload)
+                for body in self._log
+                for payload in _readable(body)
+            ]
+            self._log.clear()
+            digests.add(page)
             self._indexed += len(page)
+        return digests
 
-    def _remaining_pages(self) -> Iterator[list[Item]]:
-        if self._page:
-            yield list(self._page)
-            self._page.clear()
-        while self._spans:
-            yield self._read_page()
+    def _forget_index(self) -> None:
+        if self._digests is not None:
+            self._digests.close()
+        self._digests, self._indexed = None, 0
+
+
+def _readable(body: Body) -> list[bytes]:
+    """Return the payloads of what is in the log, none if that is damaged."""
+    try:
+        return body.payloads()
+    except BlockDamaged:
+        return []
+
+
+def _common(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """Return with how many equal items both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -7,11 +7,16 @@ of the journal or our own, and ends the broker, and what is raised here ends one
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
+from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin
 from persistq.broker.link import Link
 from persistq.broker.session import Session
+from persistq.codec import Codec
+from persistq.items import IdRange, queue_of
 from persistq.journal.base import RunResult
 from persistq.peer import Peer
 from persistq.wire import messages
@@ -23,6 +28,11 @@ PID_MAX: Final = 2**31 - 1
 NAME_MAX: Final = 255
 NUMBER_MAX: Final = 2**62
 SECONDS_MAX: Final = 1e15
+CRC_MAX: Final = 2**32 - 1
+ARRAY_BYTES_MAX: Final = 2 * BYTES_MAX
+"""Most bytes of a block of several items, with what makes an array of them."""
+
+CODECS: Final = frozenset(map(int, Codec))
 
 Rule = Callable[[Session, Link, Any], bool]
 
@@ -54,12 +64,12 @@ def _is_process(peer: Peer) -> bool:
 
 
 def _put(session: Session, _: Link, put: messages.Put) -> bool:
-    return _is_entry(session, put.queue_id) and _match(put.codecs, put.payloads)
+    return _is_entry(session, put.queue_id) and all(map(_is_block, put.blocks))
 
 
 def _offer(session: Session, _: Link, offer: messages.Offer) -> bool:
-    possible = 0 <= offer.codec <= 255 and offer.maxsize > 0
-    return possible and _is_entry(session, offer.queue_id)
+    single = offer.block.count == 1 and _is_block(offer.block)
+    return single and offer.maxsize > 0 and _is_entry(session, offer.queue_id)
 
 
 def _seal(session: Session, _: Link, seal: messages.Seal) -> bool:
@@ -67,22 +77,25 @@ def _seal(session: Session, _: Link, seal: messages.Seal) -> bool:
 
 
 def _done(session: Session, link: Link, done: messages.Done) -> bool:
-    known = len(done.origins) == len(done.outputs) and all(
-        0 <= position < len(done.item_ids) for position in done.origins
-    )
-    return (
-        known
-        and _is_duration(done.busy)
-        and all(
-            _match(outputs.codecs, outputs.payloads)
-            and _takes_outputs(session, link, done, outputs)
-            for outputs in done.outputs
-        )
-    )
+    known = _is_report(session, link, done) and _is_duration(done.busy)
+    return known and all(_may_put(session, link, done, outputs) for outputs in done.outputs)
 
 
-def _failed(_: Session, __: Link, failed: messages.Failed) -> bool:
-    return failed.retry_after is None or _is_duration(failed.retry_after)
+def _failed(session: Session, link: Link, failed: messages.Failed) -> bool:
+    soon = failed.retry_after is None or _is_duration(failed.retry_after)
+    return soon and _is_report(session, link, failed)
+
+
+def _is_report(
+    _: Session,
+    __: Link,
+    report: messages.Done | messages.Failed | messages.Dropped | messages.GiveBack,
+) -> bool:
+    """Return whether there may be items with these ids."""
+    return all(
+        0 <= first <= last <= NUMBER_MAX and queue_of(first) == queue_of(last)
+        for first, last in report.ids
+    )
 
 
 def _of_queue(session: Session, _: Link, message: messages.Join | messages.Requeue) -> bool:
@@ -118,6 +131,35 @@ def _is_entry(session: Session, queue_id: int) -> bool:
     return queue_id in session.entries
 
 
+def _may_put(session: Session, link: Link, done: messages.Done, outputs: messages.Outputs) -> bool:
+    """Return whether a consumer may report these outputs of these items."""
+    if len(outputs.blocks) != len(outputs.origins) or not all(map(_is_block, outputs.blocks)):
+        return False
+    ordered = sorted(done.ids)
+    return _takes_outputs(session, link, done, outputs) and all(
+        _is_made_of(ordered, origin, block.count)
+        for origin, block in zip(outputs.origins, outputs.blocks, strict=True)
+    )
+
+
+def _is_made_of(ordered: Sequence[IdRange], origin: Origin, count: int) -> bool:
+    """Return whether items were made of some in these ranges."""
+    first, steps = origin
+    if len(steps) not in {1, count - 1}:
+        return False
+    within = _range_with(ordered, first)
+    if within is not None and origin.last(count) <= within.last:
+        return True
+    item_ids = accumulate(steps * (count - 1) if len(steps) == 1 else steps, initial=first)
+    return all(_range_with(ordered, item_id) is not None for item_id in item_ids)
+
+
+def _range_with(ordered: Sequence[IdRange], item_id: int) -> IdRange | None:
+    position = bisect_right(ordered, (item_id, NUMBER_MAX)) - 1
+    found = ordered[position] if position >= 0 else None
+    return found if found is not None and item_id <= found.last else None
+
+
 def _takes_outputs(
     session: Session, link: Link, done: messages.Done, outputs: messages.Outputs
 ) -> bool:
@@ -130,11 +172,14 @@ def _takes_outputs(
     if queue_id not in session.feeds[consumer.queue_id]:
         return False
     sealed = lanes[queue_id].row.sealed_total is not None
-    return not (sealed and consumer.held.keys() >= set(done.item_ids))
+    return not (sealed and consumer.hands.holds(done.ids))
 
 
-def _match(codecs: bytes, payloads: Sequence[bytes]) -> bool:
-    return len(codecs) == len(payloads)
+def _is_block(block: Block) -> bool:
+    """Return whether there may be so many items in so many bytes; nobody looks into them here."""
+    count, codec, data, crc = block
+    array = 1 < count <= ITEMS_MAX and count <= len(data) <= ARRAY_BYTES_MAX
+    return (array or count == 1) and codec in CODECS and 0 <= crc <= CRC_MAX
 
 
 def _is_duration(seconds: float) -> bool:
@@ -156,8 +201,8 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Take: (_CONSUMER, None),
     messages.Done: (_CONSUMER, _done),
     messages.Failed: (_CONSUMER, _failed),
-    messages.Dropped: (_CONSUMER, None),
-    messages.GiveBack: (_CONSUMER, None),
+    messages.Dropped: (_CONSUMER, _is_report),
+    messages.GiveBack: (_CONSUMER, _is_report),
     messages.Flush: (_CONSUMER | _CONTROL, None),
     messages.Seal: (_CONTROL, _seal),
     messages.Fail: (_CONTROL, None),

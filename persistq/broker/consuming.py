@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from persistq import failpoints
-from persistq.broker.lane import RECALL_ITEMS, Lane, Window
+from persistq.blocks import Slice, count_of
+from persistq.broker.lane import Lane, Window
 from persistq.broker.link import Link
+from persistq.broker.retries import RECALL_ITEMS
 from persistq.broker.session import Session
 from persistq.broker.transitions import Cause
 from persistq.errors import JournalCorrupt
-from persistq.items import DONE, FAILED, FailureKind, Item, bytes_of
+from persistq.items import DONE, FAILED, FailureKind
 from persistq.journal.base import Ending
 from persistq.wire import messages
 from persistq.wire.messages import Role
@@ -67,23 +69,23 @@ class Consuming:
 
     def on_done(self, link: Link, done: messages.Done) -> None:
         """Items are finished; their outputs are recorded in the same transaction."""
-        self._transitions.finish(link.number, done.item_ids, done.busy, done.outputs)
+        self._transitions.finish(link.number, done.ids, done.busy, done.outputs)
 
     def on_failed(self, link: Link, failed: messages.Failed) -> None:
         """An attempt has failed; its items are retried or parked."""
         kind, now = FailureKind.EXCEPTION, self._session.clock()
         cause = Cause(kind, failed.error_type, failed.message, failed.traceback, link.pid)
         self._transitions.fail(
-            link.number, failed.item_ids, cause, now=now, retry_after=failed.retry_after
+            link.number, failed.ids, cause, now=now, retry_after=failed.retry_after
         )
 
     def on_dropped(self, link: Link, dropped: messages.Dropped) -> None:
         """Items need no work."""
-        self._transitions.drop(link.number, dropped.item_ids, dropped.reason)
+        self._transitions.drop(link.number, dropped.ids, dropped.reason)
 
     def on_give_back(self, link: Link, given: messages.GiveBack) -> None:
         """Hand items to others that this consumer has not started."""
-        self._transitions.give_back(link.number, given.item_ids)
+        self._transitions.give_back(link.number, given.ids)
 
     def on_overdue(self, link: Link, overdue: messages.Overdue) -> None:
         """Remember why a worker is about to be killed."""
@@ -192,7 +194,7 @@ class Consuming:
         """Read from the journal what memory has room for again."""
         journal = self._session.journal
         for lane in self._scheduler.lanes.values():
-            if lane.recalled:
+            if lane.retries.recalled:
                 lane.recall(self._recalled(lane))
             while (span := lane.page_wanted()) is not None:
                 failpoints.point("broker.before_refill")
@@ -216,25 +218,23 @@ class Consuming:
 
     # --- inside ---
 
-    def _recalled(self, lane: Lane) -> list[Item]:
+    def _recalled(self, lane: Lane) -> list[Slice]:
         """Read retries that are due, in their order, as many as fit in a part of the memory."""
-        journal, page, room = self._session.journal, list[Item](), lane.ready_bytes_max // 4 + 1
-        for span in lane.recall_wanted():
+        journal, page, room = self._session.journal, list[Slice](), lane.ready_bytes_max // 4 + 1
+        for span in lane.retries.wanted():
             failpoints.point("broker.before_recall")
             read = journal.outstanding_page(span.after, span.last, RECALL_ITEMS, room)
             page += read
-            room -= bytes_of(read)
+            room -= sum(part.size for part in read)
             if room <= 0:
                 break
-            if len(read) < span.last - span.after:
+            if count_of(read) < span.last - span.after:
                 raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
         return page
 
     def _items(self, window: Window) -> messages.Items:
-        item_ids, codecs, payloads = zip(*window.items, strict=True)
-        failed = self._transitions.failures.of(item_ids)
-        sizes, first = list(window.sizes), window.first
-        return messages.Items(list(item_ids), bytes(codecs), list(payloads), failed, sizes, first)
+        failed = self._transitions.failures.of(window.ids)
+        return messages.Items(window.slices, failed, list(window.sizes), window.first)
 
     def _dismissed(self, link: Link) -> bool:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from persistq.broker.consuming import REFILL_BYTES
 from persistq.broker.link import Link
+from persistq.broker.parting import parted
 from persistq.broker.session import Session
 from persistq.broker.watching import Watcher
 from persistq.errors import UpstreamFailed
@@ -49,10 +50,10 @@ class Controlling:
     def on_page(self, link: Link, page: messages.Page) -> None:
         """Answer with outstanding items."""
         last = item_id_of(page.queue_id, self._session.row(page.queue_id).put)
-        items = self._session.journal.outstanding_page(
+        slices = self._session.journal.outstanding_page(
             page.after_id, last, page.limit, REFILL_BYTES
         )
-        link.send(messages.Answer(page.seq, items))
+        link.send(messages.Answer(page.seq, parted(slices)))
 
     def on_requeue(self, link: Link, requeue: messages.Requeue) -> None:
         """Let held-back items go."""

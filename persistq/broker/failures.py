@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from persistq.items import FailureKind
+from persistq.items import FailureKind, IdRange, ids_in
 
 
 class FailureCounts:
@@ -20,17 +20,19 @@ class FailureCounts:
         counts[item_id] = counts.get(item_id, 0) + times
         return counts[item_id]
 
-    def of(self, item_ids: Sequence[int]) -> dict[int, int]:
+    def of(self, ranges: Iterable[IdRange]) -> dict[int, int]:
         """Return how often items have failed, for whatever reason, if they have."""
-        raised, killed = self._exceptions, self._crashes
-        if not raised and not killed:
-            return {}
-        known = ((item_id, raised.get(item_id, 0) + killed.get(item_id, 0)) for item_id in item_ids)
-        return {item_id: count for item_id, count in known if count}
+        found: dict[int, int] = {}
+        if self._exceptions or self._crashes:
+            named = [*ranges]
+            for counts in (self._exceptions, self._crashes):
+                for item_id in filter(counts.__contains__, ids_in(named)):
+                    found[item_id] = found.get(item_id, 0) + counts[item_id]
+        return found
 
-    def forget(self, item_ids: Sequence[int]) -> None:
+    def forget(self, ranges: Sequence[IdRange]) -> None:
         """Drop what is known of items that are settled."""
         for counts in (self._exceptions, self._crashes):
             if counts:
-                for item_id in item_ids:
-                    counts.pop(item_id, None)
+                for item_id in filter(counts.__contains__, ids_in(ranges)):
+                    del counts[item_id]

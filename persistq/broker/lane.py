@@ -12,65 +12,22 @@ Pure: no clock, no I/O; time and journal pages are handed in.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
-from persistq.items import Item, bytes_of
+from persistq.blocks import Slice, count_of
+from persistq.broker.line import Line, footprint
+from persistq.broker.pace import Pace
+from persistq.broker.parting import divided, parted
+from persistq.broker.retries import Retries
+from persistq.broker.span import Span
+from persistq.items import IdRange, ids_in
 from persistq.journal.base import QueueRow
 from persistq.wire.messages import Patience
 
-RECALL_ITEMS = 64
-"""So many retries that are due are read from the journal at a time."""
-
 STUCK_S = 0.1
 """How long a suspect waits for somebody who has just finished, and comes with empty hands."""
-
-PACE_HALF_LIFE = 64
-"""After this many items the older half of what is known about their duration has faded."""
-
-
-def footprint(items: Sequence[Item]) -> int:
-    """Return how many bytes of memory items take, about."""
-    return bytes_of(items) + len(items) * ITEM_BYTES
-
-
-class Pace:
-    """How long an item takes, learnt from what consumers report; recent items weigh more."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self._items = 0.0
-
-    def learn(self, items: int, seconds: float) -> None:
-        """Add a report: so many items took so many seconds together."""
-        kept = 0.5 ** (items / PACE_HALF_LIFE)
-        self._seconds = self._seconds * kept + seconds
-        self._items = self._items * kept + items
-
-    def items_in(self, seconds: float) -> int:
-        """Return how many items fit in this time; 1 while nothing is known."""
-        if self._items < 1:
-            return 1
-        return int(seconds / max(self._seconds / self._items, 1e-9)) or 1
-
-
-ITEM_BYTES = 150
-"""What an item costs in memory beside its payload, about."""
-
-
-@dataclass(slots=True)
-class Span:
-    """A range of ids in the put-log: ``after < id <= last``.
-
-    ``untouched`` says that none of them was ever handed out, so that all are outstanding.
-    """
-
-    after: int
-    last: int
-    untouched: bool = False
 
 
 @dataclass(slots=True)
@@ -78,15 +35,22 @@ class Window:
     """What one consumer is handed at a time: items, to be begun one by one or several together.
 
     Attributes:
-        items: The items, in order.
+        slices: The items, in order.
+        count: How many they are.
         sizes: How many of them make each attempt; nothing if each is an attempt by itself.
         first: The number of the first attempt, from which the others follow. An attempt of one
             item is known by the item's id instead, which no number is as large as.
     """
 
-    items: list[Item]
+    slices: list[Slice]
+    count: int
     sizes: Sequence[int] = ()
     first: int = 0
+
+    @property
+    def ids(self) -> Iterator[IdRange]:
+        """The ids of the items, in order."""
+        return (part.ids for part in self.slices)
 
 
 @dataclass(slots=True)
@@ -96,14 +60,11 @@ class Lane:
     Attributes:
         row: The queue's counters, which are only read here; see `persistq.broker.transitions`.
         ready_bytes_max: Most bytes of items kept in memory; further items wait on disk.
-        ready: Items to hand out, in order.
+        ready: Items to hand out.
         suspects: Attempts whose worker died: each is handed out first, and alone.
         apart: Ids of items with which an attempt of several has died in an earlier run, so that
             each is an attempt by itself.
-        delayed: Heap of (due time, id) for retries. As many of them may wait for long, payloads
-            are left on disk.
-        recalled: Ids of retries that are due and still to be read, in order.
-        recalled_ready: How many of those that were read are ready, at most.
+        retries: Items that wait for their next attempt, on disk.
         backlog: Ranges still to be read from the journal, in order.
         held_back: How many outstanding items of earlier runs wait to be requeued, and their ranges.
         waiting: Consumers that asked and got nothing yet, with their patience, longest wait first.
@@ -120,13 +81,10 @@ class Lane:
 
     row: QueueRow
     ready_bytes_max: int
-    ready: deque[Item] = field(default_factory=deque)
-    ready_bytes: int = 0
-    suspects: deque[list[Item]] = field(default_factory=deque)
+    ready: Line = field(default_factory=Line)
+    suspects: deque[list[Slice]] = field(default_factory=deque)
     apart: set[int] = field(default_factory=set)
-    delayed: list[tuple[float, int]] = field(default_factory=list)
-    recalled: deque[int] = field(default_factory=deque)
-    recalled_ready: int = 0
+    retries: Retries = field(default_factory=Retries)
     backlog: deque[Span] = field(default_factory=deque)
     held_back: deque[Span] = field(default_factory=deque)
     held_back_count: int = 0
@@ -144,15 +102,14 @@ class Lane:
 
     # --- items arriving ---
 
-    def arrive(self, items: Sequence[Item]) -> None:
+    def arrive(self, slices: Sequence[Slice]) -> None:
         """Take in newly journaled items, which have consecutive ids."""
-        size = footprint(items)
         # An empty lane takes anything: one huge batch must not go round by the disk.
-        if self.backlog or (self.ready and self.ready_bytes + size > self.ready_bytes_max):
-            self._leave_on_disk(items[0].item_id - 1, items[-1].item_id)
-            return
-        self.ready.extend(items)
-        self.ready_bytes += size
+        full = self.ready and self.ready.bytes + footprint(slices) > self.ready_bytes_max
+        if self.backlog or full:
+            self._leave_on_disk(slices[0].ids.first - 1, slices[-1].ids.last)
+        else:
+            self.ready.append(slices)
 
     def _leave_on_disk(self, after: int, last: int) -> None:
         end = self.backlog[-1] if self.backlog else None
@@ -163,18 +120,17 @@ class Lane:
 
     def page_wanted(self) -> Span | None:
         """Return the range to read next, if memory has run low and the disk holds more."""
-        low = self.ready_bytes * 2 <= self.ready_bytes_max
+        low = self.ready.bytes * 2 <= self.ready_bytes_max
         return self.backlog[0] if self.backlog and low else None
 
-    def refill(self, items: Sequence[Item]) -> None:
+    def refill(self, slices: Sequence[Slice]) -> None:
         """Take in the page read for `page_wanted`; an empty page means that the range is read."""
         span = self.backlog[0]
-        if not items or items[-1].item_id >= span.last:
+        if not slices or slices[-1].ids.last >= span.last:
             self.backlog.popleft()
         else:
-            span.after = items[-1].item_id
-        self.ready.extend(items)
-        self.ready_bytes += footprint(items)
+            span.after = slices[-1].ids.last
+        self.ready.append(parted(self.retries.sift(slices)))
 
     def hold_back(self, span: Span, count: int) -> None:
         """Keep a range of earlier items until `requeue`."""
@@ -188,14 +144,9 @@ class Lane:
         self.held_back.clear()
         return count
 
-    def delay(self, item_id: int, due: float) -> None:
-        """Leave an item on disk until a time."""
-        heapq.heappush(self.delayed, (due, item_id))
-
     def wake(self, now: float) -> None:
-        """Line up the items whose delay is over to be read again."""
-        while self.delayed and self.delayed[0][0] <= now:
-            self.recalled.append(heapq.heappop(self.delayed)[1])
+        """Notice what is due by now."""
+        self.retries.wake(now)
         self._note_deadlock(now)
 
     def _note_deadlock(self, now: float) -> None:
@@ -208,24 +159,9 @@ class Lane:
         asked_once = Patience.NEVER in self.waiting.values()
         self.stuck = asked_once or now >= self.stuck_since + STUCK_S
 
-    def recall_wanted(self) -> list[Span]:
-        """Return the ranges to read next, for `recall`: none while some of the last are ready."""
-        spans: list[Span] = []
-        if self.recalled_ready:
-            return spans
-        for item_id in islice(self.recalled, RECALL_ITEMS):
-            if spans and spans[-1].last == item_id - 1:
-                spans[-1].last = item_id
-            else:
-                spans.append(Span(item_id - 1, item_id))
-        return spans
-
-    def recall(self, items: Sequence[Item]) -> None:
-        """Take in the first of those that were wanted, at the front of the line."""
-        for _ in items:
-            self.recalled.popleft()
-        self.put_back(items)
-        self.recalled_ready += len(items)
+    def recall(self, slices: Iterable[Slice]) -> None:
+        """Take in the first of the retries that were wanted, at the front of the line."""
+        self.retries.have_read(self.ready.put_back(slices))
 
     def unpark(self, item_ids: Sequence[int]) -> None:
         """Take in items that were parked, which are on disk: they are read when there is room."""
@@ -234,22 +170,16 @@ class Lane:
         self.held_back_count += held
         # What lies in a range that is still to be read will be found there.
         unread = [*self.backlog, *self.held_back]
-        self.recalled += [
+        self.retries.recall(
             n for n in item_ids if not any(span.after < n <= span.last for span in unread)
-        ]
-
-    def put_back(self, items: Iterable[Item]) -> None:
-        """Return items, in order, to the front of the line."""
-        returned = list(items)
-        self.ready.extendleft(reversed(returned))
-        self.ready_bytes += footprint(returned)
+        )
 
     # --- items leaving ---
 
-    def suspect(self, items: list[Item]) -> None:
+    def suspect(self, attempt: list[Slice]) -> None:
         """Line up what its worker has died of: several items in halves, until it is one alone."""
-        half = (len(items) + 1) // 2
-        self.suspects.extend(part for part in (items[:half], items[half:]) if part)
+        halves = divided(attempt, (count_of(attempt) + 1) // 2)
+        self.suspects.extend(half for half in halves if half)
 
     def next_window(self, *, seconds: float, most: int, idle: bool, together: int = 1) -> Window:
         """Take the items for one consumer out of the line.
@@ -266,29 +196,28 @@ class Lane:
         """
         if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
-        fair = len(self.ready) // (2 * max(self.consumers, 1))
+        fair = self.ready.count // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
         count = max(1, min(self.pace.items_in(seconds), most, fair))
         if together > 1:
             count = max(together, count - count % together)
-        items = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
-        self.ready_bytes -= footprint(items)
-        if self.recalled_ready:
-            self.recalled_ready = max(0, min(self.recalled_ready - len(items), len(self.ready)))
-        return Window(items, self._sizes(items, together) if together > 1 else ())
+        slices = self.ready.take(count, exactly=together > 1)
+        taken = count_of(slices)
+        self.retries.have_left(taken, self.ready.count)
+        return Window(slices, taken, self._sizes(slices, together) if together > 1 else ())
 
     def _next_suspect(self, together: int) -> Window:
-        attempt = self.suspects.popleft()
-        if len(attempt) > together:
-            self.suspects.appendleft(attempt[together:])
-        items = attempt[:together]
-        return Window(items, (len(items),) if len(items) > 1 else ())
+        attempt, rest = divided(self.suspects.popleft(), together)
+        if rest:
+            self.suspects.appendleft(rest)
+        count = count_of(attempt)
+        return Window(attempt, count, (count,) if count > 1 else ())
 
-    def _sizes(self, items: Sequence[Item], together: int) -> list[int]:
+    def _sizes(self, slices: Sequence[Slice], together: int) -> list[int]:
         """Return how many items make each attempt: as many as may, but what goes apart alone."""
         sizes, open_to_more = list[int](), False
-        for item in items:
-            alone = item.item_id in self.apart
+        for item_id in ids_in(part.ids for part in slices):
+            alone = item_id in self.apart
             if open_to_more and not alone and sizes[-1] < together:
                 sizes[-1] += 1
             else:
@@ -301,8 +230,8 @@ class Lane:
     @property
     def unsettled_elsewhere(self) -> bool:
         """Whether items wait in a place from which they will be handed out, or may be released."""
-        retries = self.delayed or self.recalled
-        return bool(self.ready or self.suspects or retries or self.backlog or self.held_back)
+        waiting = self.ready or self.suspects or self.retries
+        return bool(waiting or self.backlog or self.held_back)
 
     @property
     def deadlocked(self) -> bool:
@@ -315,7 +244,7 @@ class Lane:
     @property
     def famished(self) -> bool:
         """Whether somebody waits while there is more to be read."""
-        return bool(self.waiting and (self.recalled or self.backlog))
+        return bool(self.waiting and (self.retries.recalled or self.backlog))
 
     @property
     def over(self) -> bool:
@@ -336,12 +265,8 @@ class Lane:
 
     def due(self) -> float | None:
         """Return when the next delayed item is due, or a suspect for whoever there is."""
-        retry = self.delayed[0][0] if self.delayed else None
+        retry = self.retries.due
         if self.stuck_since is None:
             return retry
         given = self.stuck_since + STUCK_S
         return given if retry is None else min(given, retry)
-
-    def peek(self, count: int) -> list[Item]:
-        """Return the first ready items without taking them."""
-        return list(islice(self.ready, count))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from persistq import failpoints
 from persistq.broker.absorb import Absorber
 from persistq.broker.choice import Choice, choose
-from persistq.broker.lane import Lane, Span
+from persistq.broker.lane import Lane
 from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.graph import Graph
 from persistq.items import item_id_of
 from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow
+from persistq.journal.digests import Digests
 from persistq.keys import PutSpan
 from persistq.wire.messages import Opening, StageSpec
 
@@ -127,7 +130,12 @@ def _transitions(
     for row, stage in zip(rows, opening.stages, strict=True):
         scheduler.add_lane(_lane(row, opening))
         policies[row.queue_id] = FailurePolicy(stage, jitter)
-    return Transitions(journal, rows, graph, scheduler, policies)
+    return Transitions(journal, rows, graph, scheduler, policies, _zero)
+
+
+def _zero() -> float:
+    """Return when the monotonic clock stood at 0, in seconds since 1970."""
+    return time.time() - time.monotonic()
 
 
 def _unpark(transitions: Transitions) -> None:
@@ -179,6 +187,6 @@ def _spans(journal: Journal, row: QueueRow) -> list[PutSpan]:
 
 def absorber_of(journal: Journal, row: QueueRow) -> Absorber:
     """Return an absorber for all that was ever put on a queue."""
-    absorber = Absorber(journal, row.queue_id)
+    absorber = Absorber(journal, Digests)
     absorber.expect(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
     return absorber

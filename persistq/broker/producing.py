@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from persistq import failpoints
+from persistq.blocks import Block
 from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of
 from persistq.broker.session import Session
@@ -65,7 +66,7 @@ class Producing:
         """Journal items; a refusal counts them as dealt with, so that nobody waits for them."""
         if (refusal := self._take_in(link, put)) is not None:
             link.refuse(refusal)
-        self._credit(link, len(put.payloads))
+        self._credit(link, sum(block.count for block in put.blocks))
 
     def on_offer(self, link: Link, offer: messages.Offer) -> None:
         """Line up for room in a bounded queue."""
@@ -124,8 +125,11 @@ class Producing:
         died = link.role is Role.PRODUCER and not link.farewell
         if died and self._session.opening.kind == "pipeline":
             for queue_id in self._session.entries:
-                absorber = absorber_of(self._session.journal, self._session.row(queue_id))
-                self._session.opened.absorbers[queue_id] = absorber
+                absorbers = self._session.opened.absorbers
+                absorbers[queue_id].close()
+                absorbers[queue_id] = absorber_of(
+                    self._session.journal, self._session.row(queue_id)
+                )
             self._session.roster.repeats(link.family)
 
     # --- inside ---
@@ -135,7 +139,7 @@ class Producing:
         return UpstreamFailed(self._session.opening.name, self._session.scheduler.ending)
 
     def _accept(self, link: Link, offer: messages.Offer) -> None:
-        put = messages.Put(offer.queue_id, bytes([offer.codec]), [offer.payload])
+        put = messages.Put(offer.queue_id, [offer.block])
         if (refusal := self._take_in(link, put)) is not None:
             link.refuse(refusal)
             return
@@ -149,20 +153,22 @@ class Producing:
             return refusal
         if put.queue_id in self.closed:
             return QueueClosed(session.opening.name)
-        codecs, payloads = self._absorbed(link, put)
-        if payloads and session.transitions.settled:
+        blocks = self._unabsorbed(link, put)
+        if blocks and session.transitions.settled:
             return QueueClosed(session.opening.name)
-        if payloads:
-            session.transitions.put(put.queue_id, codecs, payloads, synced=True)
-            session.roster.wrote(link.family, session.row(put.queue_id), len(payloads))
+        if blocks:
+            session.transitions.put(put.queue_id, blocks, synced=True)
+            count = sum(block.count for block in blocks)
+            session.roster.wrote(link.family, session.row(put.queue_id), count)
         return None
 
-    def _absorbed(self, link: Link, put: messages.Put) -> tuple[bytes, list[bytes]]:
+    def _unabsorbed(self, link: Link, put: messages.Put) -> list[Block]:
+        """Return what no earlier put absorbs."""
         absorber = self._session.opened.absorbers.get(put.queue_id)
         if absorber and link.absorbs:
             failpoints.point("broker.before_absorb")
-            return absorber.admit(put.codecs, put.payloads)
-        return put.codecs, put.payloads
+            return absorber.admit(put.blocks)
+        return put.blocks
 
     def _credit(self, link: Link, count: int) -> None:
         """Have the producer told after the commit, once a turn."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from persistq.broker.lane import Span
+from persistq.broker.span import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
 from persistq.peer import Peer

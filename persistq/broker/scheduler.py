@@ -6,16 +6,15 @@ nothing. Each method is one event, so that a test, or Hypothesis, can play any h
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from operator import itemgetter
 
+from persistq.blocks import Slice
+from persistq.broker.hands import Hands
 from persistq.broker.lane import Lane, Window
-from persistq.items import Item, queue_of
+from persistq.items import IdRange, count_in, ids_in, queue_of
 from persistq.wire.messages import Patience
-
-_item_id_of = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -25,19 +24,20 @@ class Consumer:
     Attributes:
         queue_id: The queue it takes from.
         together: Most items that it begins together, as one attempt.
-        held: The items in its hands, in the order they were handed out.
-        attempts: What of them belongs to an attempt of several items, by its number.
+        hands: The items in its hands.
+        attempts: Ids of those that belong to an attempt of several items, by its number.
     """
 
     queue_id: int
     together: int = 1
-    held: dict[int, Item] = field(default_factory=dict)
+    hands: Hands = field(default_factory=Hands)
     attempts: dict[int, list[int]] = field(default_factory=dict)
 
-    def let_go(self, item_ids: Container[int]) -> None:
+    def let_go(self, ranges: Sequence[IdRange]) -> None:
         """Take items out of the attempts they belong to."""
+        gone = {*ids_in(ranges)}
         left = {
-            number: [item_id for item_id in attempt if item_id not in item_ids]
+            number: [item_id for item_id in attempt if item_id not in gone]
             for number, attempt in self.attempts.items()
         }
         self.attempts = {number: attempt for number, attempt in left.items() if attempt}
@@ -84,9 +84,9 @@ class Scheduler:
         """Schedule one more queue."""
         self.lanes[lane.row.queue_id] = lane
 
-    def arrive(self, items: Sequence[Item]) -> None:
+    def arrive(self, slices: Sequence[Slice]) -> None:
         """Take in newly journaled items of one queue."""
-        self.lanes[queue_of(items[0].item_id)].arrive(items)
+        self.lanes[queue_of(slices[0].first_id)].arrive(slices)
 
     def unpark(self, queue_id: int, item_ids: Sequence[int]) -> None:
         """Take in items that were parked."""
@@ -107,7 +107,7 @@ class Scheduler:
         """A consumer no longer waits; False if it was answered before."""
         return self._lane_of(consumer_id).waiting.pop(consumer_id, None) is not None
 
-    def leave(self, consumer_id: int) -> list[Item]:
+    def leave(self, consumer_id: int) -> list[Slice]:
         """A consumer is gone; its items go back to the front of the line.
 
         Returns:
@@ -116,54 +116,58 @@ class Scheduler:
         lane = self._lane_of(consumer_id)
         lane.waiting.pop(consumer_id, None)
         lane.consumers -= 1
-        held = list(self.consumers.pop(consumer_id).held.values())
+        hands = self.consumers.pop(consumer_id).hands
+        held = [*hands]
         lane.holders.discard(consumer_id)
-        lane.in_flight -= len(held)
-        lane.put_back(held)
+        lane.in_flight -= hands.count
+        lane.ready.put_back(held)
         return held
 
-    def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
+    def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start."""
         lane = self._lane_of(consumer_id)
-        lane.put_back(self.take_back(consumer_id, item_ids) or ())
+        lane.ready.put_back(self.take_back(consumer_id, ranges) or ())
         # It has stalled, so what it asked for early is better done elsewhere too.
         if lane.waiting.get(consumer_id) is Patience.AHEAD:
             del lane.waiting[consumer_id]
 
     # --- outcomes ---
 
-    def take_back(self, consumer_id: int, item_ids: Sequence[int]) -> list[Item] | None:
+    def take_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> list[Slice] | None:
         """Take items out of a consumer's hands.
 
         Returns:
             The items, or None if it does not hold all of them: then it keeps what it holds.
         """
-        consumer, named = self.consumers[consumer_id], set(item_ids)
-        held = consumer.held
-        if not held.keys() >= named or len(named) < len(item_ids):
+        consumer = self.consumers[consumer_id]
+        slices = consumer.hands.take(ranges)
+        if slices is None:
             return None
-        items = list(map(held.pop, item_ids))
         lane = self.lanes[consumer.queue_id]
-        lane.in_flight -= len(items)
-        if not held:
+        lane.in_flight -= count_in(ranges)
+        if not consumer.hands:
             lane.holders.discard(consumer_id)
         if consumer.attempts:
-            consumer.let_go(named)
-        return items
+            consumer.let_go(ranges)
+        return slices
 
-    def finish(self, consumer_id: int, item_ids: Sequence[int], busy: float) -> bool:
+    def finish(self, consumer_id: int, ranges: Sequence[IdRange], busy: float) -> bool:
         """Let go of items that took so many seconds together; False if one is not held."""
-        if self.take_back(consumer_id, item_ids) is None:
+        if self.take_back(consumer_id, ranges) is None:
             return False
         lane = self._lane_of(consumer_id)
-        lane.pace.learn(len(item_ids), busy)
+        lane.pace.learn(count_in(ranges), busy)
         if lane.apart:
-            lane.apart.difference_update(item_ids)
+            lane.apart.difference_update(ids_in(ranges))
         return True
 
     def delay(self, item_id: int, due: float) -> None:
-        """Leave an item on disk until a time."""
-        self.lanes[queue_of(item_id)].delay(item_id, due)
+        """Leave an item that is in nobody's hands on disk until a time."""
+        self.lanes[queue_of(item_id)].retries.delay(item_id, due)
+
+    def note_delay(self, item_id: int, due: float) -> None:
+        """Have an item of an earlier run, which is still to be read, wait until a time."""
+        self.lanes[queue_of(item_id)].retries.note(item_id, due)
 
     def attempt(self, consumer_id: int, name: int) -> list[int]:
         """Return the items of an attempt that a consumer holds still, in order.
@@ -173,21 +177,21 @@ class Scheduler:
             name: The item's id, or the number of an attempt of several.
         """
         consumer = self.consumers[consumer_id]
-        return [name] if name in consumer.held else consumer.attempts.get(name, [])
+        return [name] if name in consumer.hands else consumer.attempts.get(name, [])
 
-    def unstarted(self, consumer_id: int, name: int) -> list[int]:
+    def unstarted(self, consumer_id: int, name: int) -> list[IdRange]:
         """Return what a consumer that goes in order holds behind an attempt; none if it is over."""
         begun = self.attempt(consumer_id, name)
-        held = [*self.consumers[consumer_id].held]
-        return held[held.index(begun[-1]) + 1 :] if begun else []
+        behind = self.consumers[consumer_id].hands.behind(begun[-1]) if begun else ()
+        return [part.ids for part in behind]
 
-    def suspect(self, consumer_id: int, item_ids: Sequence[int]) -> None:
+    def suspect(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """Have what its consumer has died of tried again alone, so that the next death tells more.
 
         See `Lane.next_window` for consumers that collect.
         """
-        if items := self.take_back(consumer_id, item_ids):
-            self._lane_of(consumer_id).suspect(items)
+        if slices := self.take_back(consumer_id, ranges):
+            self._lane_of(consumer_id).suspect(slices)
 
     def give_up(self, reason: str, *, at_once: bool = False) -> None:
         """The load has failed: every consumer is told FAILED from now on."""
@@ -206,7 +210,7 @@ class Scheduler:
                 if not (lane.ready or lane.suspects):
                     break
                 window = self._hand_out(lane, consumer_id)
-                if window.items:
+                if window.count:
                     yield consumer_id, window
 
     def answers(self) -> Iterator[int]:
@@ -243,19 +247,17 @@ class Scheduler:
 
     def _hand_out(self, lane: Lane, consumer_id: int) -> Window:
         consumer = self.consumers[consumer_id]
-        held = consumer.held
         window = lane.next_window(
             seconds=self._window_time,
             most=self._window_max,
-            idle=not held,
+            idle=not consumer.hands,
             together=consumer.together,
         )
-        items = window.items
-        if items:
+        if window.count:
             del lane.waiting[consumer_id]
             lane.holders.add(consumer_id)
-            lane.in_flight += len(items)
-            held.update(zip(map(_item_id_of, items), items, strict=True))
+            lane.in_flight += window.count
+            consumer.hands.hold(window.slices)
             if window.sizes:
                 self._number(consumer, window)
         return window
@@ -263,7 +265,7 @@ class Scheduler:
     def _number(self, consumer: Consumer, window: Window) -> None:
         """Give the attempts of a window numbers, which are smaller than any item's id."""
         window.first, self._attempts = self._attempts + 1, self._attempts + len(window.sizes)
-        item_ids = map(_item_id_of, window.items)
+        item_ids = ids_in(window.ids)
         for number, size in enumerate(window.sizes, window.first):
             attempt = list(islice(item_ids, size))
             if size > 1:

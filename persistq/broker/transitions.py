@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from persistq import failpoints
+from persistq.blocks import Block, Origin, Slice, whole
 from persistq.broker.failures import FailureCounts
 from persistq.broker.lane import Window
 from persistq.broker.policy import FailurePolicy, Verdict
@@ -23,12 +25,14 @@ from persistq.items import (
     ITEMS_PER_QUEUE_MAX,
     Failure,
     FailureKind,
-    Item,
+    IdRange,
+    count_in,
+    ids_in,
     item_id_of,
-    items_from,
     queue_of,
+    ranges_of,
 )
-from persistq.journal.base import Attempts, Batch, Ending, Journal, QueueRow, WorkerRecord
+from persistq.journal.base import Attempts, Batch, Ending, Journal, Put, QueueRow, WorkerRecord
 from persistq.peer import Peer
 from persistq.wire.messages import Outputs
 
@@ -58,6 +62,8 @@ class Transitions:
         graph: Who feeds whom, by the names of the queues.
         scheduler: The places, with a lane for each row.
         policies: The rules for failures, by queue.
+        zero: Returns when the scheduler's clock stood at 0, in seconds since 1970. That clock ends
+            with this process; what is recorded goes by the wall clock.
 
     Attributes:
         rows: The queues by number.
@@ -75,6 +81,7 @@ class Transitions:
         graph: Graph,
         scheduler: Scheduler,
         policies: Mapping[int, FailurePolicy],
+        zero: Callable[[], float],
     ) -> None:
         self.rows = {row.queue_id: row for row in rows}
         self.scheduler = scheduler
@@ -85,11 +92,12 @@ class Transitions:
         self._journal = journal
         self._graph = graph
         self._policies = policies
+        self._zero = zero
         self._named = {row.name: row for row in self.rows.values()}
         self._next_worker = journal.next_worker_id()
         self._batch = Batch()
         self._bytes = 0
-        self._arrivals: dict[int, list[Item]] = {}
+        self._arrivals: dict[int, list[Slice]] = {}
 
     def remember(self, attempts: Attempts) -> None:
         """Take over what earlier runs have recorded about an outstanding item."""
@@ -97,30 +105,44 @@ class Transitions:
             self.scheduler.lanes[queue_of(attempts.item_id)].apart.add(attempts.item_id)
         else:
             self.failures.add(attempts.item_id, attempts.kind, attempts.count)
+        if attempts.retry_at is not None:
+            self.scheduler.note_delay(attempts.item_id, attempts.retry_at - self._zero())
 
     # --- items come and go ---
 
-    def put(self, queue_id: int, codecs: bytes, payloads: list[bytes], *, synced: bool) -> None:
+    def put(
+        self,
+        queue_id: int,
+        blocks: Sequence[Block],
+        *,
+        synced: bool,
+        origins: Sequence[Origin] | None = None,
+    ) -> None:
         """Add new items to a queue; if it was sealed, the seal is lifted with the first of them.
 
         They may be handed out as soon as they are committed.
 
         Args:
             queue_id: The queue.
-            codecs: One codec number an item.
-            payloads: The encoded items.
+            blocks: The items.
             synced: Whether somebody was promised that they survive a power cut.
+            origins: Of what the items of each block were made; None if they were put.
         """
-        row, count = self.rows[queue_id], len(payloads)
-        assert row.next_n + count <= ITEMS_PER_QUEUE_MAX, "a queue is full"
-        first = item_id_of(queue_id, row.next_n)
-        items = list(items_from(zip(range(first, first + count), codecs, payloads, strict=True)))
-        row.next_n += count
+        if not blocks:
+            return
+        row = self.rows[queue_id]
+        arrivals = self._arrivals.setdefault(queue_id, [])
+        for block, origin in zip(
+            blocks, repeat(None) if origins is None else origins, strict=False
+        ):
+            first = item_id_of(queue_id, row.next_n)
+            row.next_n += block.count
+            assert row.next_n <= ITEMS_PER_QUEUE_MAX, "a queue is full"
+            self._bytes += len(block.data)
+            self._batch.puts.append(Put(first, block, origin))
+            arrivals.append(whole(first, block))
         row.sealed_total = None
-        self._batch.puts += items
-        self._bytes += sum(map(len, payloads))
         self._batch.bulky = self._bytes >= BULKY_BYTES
-        self._arrivals.setdefault(queue_id, []).extend(items)
         self._batch.synced |= synced
         self._touch(row)
 
@@ -129,47 +151,51 @@ class Transitions:
         return self.scheduler.assign(now)
 
     def finish(
-        self, consumer_id: int, item_ids: list[int], busy: float, outputs: Sequence[Outputs] = ()
+        self,
+        consumer_id: int,
+        ranges: Sequence[IdRange],
+        busy: float,
+        outputs: Sequence[Outputs] = (),
     ) -> bool:
         """Items are done; what was made of them is put in the same transaction.
 
         Args:
             consumer_id: Who finished them.
-            item_ids: The items.
+            ranges: The items.
             busy: How long they took together, in seconds.
             outputs: What was made of them, for other queues.
 
         Returns:
             False if the consumer does not hold all of them: then nothing has changed.
         """
-        if not item_ids or not self.scheduler.finish(consumer_id, item_ids, busy):
+        if not ranges or not self.scheduler.finish(consumer_id, ranges, busy):
             return False
         row = self._row_of(consumer_id)
-        row.done += len(item_ids)
-        self.failures.forget(item_ids)
-        self._batch.done += item_ids
+        row.done += count_in(ranges)
+        self.failures.forget(ranges)
+        self._batch.done += ranges
         self._touch(row)
         for made in outputs:
-            self.put(made.queue_id, made.codecs, made.payloads, synced=False)
+            self.put(made.queue_id, made.blocks, synced=False, origins=made.origins)
         return True
 
-    def drop(self, consumer_id: int, item_ids: list[int], reason: str) -> bool:
+    def drop(self, consumer_id: int, ranges: Sequence[IdRange], reason: str) -> bool:
         """Items need no work; False if the consumer does not hold all of them."""
-        if not item_ids or self.scheduler.take_back(consumer_id, item_ids) is None:
+        if not ranges or self.scheduler.take_back(consumer_id, ranges) is None:
             return False
         row = self._row_of(consumer_id)
-        row.dropped += len(item_ids)
-        self.failures.forget(item_ids)
-        self._batch.dropped += item_ids
+        row.dropped += count_in(ranges)
+        self.failures.forget(ranges)
+        self._batch.dropped += ranges
         if reason:
-            self._batch.reasons |= dict.fromkeys(item_ids, reason)
+            self._batch.reasons |= dict.fromkeys(ids_in(ranges), reason)
         self._touch(row)
         return True
 
     def fail(
         self,
         consumer_id: int,
-        item_ids: list[int],
+        ranges: Sequence[IdRange],
         cause: Cause,
         *,
         now: float,
@@ -179,7 +205,7 @@ class Transitions:
 
         Args:
             consumer_id: Who tried.
-            item_ids: The items.
+            ranges: The items.
             cause: What went wrong.
             now: The present time, in seconds.
             retry_after: Delay that the handler asked for, or None for the policy's back-off.
@@ -187,16 +213,18 @@ class Transitions:
         Returns:
             What becomes of each; nothing if the consumer does not hold all of them.
         """
-        if self.scheduler.take_back(consumer_id, item_ids) is None:
+        if self.scheduler.take_back(consumer_id, ranges) is None:
             return []
         policy = self._policies[self._row_of(consumer_id).queue_id]
         verdicts = []
-        for item_id in item_ids:
+        for item_id in ids_in(ranges):
             count = self.failures.add(item_id, cause.kind)
             verdict = policy.after_exception(count)
-            self._judge(item_id, cause, verdict)
+            due = None
             if verdict is Verdict.RETRY:
-                self.scheduler.delay(item_id, now + policy.delay(count, retry_after))
+                due = now + policy.delay(count, retry_after)
+                self.scheduler.delay(item_id, due)
+            self._judge(item_id, cause, verdict, due)
             verdicts.append(verdict)
         return verdicts
 
@@ -224,15 +252,15 @@ class Transitions:
         [item_id] = item_ids
         verdict = self._policies[row.queue_id].after_crash(self.failures.add(item_id, cause.kind))
         if verdict is Verdict.RETRY:
-            self.scheduler.suspect(consumer_id, item_ids)
+            self.scheduler.suspect(consumer_id, [IdRange(item_id, item_id)])
         else:
-            self.scheduler.take_back(consumer_id, item_ids)
+            self.scheduler.take_back(consumer_id, [IdRange(item_id, item_id)])
         self._judge(item_id, cause, verdict)
         return [verdict]
 
-    def give_back(self, consumer_id: int, item_ids: Sequence[int]) -> None:
+    def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start, for others; nothing to record."""
-        self.scheduler.give_back(consumer_id, item_ids)
+        self.scheduler.give_back(consumer_id, ranges)
 
     def leave(self, consumer_id: int) -> None:
         """A consumer is gone; what it holds goes to others. Nothing to record."""
@@ -329,8 +357,8 @@ class Transitions:
             failpoints.point("broker.after_commit")
         elif batch.synced:
             self._journal.flush()
-        for items in arrivals:
-            self.scheduler.arrive(items)
+        for slices in arrivals:
+            self.scheduler.arrive(slices)
 
     # --- inside ---
 
@@ -340,29 +368,45 @@ class Transitions:
     def _touch(self, row: QueueRow) -> None:
         self._batch.queues[row.queue_id] = row
 
-    def _judge(self, item_id: int, cause: Cause, verdict: Verdict) -> None:
-        """Record a failure, and what follows from it."""
+    def _judge(
+        self, item_id: int, cause: Cause, verdict: Verdict, due: float | None = None
+    ) -> None:
+        """Record a failure, and what follows from it; ``due`` is when it is retried, if later."""
         row = self.rows[queue_of(item_id)]
         parked = verdict is not Verdict.RETRY
-        self._record(row, item_id, cause, parked=parked)
+        self._record(row, item_id, cause, parked=parked, due=due)
         if parked:
             row.parked += 1
-            self.failures.forget([item_id])
+            self.failures.forget([IdRange(item_id, item_id)])
             self._batch.parked.append(item_id)
             self._touch(row)
         if verdict is Verdict.STOP:
             self.scheduler.give_up(self._policies[row.queue_id].reason_to_stop(item_id))
 
     def _suspect(self, consumer_id: int, item_ids: list[int], cause: Cause) -> list[Verdict]:
-        self.scheduler.suspect(consumer_id, item_ids)
+        self.scheduler.suspect(consumer_id, ranges_of(item_ids))
         suspicion = replace(cause, kind=FailureKind.SUSPECT)
         for item_id in item_ids:
             self._record(self._row_of(consumer_id), item_id, suspicion, parked=False)
         return [Verdict.RETRY] * len(item_ids)
 
-    def _record(self, row: QueueRow, item_id: int, cause: Cause, *, parked: bool) -> None:
+    def _record(
+        self,
+        row: QueueRow,
+        item_id: int,
+        cause: Cause,
+        *,
+        parked: bool,
+        due: float | None = None,
+    ) -> None:
         failure = Failure(
-            item_id, cause.kind, cause.type, cause.message, cause.traceback, cause.pid
+            item_id,
+            cause.kind,
+            cause.type,
+            cause.message,
+            cause.traceback,
+            cause.pid,
+            retry_at=None if due is None else due + self._zero(),
         )
         self._batch.failures.append(failure)
         self._batch.synced = True

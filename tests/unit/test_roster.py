@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from persistq.broker.lane import Span
+from persistq.broker.span import Span
 from persistq.broker.roster import Roster
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
