@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
-from persistq.broker.lane import ITEM_BYTES, Lane
+from persistq.blocks import JSON, Block, Slice, block_of, whole
+from persistq.broker.lane import Lane
+from persistq.broker.line import SLICE_BYTES
 from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
 from persistq.broker.transitions import Cause, Transitions
 from persistq.graph import Graph
-from persistq.items import FailureKind, Item, item_id_of
+from persistq.items import FailureKind, IdRange, item_id_of, ranges_of
 from persistq.journal.base import Batch, QueueRow
 from persistq.wire.messages import StageSpec
 
 QUEUE = 1
 FIRST = item_id_of(QUEUE, 1)
+ZERO = 1_000_000.0
+"""When the clock of these tests stood at 0, in seconds since 1970."""
 
 
-def items(start: int, stop: int, size: int = 1) -> list[Item]:
-    """Return the items with these numbers."""
-    return [Item(item_id_of(QUEUE, n), 0, b"x" * size) for n in range(start, stop)]
+def block(start: int, stop: int) -> Block:
+    """Return one block of these values."""
+    return block_of(JSON, [b"%d" % n for n in range(start, stop)])
+
+
+def together(start: int, stop: int) -> list[Slice]:
+    """Return the items with these numbers as one block."""
+    return [whole(item_id_of(QUEUE, start), block(start, stop))]
+
+
+def items(start: int, stop: int) -> list[Slice]:
+    """Return the items with these numbers as blocks of one."""
+    return [whole(item_id_of(QUEUE, n), block(n, n + 1)) for n in range(start, stop)]
 
 
 def ids(*numbers: int) -> list[int]:
@@ -28,16 +43,23 @@ def ids(*numbers: int) -> list[int]:
     return [item_id_of(QUEUE, n) for n in numbers]
 
 
-def numbers(window: list[Item]) -> list[int]:
-    """Return the numbers of items."""
-    return [item.item_id - item_id_of(QUEUE, 0) for item in window]
+def ranges(*numbers: int) -> list[IdRange]:
+    """Return items as ranges, as a report names them."""
+    return ranges_of(ids(*numbers))
+
+
+def numbers(slices: Iterable[Slice]) -> list[int]:
+    """Return the numbers of items, whose values are what they should be."""
+    found = [item for part in slices for item in part.items()]
+    assert all(item.payload == b"%d" % (item.item_id - FIRST + 1) for item in found)
+    return [item.item_id - FIRST + 1 for item in found]
 
 
 def new_lane(put: int = 0, **row: Any) -> Lane:
-    """Return a lane with that many items ready."""
-    lane = Lane(QueueRow(QUEUE, 1, 0, "load", next_n=put + 1, **row), 1000 * (ITEM_BYTES + 1))
+    """Return a lane with that many items ready, in one block."""
+    lane = Lane(QueueRow(QUEUE, 1, 0, "load", next_n=put + 1, **row), 1000 * (SLICE_BYTES + 1))
     if put:
-        lane.arrive(items(1, put + 1))
+        lane.arrive(together(1, put + 1))
     return lane
 
 
@@ -90,7 +112,8 @@ def transitions_of(
     """Return the transitions of one lane that are recorded somewhere."""
     row, rules = lane.row, FailurePolicy(StageSpec("load", **policy), random.Random(seed))
     scheduler = new_scheduler(lane)
-    return Transitions(records, [row], Graph.chain([row.name]), scheduler, {row.queue_id: rules})
+    graph = Graph.chain([row.name])
+    return Transitions(records, [row], graph, scheduler, {row.queue_id: rules}, lambda: ZERO)
 
 
 RAISED = Cause(FailureKind.EXCEPTION, "ValueError", "no")
@@ -100,14 +123,13 @@ OVERDUE = Cause(FailureKind.TIMEOUT, "TimeoutError", "too long")
 
 def recall(lane: Lane) -> None:
     """Read again what is due, as a broker does in each turn."""
-    lane.recall(
-        [Item(n, 0, b"x") for s in lane.recall_wanted() for n in range(s.after + 1, s.last + 1)]
-    )
+    wanted = [(s.after - FIRST + 2, s.last - FIRST + 2) for s in lane.retries.wanted()]
+    lane.recall([part for bounds in wanted for part in items(*bounds)])
 
 
 def served(scheduler: Scheduler, now: float = 0.0) -> dict[int, list[int]]:
     """Hand out, and return the numbers each consumer got."""
-    first = {consumer: numbers(window.items) for consumer, window in scheduler.assign(now)}
+    first = {consumer: numbers(window.slices) for consumer, window in scheduler.assign(now)}
     for lane in scheduler.lanes.values():
         recall(lane)
-    return first | {consumer: numbers(window.items) for consumer, window in scheduler.assign(now)}
+    return first | {consumer: numbers(window.slices) for consumer, window in scheduler.assign(now)}

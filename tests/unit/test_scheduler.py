@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lanes import QUEUE, ids, items, new_lane, new_scheduler, numbers, served
+from lanes import QUEUE, items, new_lane, new_scheduler, numbers, ranges, served
 
 from persistq.broker.scheduler import Scheduler
 from persistq.wire.messages import Patience
@@ -41,7 +41,7 @@ def test_finished_items_teach_the_pace() -> None:
     scheduler = new_scheduler(new_lane(100), window_max=8)
     ask(scheduler, 1)
     served(scheduler)
-    assert scheduler.finish(1, ids(1), 0.001)
+    assert scheduler.finish(1, ranges(1), 0.001)
     ask(scheduler, 1)
     assert served(scheduler) == {1: list(range(2, 10))}
 
@@ -53,7 +53,7 @@ def test_items_of_a_lost_consumer_go_to_the_front() -> None:
     scheduler = new_scheduler(lane)
     ask(scheduler, 1)
     assert served(scheduler) == {1: [1, 2, 3, 4, 5]}
-    scheduler.finish(1, ids(2), 0.001)
+    scheduler.finish(1, ranges(2), 0.001)
     assert numbers(scheduler.leave(1)) == [1, 3, 4, 5]
     ask(scheduler, 2)
     assert served(scheduler) == {2: [1, 3, 4, 5]}
@@ -68,11 +68,11 @@ def test_given_back_items_run_elsewhere() -> None:
     ask(scheduler, 1)
     assert served(scheduler) == {1: [1, 2, 3, 4]}
     ask(scheduler, 1, patience=Patience.AHEAD)
-    scheduler.give_back(1, ids(3, 4))
+    scheduler.give_back(1, ranges(3, 4))
     ask(scheduler, 2)
     assert 1 not in lane.waiting
     assert served(scheduler)[2][0] == 3
-    assert [*scheduler.consumers[1].held] == ids(1, 2)
+    assert numbers(scheduler.consumers[1].hands) == [1, 2]
 
 
 def test_first_reason_to_give_up_stays() -> None:
@@ -94,7 +94,7 @@ def test_halted_run_hands_nothing_out() -> None:
     ask(scheduler, 1)
     assert served(scheduler) == {}
     assert [*scheduler.answers()] == [1]
-    assert scheduler.finish(2, ids(2), 1.0)
+    assert scheduler.finish(2, ranges(2), 1.0)
 
 
 def test_done_is_told_when_all_is_settled() -> None:
@@ -106,7 +106,7 @@ def test_done_is_told_when_all_is_settled() -> None:
     served(scheduler)
     lane.row.sealed_total = 1
     assert [*scheduler.answers()] == []
-    scheduler.finish(1, ids(1), 1.0)
+    scheduler.finish(1, ranges(1), 1.0)
     lane.row.done = 1
     assert [*scheduler.answers()] == [2]
     assert [*scheduler.answers()] == []

@@ -8,19 +8,25 @@ from lanes import (
     OVERDUE,
     QUEUE,
     RAISED,
+    ZERO,
     Records,
+    block,
     ids,
+    items,
     new_lane,
     new_transitions,
+    numbers,
+    ranges,
     served,
     transitions_of,
 )
 
-from persistq.broker.lane import Span
+from persistq.blocks import Origin
 from persistq.broker.policy import Verdict
+from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.items import FailureKind
-from persistq.journal.base import Attempts, Batch
+from persistq.journal.base import Attempts, Batch, Put
 from persistq.peer import Peer
 from persistq.wire.messages import Outputs, Patience
 
@@ -45,17 +51,18 @@ def test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing() -> 
     lane = new_lane(2)
     transitions = new_transitions(lane)
     assert ask(transitions, 1, 2) == {1: [1], 2: [2]}
-    outputs = [Outputs(QUEUE, b"\0", [b"1"])]
-    for named in (ids(1, 2), ids(1, 77), ids(1, 1), ids(2)):
+    outputs = [Outputs(QUEUE, [block(1, 2)], [Origin(ids(1)[0])])]
+    twice = [*ranges(1), *ranges(1)]
+    for named in (ranges(1, 2), ranges(1, 77), twice, ranges(2)):
         assert not transitions.finish(1, named, 1.0, outputs)
         assert not transitions.drop(1, named, "why not")
         assert not transitions.fail(1, named, RAISED, now=0.0)
         transitions.give_back(1, named)
     assert not recorded(transitions)
     assert (lane.row.put, lane.row.done, lane.row.dropped, lane.row.parked) == (2, 0, 0, 0)
-    assert [*transitions.scheduler.consumers[1].held] == ids(1)
-    assert transitions.finish(1, ids(1), 1.0)
-    assert not transitions.finish(1, ids(1), 1.0)
+    assert numbers(transitions.scheduler.consumers[1].hands) == [1]
+    assert transitions.finish(1, ranges(1), 1.0)
+    assert not transitions.finish(1, ranges(1), 1.0)
     assert (lane.row.done, lane.in_flight) == (1, 1)
 
 
@@ -64,13 +71,14 @@ def test_finished_items_and_their_outputs_are_one_record() -> None:
     lane = new_lane(1)
     transitions = new_transitions(lane)
     ask(transitions, 1)
-    assert transitions.finish(1, ids(1), 1.0, [Outputs(QUEUE, b"\0\0", [b"a", b"b"])])
+    made, origin = block(2, 4), Origin(ids(1)[0])
+    assert transitions.finish(1, ranges(1), 1.0, [Outputs(QUEUE, [made], [origin])])
     batch = recorded(transitions)
-    assert (batch.done, [item.payload for item in batch.puts]) == (ids(1), [b"a", b"b"])
+    assert (batch.done, batch.puts) == (ranges(1), [Put(ids(2)[0], made, origin)])
     assert (lane.row.done, lane.row.put, lane.in_flight) == (1, 3, 0)
     assert not lane.ready
     transitions.commit()
-    assert [item.item_id for item in lane.ready] == ids(2, 3)
+    assert numbers(lane.ready) == [2, 3]
 
 
 def test_dropped_item_is_settled() -> None:
@@ -78,8 +86,8 @@ def test_dropped_item_is_settled() -> None:
     lane = new_lane(2)
     transitions = new_transitions(lane)
     ask(transitions, 1, 2)
-    assert transitions.drop(1, ids(1), "seen before")
-    assert transitions.drop(2, ids(2), "")
+    assert transitions.drop(1, ranges(1), "seen before")
+    assert transitions.drop(2, ranges(2), "")
     assert (lane.row.dropped, lane.row.outstanding, lane.in_flight) == (2, 0, 0)
     assert recorded(transitions).reasons == {ids(1)[0]: "seen before"}
 
@@ -92,12 +100,12 @@ def test_blamed_item_is_tried_alone_and_then_parked() -> None:
     assert ask(transitions, 1) == {1: [1, 2, 3]}
     assert transitions.blame(1, ids(2)[0], CRASHED) == [Verdict.RETRY]
     transitions.leave(1)
-    assert transitions.failures.of(ids(1, 2)) == {ids(2)[0]: 1}
+    assert transitions.failures.of(ranges(1, 2)) == {ids(2)[0]: 1}
     assert ask(transitions, 2) == {2: [2]}
     assert transitions.blame(2, ids(2)[0], OVERDUE) == [Verdict.PARK]
     transitions.leave(2)
     assert lane.row.parked == 1
-    assert transitions.failures.of(ids(2)) == {}
+    assert transitions.failures.of(ranges(2)) == {}
     kinds = [failure.kind for failure in recorded(transitions).failures]
     assert kinds == [FailureKind.CRASH, FailureKind.TIMEOUT]
     assert ask(transitions, 3)[3][0] == 1
@@ -107,10 +115,10 @@ def test_crashes_are_counted_apart_from_exceptions() -> None:
     """An item that raised and then killed its worker has one of each."""
     transitions = new_transitions(new_lane(1), retries=1, max_crashes=2)
     ask(transitions, 1)
-    assert transitions.fail(1, ids(1), RAISED, now=0.0, retry_after=0.0) == [Verdict.RETRY]
+    assert transitions.fail(1, ranges(1), RAISED, now=0.0, retry_after=0.0) == [Verdict.RETRY]
     assert ask(transitions, 1) == {1: [1]}
     assert transitions.blame(1, ids(1)[0], CRASHED) == [Verdict.RETRY]
-    assert transitions.failures.of(ids(1)) == {ids(1)[0]: 2}
+    assert transitions.failures.of(ranges(1)) == {ids(1)[0]: 2}
 
 
 def test_attempts_of_earlier_runs_count() -> None:
@@ -118,7 +126,7 @@ def test_attempts_of_earlier_runs_count() -> None:
     transitions = new_transitions(new_lane(1), retries=3)
     transitions.remember(Attempts(ids(1)[0], FailureKind.EXCEPTION, 3))
     ask(transitions, 1)
-    assert transitions.fail(1, ids(1), RAISED, now=0.0) == [Verdict.PARK]
+    assert transitions.fail(1, ranges(1), RAISED, now=0.0) == [Verdict.PARK]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -131,7 +139,7 @@ def test_backoff_doubles_within_its_bounds(seed: int) -> None:
     for attempt in range(150):
         scheduler.take(1, Patience.WAIT)
         assert served(scheduler, now) == {1: [1]}
-        assert transitions.fail(1, ids(1), RAISED, now=now) == [Verdict.RETRY]
+        assert transitions.fail(1, ranges(1), RAISED, now=now) == [Verdict.RETRY]
         ceiling = min(100.0, 2.0 * 2.0 ** min(attempt, 20))
         due = scheduler.due()
         assert due is not None
@@ -144,7 +152,7 @@ def test_handler_can_choose_the_delay() -> None:
     """A delay that was asked for counts instead of the back-off."""
     transitions = new_transitions(new_lane(1), retries=1, backoff=50.0)
     ask(transitions, 1)
-    transitions.fail(1, ids(1), RAISED, now=100.0, retry_after=7.0)
+    transitions.fail(1, ranges(1), RAISED, now=100.0, retry_after=7.0)
     assert transitions.scheduler.due() == 107.0
 
 
@@ -153,7 +161,7 @@ def test_rule_to_stop_fails_the_load() -> None:
     transitions = new_transitions(new_lane(5), on_error="stop")
     scheduler = transitions.scheduler
     ask(transitions, 1, 2)
-    assert transitions.fail(1, ids(1), RAISED, now=0.0) == [Verdict.STOP]
+    assert transitions.fail(1, ranges(1), RAISED, now=0.0) == [Verdict.STOP]
     assert scheduler.failed is not None
     assert "load" in scheduler.failed
     assert ask(transitions, 1) == {}
@@ -166,7 +174,7 @@ def test_halted_run_wakes_for_no_retry(ending: str) -> None:
     transitions = new_transitions(new_lane(1), retries=1)
     scheduler = transitions.scheduler
     ask(transitions, 1)
-    transitions.fail(1, ids(1), RAISED, now=0.0, retry_after=5.0)
+    transitions.fail(1, ranges(1), RAISED, now=0.0, retry_after=5.0)
     assert scheduler.due() == 5.0
     setattr(scheduler, ending, "for a reason")
     assert scheduler.due() is None
@@ -179,7 +187,7 @@ def test_more_readers_than_are_read_at_a_time_are_served() -> None:
     scheduler = transitions.scheduler
     ask(transitions, 1, 2)
     for consumer in (1, 2):
-        transitions.fail(consumer, ids(consumer), RAISED, now=0.0, retry_after=0.0)
+        transitions.fail(consumer, ranges(consumer), RAISED, now=0.0, retry_after=0.0)
     for consumer in (1, 2):
         scheduler.take(consumer, Patience.WAIT)
     assert [*scheduler.assign(1.0)] == []
@@ -220,10 +228,10 @@ def test_some_items_of_an_attempt_may_be_reported_before_the_others() -> None:
     """What is left of it is what a death is blamed on."""
     transitions = new_transitions(new_lane(4), retries=1)
     ask(transitions, 1, together=4)
-    assert transitions.finish(1, ids(2), 0.1)
-    assert transitions.fail(1, ids(3), RAISED, now=0.0) == [Verdict.RETRY]
+    assert transitions.finish(1, ranges(2), 0.1)
+    assert transitions.fail(1, ranges(3), RAISED, now=0.0) == [Verdict.RETRY]
     assert transitions.scheduler.attempt(1, 1) == ids(1, 4)
-    assert transitions.finish(1, ids(1, 4), 0.1)
+    assert transitions.finish(1, ranges(1, 4), 0.1)
     assert transitions.blame(1, 1, CRASHED) == []
 
 
@@ -236,7 +244,7 @@ def test_a_blamed_attempt_is_halved_down_to_the_item_that_kills() -> None:
         if got is None:
             break
         if killer not in got:
-            assert transitions.finish(consumer, ids(*got), 0.1)
+            assert transitions.finish(consumer, ranges(*got), 0.1)
             continue
         [number] = transitions.scheduler.consumers[consumer].attempts or ids(killer)
         transitions.blame(consumer, number, CRASHED)
@@ -267,7 +275,7 @@ def test_what_has_died_in_company_in_an_earlier_run_goes_alone() -> None:
     transitions.scheduler.take(1, Patience.WAIT)
     [(_, window)] = transitions.hand_out(0.0)
     assert list(window.sizes) == [1, 1, 3]
-    assert transitions.failures.of(ids(2)) == {}
+    assert transitions.failures.of(ranges(2)) == {}
     assert transitions.scheduler.attempt(1, ids(2)[0]) == ids(2)
 
 
@@ -276,7 +284,7 @@ def test_what_is_given_back_belongs_to_no_attempt_any_more() -> None:
     transitions = new_transitions(new_lane(4))
     ask(transitions, 1, together=2)
     ask(transitions, 1)
-    transitions.give_back(1, ids(2, 3, 4))
+    transitions.give_back(1, ranges(2, 3, 4))
     assert transitions.scheduler.attempt(1, 1) == ids(1)
     assert ask(transitions, 1) == {1: [2, 3]}
     assert transitions.scheduler.attempt(1, 1) == ids(1)
@@ -291,7 +299,7 @@ def test_unparked_items_wait_again_and_their_failures_are_forgiven() -> None:
     transitions = transitions_of(records, lane)
     ask(transitions, 1, 2, 3)
     for consumer in (1, 2, 3):
-        transitions.fail(consumer, ids(consumer), RAISED, now=0.0)
+        transitions.fail(consumer, ranges(consumer), RAISED, now=0.0)
     transitions.seal(QUEUE)
     assert lane.row.parked == 3
     assert transitions.unpark(QUEUE, ids(2, 77)) == 1
@@ -312,7 +320,7 @@ def test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice(
     records.commit(Batch(parked=ids(2)))
     lane.backlog.append(Span(ids(0)[0], ids(3)[0]))
     transitions.unpark(QUEUE)
-    assert not lane.recalled
+    assert not lane.retries.recalled
     assert lane.queued == 3
 
 
@@ -334,7 +342,7 @@ def test_items_arrive_once_they_are_committed() -> None:
     """A commit that fails hands nothing out."""
     lane = new_lane()
     transitions = new_transitions(lane)
-    transitions.put(QUEUE, b"\0", [b"x"], synced=True)
+    transitions.put(QUEUE, [block(1, 2)], synced=True)
     assert ask(transitions, 1) == {}
     transitions.commit()
     assert served(transitions.scheduler) == {1: [1]}
