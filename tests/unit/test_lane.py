@@ -228,9 +228,7 @@ def test_held_back_items_are_counted_apart() -> None:
     assert lane.page_wanted() is not None
 
 
-@pytest.mark.parametrize(
-    "place", ["ready", "suspects", "retries", "backlog", "held_back"]
-)
+@pytest.mark.parametrize("place", ["ready", "suspects", "retries", "backlog", "held_back"])
 def test_nothing_is_over_while_an_item_waits_anywhere(place: str) -> None:
     """Each place that can hold an item keeps the line open."""
     lane = new_lane(sealed_total=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from persistq.broker.span import Span
 from persistq.broker.roster import Roster
+from persistq.broker.span import Span
 from persistq.items import item_id_of
 from persistq.journal.base import QueueRow
 from persistq.peer import Peer

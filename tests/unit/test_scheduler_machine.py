@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from itertools import count
+from collections.abc import Iterable
+from itertools import count, groupby
 from typing import Any
 
 from hypothesis import settings
@@ -16,18 +17,36 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from lanes import CRASHED, OVERDUE, RAISED, Records
+from lanes import CRASHED, OVERDUE, RAISED, ZERO, Records
 
-from persistq.broker.lane import ITEM_BYTES, STUCK_S, Lane, Span, Window, footprint
+from persistq.blocks import JSON, Block, Slice, block_of, whole
+from persistq.broker.lane import STUCK_S, Lane, Window
+from persistq.broker.line import SLICE_BYTES, footprint
 from persistq.broker.policy import FailurePolicy, Verdict
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.graph import Graph
-from persistq.items import FailureKind, Item, item_id_of
+from persistq.items import FailureKind, IdRange, ids_in, item_id_of, number_of, ranges_of
 from persistq.journal.base import Attempts, QueueRow
 from persistq.wire.messages import Patience, StageSpec
 
 QUEUE = 3
+WINDOW = 8
+DAMAGED = 9
+"""Blocks of this size are, so that nobody can take them apart."""
+
+SIZE = st.sampled_from([1, 1, 2, 3, 5, 8, DAMAGED, 20, 70])
+
+
+def named(item_ids: list[int], *, singly: bool = False) -> list[IdRange]:
+    """Return items as a report names them."""
+    return [IdRange(i, i) for i in item_ids] if singly else ranges_of(item_ids)
+
+
+def ids_of(slices: Iterable[Slice]) -> list[int]:
+    """Return the ids of items."""
+    return [*ids_in(part.ids for part in slices)]
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -36,8 +55,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.row = QueueRow(QUEUE, 1, 0, "load")
-        self.lane = Lane(self.row, 4 * (ITEM_BYTES + 1))
-        self.scheduler = Scheduler(window_time=1.0, window_max=4)
+        self.lane = Lane(self.row, 4 * (SLICE_BYTES + 1))
+        self.scheduler = Scheduler(window_time=1.0, window_max=WINDOW)
         self.scheduler.add_lane(self.lane)
         policy = StageSpec("load", retries=1, backoff=2.0, max_crashes=2)
         self.transitions = Transitions(
@@ -46,61 +65,85 @@ class SchedulerMachine(RuleBasedStateMachine):
             Graph.chain(["load"]),
             self.scheduler,
             {QUEUE: FailurePolicy(policy, random.Random(0))},
+            lambda: ZERO,
         )
-        self.log: dict[int, Item] = {}
+        self.log: dict[int, Slice] = {}
         self.settled: dict[int, str] = {}
         self.held: dict[int, list[int]] = {}
         self.together: dict[int, int] = {}
         self.attempts: dict[int, dict[int, list[int]]] = {}
         self.waiting: dict[int, Patience] = {}
         self.failures: Counter[int] = Counter()
+        self.not_before: dict[int, float] = {}
         self.deaths: Counter[int] = Counter()
         self.numbers = count(1)
         self.now = 0.0
 
     # --- the journal ---
 
-    def put(self, number: int) -> list[Item]:
-        """Journal new items."""
-        first = self.row.next_n
-        items = [Item(item_id_of(QUEUE, n), 0, b"x") for n in range(first, first + number)]
-        self.row.next_n += number
-        self.log.update({item.item_id: item for item in items})
-        return items
+    def put(self, counts: Iterable[int]) -> list[Slice]:
+        """Journal new items, in blocks of these sizes; some are damaged."""
+        return [self.put_block(count) for count in counts]
 
-    def page(self, span: Span) -> list[Item]:
+    def put_block(self, count: int) -> Slice:
+        """Journal one block."""
+        first, damaged = self.row.next_n, count == DAMAGED
+        made = block_of(JSON, [b"%d" % n for n in range(first, first + count)])
+        part = whole(item_id_of(QUEUE, first), Block(count, JSON, made.data, made.crc ^ damaged))
+        self.row.next_n += count
+        self.log |= dict.fromkeys(ids_of([part]), part)
+        return part
+
+    def slices_of(self, item_ids: Iterable[int]) -> list[Slice]:
+        """Return items as a journal would: neighbours of one block together."""
+        return [
+            self.log[first].within(first, last)
+            for _, same in groupby(item_ids, lambda item_id: self.log[item_id].first_id)
+            for first, last in ranges_of([*same])
+        ]
+
+    def page(self, span: Span) -> list[Slice]:
         """Read like `Journal.outstanding_page`, or the put-log alone where that is promised."""
-        rows = [self.log[i] for i in sorted(self.log) if span.after < i <= span.last]
+        rows = [i for i in sorted(self.log) if span.after < i <= span.last]
         if span.untouched:
-            assert not any(item.item_id in self.settled for item in rows)
-        return [item for item in rows if item.item_id not in self.settled][:3]
+            assert not self.settled.keys() & {*rows}
+        return self.slices_of([i for i in rows if i not in self.settled][:5])
 
     @initialize(
-        earlier=st.integers(0, 6), done=st.integers(0, 6), hold=st.booleans(), sealed=st.booleans()
+        earlier=st.lists(SIZE, max_size=3),
+        done=st.integers(0, 6),
+        hold=st.booleans(),
+        sealed=st.booleans(),
     )
-    def carry_on(self, earlier: int, done: int, hold: bool, sealed: bool) -> None:
-        """Begin with the items of an earlier run, some of them done."""
+    def carry_on(self, earlier: list[int], done: int, hold: bool, sealed: bool) -> None:
+        """Begin with the items of an earlier run, some of them done, some to be tried later."""
         self.put(earlier)
-        for item_id in list(self.log)[done : done + 2]:
+        left = [*self.log][done:]
+        for item_id in left[:2]:
             self.transitions.remember(Attempts(item_id, FailureKind.SUSPECT, 1))
+        for item_id in left[3:5]:
+            failed = Attempts(item_id, FailureKind.EXCEPTION, 1, ZERO + 2.0)
+            self.transitions.remember(failed)
+            self.failures[item_id] += 1
+            self.not_before[item_id] = 2.0
         for item_id in list(self.log)[:done]:
             self.settled[item_id] = "done"
             self.row.done += 1
-        everything = Span(item_id_of(QUEUE, 0), item_id_of(QUEUE, earlier))
+        everything = Span(item_id_of(QUEUE, 0), item_id_of(QUEUE, self.row.put))
         if self.row.outstanding and hold:
             self.lane.hold_back(everything, self.row.outstanding)
         elif self.row.outstanding:
             self.lane.backlog.append(everything)
-        self.row.sealed_total = earlier if sealed else None
+        self.row.sealed_total = self.row.put if sealed else None
         self.join()
 
     # --- events ---
 
     @precondition(lambda self: self.row.sealed_total is None)
-    @rule(number=st.integers(1, 5), turn=st.booleans())
-    def arrive(self, number: int, turn: bool) -> None:
-        """Items are put and journaled."""
-        self.scheduler.arrive(self.put(number))
+    @rule(counts=st.lists(SIZE, min_size=1, max_size=3), turn=st.booleans())
+    def arrive(self, counts: list[int], turn: bool) -> None:
+        """Blocks are put and journaled."""
+        self.scheduler.arrive(self.put(counts))
         self.turn(turn)
 
     @precondition(lambda self: self.lane.held_back)
@@ -190,8 +233,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     def finish(self, data: st.DataObject, busy: float, turn: bool) -> None:
         """A consumer finishes some of its items; a late report of others is refused whole."""
         consumer, mine, strange = self.choose(data)
-        assert not (strange and self.transitions.finish(consumer, mine + strange, busy))
-        assert self.transitions.finish(consumer, mine, busy * len(mine))
+        singly = data.draw(st.booleans())
+        late = named(mine, singly=singly) + named(strange)
+        assert not (strange and self.transitions.finish(consumer, late, busy))
+        assert self.transitions.finish(consumer, named(mine, singly=singly), busy * len(mine))
         self.settle(consumer, mine, "done")
         self.turn(turn)
 
@@ -200,8 +245,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def drop(self, data: st.DataObject) -> None:
         """A consumer drops items."""
         consumer, mine, strange = self.choose(data)
-        assert not (strange and self.transitions.drop(consumer, mine + strange, ""))
-        assert self.transitions.drop(consumer, mine, "")
+        assert not (strange and self.transitions.drop(consumer, named(mine) + named(strange), ""))
+        assert self.transitions.drop(consumer, named(mine), "")
         self.settle(consumer, mine, "dropped")
 
     @precondition(lambda self: any(self.held.values()))
@@ -209,13 +254,18 @@ class SchedulerMachine(RuleBasedStateMachine):
     def fail(self, data: st.DataObject, delay: float | None) -> None:
         """Attempts raise."""
         consumer, mine, strange = self.choose(data)
-        late = self.transitions.fail(consumer, mine + strange, RAISED, now=self.now)
+        mine.sort()
+        all_of_it = named(mine) + named(strange)
+        late = self.transitions.fail(consumer, all_of_it, RAISED, now=self.now)
         assert not (strange and late)
         if not strange:
             self.failed(consumer, mine, late)
         else:
-            timely = self.transitions.fail(consumer, mine, RAISED, now=self.now, retry_after=delay)
+            timely = self.transitions.fail(
+                consumer, named(mine), RAISED, now=self.now, retry_after=delay
+            )
             self.failed(consumer, mine, timely)
+            self.not_before |= dict.fromkeys(mine, self.now + (delay or 0.0))
 
     def failed(self, consumer: int, item_ids: list[int], verdicts: list[Verdict]) -> None:
         """Note that attempts have raised."""
@@ -232,8 +282,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         """A consumer returns what it did not start."""
         consumer, mine, strange = self.choose(data)
         if strange:
-            self.transitions.give_back(consumer, mine + strange)
-        self.transitions.give_back(consumer, mine)
+            self.transitions.give_back(consumer, named(mine) + named(strange))
+        self.transitions.give_back(consumer, named(mine))
         for item_id in mine:
             self.let_go(consumer, item_id)
         if self.waiting.get(consumer) is Patience.AHEAD:
@@ -252,7 +302,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             name = data.draw(st.sampled_from([*several, *alone]))
             self.blamed(consumer, several.get(name, [name]), name, data)
         self.waiting.pop(consumer, None)
-        assert [item.item_id for item in self.scheduler.leave(consumer)] == held
+        assert ids_of(self.scheduler.leave(consumer)) == held
         del self.held[consumer], self.attempts[consumer], self.together[consumer]
         self.turn(turn)
 
@@ -260,7 +310,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Blame an attempt: one item is counted, of several none is."""
         expected = [*item_ids]
         assert self.scheduler.attempt(consumer, name) == expected
-        before = [len(attempt) for attempt in self.lane.suspects]
+        before = len(self.lane.suspects)
         verdicts = self.transitions.blame(
             consumer, name, data.draw(st.sampled_from([CRASHED, OVERDUE]))
         )
@@ -274,7 +324,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.settled[expected[0]] = "parked"
             return
         assert verdicts == [Verdict.RETRY] * len(expected)
-        halves = [len(attempt) for attempt in self.lane.suspects][len(before) :]
+        halves = [len(ids_of(attempt)) for attempt in self.lane.suspects][before:]
         assert halves == [(len(expected) + 1) // 2, len(expected) // 2]
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0]))
@@ -299,11 +349,9 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def refill(self) -> None:
         """Fill memory from the disk."""
-        due = [
-            self.log[i] for s in self.lane.recall_wanted() for i in range(s.after + 1, s.last + 1)
-        ]
-        assert not any(item.item_id in self.settled for item in due)
-        self.lane.recall(due[:2])
+        due = [i for s in self.lane.retries.wanted() for i in range(s.after + 1, s.last + 1)]
+        assert not self.settled.keys() & {*due}
+        self.lane.recall(self.slices_of(due[:2]))
         while (span := self.lane.page_wanted()) is not None:
             self.lane.refill(self.page(span))
 
@@ -311,17 +359,32 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Hand out what is ready to those who wait."""
         for consumer, window in self.transitions.hand_out(self.now):
             del self.waiting[consumer]
-            assert window.items
+            assert window.count == len(ids_of(window.slices)) > 0
             self.note_attempts(consumer, window)
-            for item in window.items:
-                assert item.item_id not in self.settled
-                assert all(item.item_id not in held for held in self.held.values())
-                self.held[consumer].append(item.item_id)
+            self.look_at(window)
+            for item_id in ids_of(window.slices):
+                assert item_id not in self.settled
+                assert all(item_id not in held for held in self.held.values())
+                assert self.not_before.pop(item_id, 0.0) <= self.now
+                self.held[consumer].append(item_id)
         assert not (self.lane.ready and self.waiting), "work and consumers wait for each other"
+
+    def look_at(self, window: Window) -> None:
+        """Values go with their ids, and few bytes with them that are none of the window's."""
+        for part in window.slices:
+            origin = self.log[part.ids.first].block
+            if origin.count == DAMAGED:
+                assert part.block is origin
+                continue
+            assert [item.payload for item in part.items()] == [
+                b"%d" % number_of(item_id) for item_id in ids_of([part])
+            ]
+        damaged = any(part.block.count == DAMAGED for part in window.slices)
+        assert damaged or window.count <= max(WINDOW, 5)
 
     def note_attempts(self, consumer: int, window: Window) -> None:
         """Know an attempt of several items by its number, as its consumer does."""
-        item_ids = [item.item_id for item in window.items]
+        item_ids = ids_of(window.slices)
         if self.together[consumer] == 1:
             assert not window.sizes
         for number, size in enumerate(window.sizes, window.first):
@@ -354,7 +417,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Where work and a consumer wait for each other, somebody is at work who will end that."""
         lane = self.lane
         waits = [c for c, patience in self.waiting.items() if patience is Patience.WAIT]
-        work = lane.ready or lane.suspects or lane.recalled or lane.backlog
+        work = lane.ready or lane.suspects or lane.retries.recalled or lane.backlog
         at_work = [c for c, held in self.held.items() if held and c not in waits]
         # A suspect waits a moment for empty hands; then it goes to whoever there is.
         due = self.scheduler.due()
@@ -367,7 +430,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Draw a consumer, some of the items in its hands, and items that are not."""
         consumer = data.draw(st.sampled_from([c for c, held in self.held.items() if held]))
         held = self.held[consumer]
-        mine = data.draw(st.lists(st.sampled_from(held), min_size=1, unique=True))
+        mine = data.draw(
+            st.lists(st.sampled_from(held), min_size=1, unique=True) | st.just([*held])
+        )
         others = [item_id for item_id in [*self.log, 77] if item_id not in held]
         return consumer, mine, data.draw(st.lists(st.sampled_from(others), max_size=1))
 
@@ -391,11 +456,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     def places(self) -> list[int]:
         """Return the ids in all places, one entry for each place an id is in."""
         lane = self.lane
-        here = [item.item_id for place in (lane.ready, *lane.suspects) for item in place]
-        here += [*lane.recalled, *(item_id for _, item_id in lane.delayed)]
+        here = [i for place in (lane.ready, *lane.suspects) for i in ids_of(place)]
+        here += [*lane.retries.recalled, *(item_id for _, item_id in lane.retries.delayed)]
         for span in (*lane.backlog, *lane.held_back):
             here += [i for i in self.log if span.after < i <= span.last and i not in self.settled]
-        return here + [i for one in self.scheduler.consumers.values() for i in one.held]
+        return here + [i for one in self.scheduler.consumers.values() for i in ids_of(one.hands)]
 
     @invariant()
     def every_unsettled_item_is_in_exactly_one_place(self) -> None:
@@ -405,7 +470,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def everybody_holds_what_was_handed_out(self) -> None:
         """The hands are as the consumers know them."""
-        hands = {number: [*one.held] for number, one in self.scheduler.consumers.items()}
+        hands = {number: ids_of(one.hands) for number, one in self.scheduler.consumers.items()}
         assert hands == self.held
         several = {number: one.attempts for number, one in self.scheduler.consumers.items()}
         assert several == self.attempts
@@ -421,7 +486,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         row: Any = self.row
         for fate in ("done", "dropped", "parked"):
             assert getattr(row, fate) == fates.count(fate)
-        assert self.lane.ready_bytes == footprint([*self.lane.ready])
+        line = self.lane.ready
+        assert (line.count, line.bytes) == (len(ids_of(line)), footprint(line))
         on_hand = self.lane.queued + self.lane.held_back_count + self.lane.in_flight
         assert on_hand == row.outstanding == len(self.log) - len(self.settled)
 

@@ -156,6 +156,41 @@ def test_handler_can_choose_the_delay() -> None:
     assert transitions.scheduler.due() == 107.0
 
 
+def test_when_an_item_is_retried_is_recorded_by_the_wall_clock() -> None:
+    """So that the next run waits as long; what is tried at once has no such time."""
+    transitions = new_transitions(new_lane(2), retries=1)
+    ask(transitions, 1, 2)
+    transitions.fail(1, ranges(1), RAISED, now=100.0, retry_after=7.0)
+    transitions.blame(2, ids(2)[0], CRASHED)
+    later, at_once = recorded(transitions).failures
+    assert (later.retry_at, at_once.retry_at) == (ZERO + 107.0, None)
+
+
+def test_the_next_run_waits_for_what_was_to_be_tried_later() -> None:
+    """It is found among all that is still to be read, and left on disk until it is due."""
+    lane = new_lane()
+    lane.row.next_n = 4
+    lane.backlog.append(Span(ids(0)[0], ids(3)[0]))
+    transitions = new_transitions(lane)
+    transitions.remember(Attempts(ids(2)[0], FailureKind.EXCEPTION, 1, ZERO + 50.0))
+    lane.refill(items(1, 4))
+    assert ask(transitions, 1, 2, 3) == {1: [1], 2: [3]}
+    assert transitions.scheduler.due() == 50.0
+    assert served(transitions.scheduler, 50.0) == {3: [2]}
+
+
+def test_an_empty_report_of_outputs_lifts_no_seal() -> None:
+    """Only a new item does."""
+    lane = new_lane(1)
+    transitions = new_transitions(lane)
+    ask(transitions, 1)
+    transitions.seal(QUEUE)
+    assert transitions.finish(1, ranges(1), 1.0, [Outputs(QUEUE, [], [])])
+    assert lane.row.sealed_total == 1
+    transitions.commit()
+    assert lane.row.settled
+
+
 def test_rule_to_stop_fails_the_load() -> None:
     """With on_error=stop the first parked item ends it, and everybody is told."""
     transitions = new_transitions(new_lane(5), on_error="stop")
