@@ -45,6 +45,8 @@ HALVED = "test_a_blamed_attempt_is_halved_down_to_the_item_that_kills"
 GIVEN_BACK = "test_what_is_given_back_belongs_to_no_attempt_any_more"
 COMPANY = "test_what_has_died_in_company_in_an_earlier_run_goes_alone"
 UNREAD = "test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice"
+BLOCKS = "test_blocks_of_one_put_have_consecutive_ids"
+PARKED_AMONG = "test_a_parked_item_among_finished_ones_is_in_none_of_their_ranges"
 LIVE_RETRY = "test_items_are_retried_by_hand_beside_a_live_run"
 
 MUTANTS = [
@@ -76,7 +78,7 @@ MUTANTS = [
     Mutant(
         "does not hand on what a dead consumer held",
         "persistq/broker/scheduler.py",
-        "        lane.put_back(held)\n",
+        "        lane.ready.put_back(held)\n",
         "",
         (f"{UNIT}test_scheduler.py::test_items_of_a_lost_consumer_go_to_the_front",),
     ),
@@ -90,30 +92,29 @@ MUTANTS = [
     Mutant(
         "commits outputs after the record that their item is done",
         "persistq/broker/consuming.py",
-        "        self._transitions.finish(link.number, done.item_ids, done.busy, done.outputs)\n",
-        "        self._transitions.finish(link.number, done.item_ids, done.busy)\n"
+        "        self._transitions.finish(link.number, done.ids, done.busy, done.outputs)\n",
+        "        self._transitions.finish(link.number, done.ids, done.busy)\n"
         "        for made in done.outputs:\n"
         "            self._session.after_commit(\n"
         "                lambda made=made: self._transitions.put(\n"
-        "                    made.queue_id, made.codecs, made.payloads, synced=False\n"
+        "                    made.queue_id, made.blocks, synced=False, origins=made.origins\n"
         "                )\n"
         "            )\n",
         (f"{PIPELINE}test_resuming.py::test_outputs_and_their_done_record_are_one_transaction",),
     ),
     Mutant(
         "accepts a report of an item that was taken away",
-        "persistq/broker/scheduler.py",
-        "        if not held.keys() >= named or len(named) < len(item_ids):\n"
-        "            return None\n",
-        "        item_ids = [item_id for item_id in named if item_id in held]\n",
+        "persistq/broker/hands.py",
+        "        if not self.holds(ranges):\n            return None\n",
+        "        ranges = [ids for ids in {*ranges} if self._cover(ids) is not None]\n",
         (f"{UNIT}test_transitions.py::{LATE}", f"{UNIT}test_scheduler_machine.py"),
     ),
     Mutant(
         "takes what is left of a late report",
-        "persistq/broker/scheduler.py",
-        "        if not held.keys() >= named or len(named) < len(item_ids):\n",
-        "        item_ids = [item_id for item_id in item_ids if item_id in held]\n"
-        "        if not item_ids or len(set(item_ids)) < len(item_ids):\n",
+        "persistq/broker/hands.py",
+        "        if not self.holds(ranges):\n",
+        "        ranges = [ids for ids in ranges if self._cover(ids) is not None]\n"
+        "        if not ranges or not self.holds(ranges):\n",
         (f"{UNIT}test_transitions.py::{LATE}", f"{UNIT}test_scheduler_machine.py"),
     ),
     Mutant(
@@ -128,8 +129,8 @@ MUTANTS = [
     Mutant(
         "hands a suspect attempt out whole again",
         "persistq/broker/lane.py",
-        "        half = (len(items) + 1) // 2\n",
-        "        half = len(items)\n",
+        "        halves = divided(attempt, (count_of(attempt) + 1) // 2)\n",
+        "        halves = divided(attempt, count_of(attempt))\n",
         (f"{UNIT}test_transitions.py::{HALVED}", f"{UNIT}test_scheduler_machine.py"),
     ),
     Mutant(
@@ -145,7 +146,7 @@ MUTANTS = [
     Mutant(
         "begins what has died in company together with others again",
         "persistq/broker/lane.py",
-        "            alone = item.item_id in self.apart\n",
+        "            alone = item_id in self.apart\n",
         "            alone = False\n",
         (f"{UNIT}test_transitions.py::{COMPANY}", f"{UNIT}test_scheduler_machine.py"),
     ),
@@ -183,6 +184,93 @@ MUTANTS = [
         "        if absorber and link.absorbs:\n",
         "        if False:\n",
         (f"{QUEUE}test_resuming.py::test_crash_while_putting_continues_where_it_was",),
+    ),
+    Mutant(
+        "lets a range over a gap pass for held",
+        "persistq/broker/hands.py",
+        "            if not held.first <= wanted <= held.last:\n",
+        "            if not held.first <= max(wanted, held.first) <= held.last:\n",
+        (f"{UNIT}test_hands.py", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "lets a range be named twice",
+        "persistq/broker/hands.py",
+        "return not twice and all(",
+        "return all(",
+        (f"{UNIT}test_transitions.py::{LATE}", f"{UNIT}test_hands.py"),
+    ),
+    Mutant(
+        "hands a slice out twice when it is cut",
+        "persistq/broker/line.py",
+        "        head, rest = self._pop().split(count)\n",
+        "        head, rest = first.split(count)\n",
+        (f"{UNIT}test_lane.py", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "forgets what is behind the cut of a slice",
+        "persistq/broker/line.py",
+        "        self._push(rest)\n",
+        "",
+        (f"{UNIT}test_lane.py", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "takes a block apart and forgets its items",
+        "persistq/broker/line.py",
+        "            pieces = first.apart()\n",
+        "            pieces = first.apart()[:1]\n",
+        (f"{UNIT}test_lane.py", f"{UNIT}test_scheduler_machine.py"),
+    ),
+    Mutant(
+        "keeps the first id of a block for its neighbour",
+        "persistq/broker/transitions.py",
+        "            row.next_n += block.count\n",
+        "            row.next_n += 1\n",
+        (f"{UNIT}test_transitions.py::{BLOCKS}",),
+    ),
+    Mutant(
+        "leaves a gap between blocks",
+        "persistq/broker/transitions.py",
+        "            row.next_n += block.count\n",
+        "            row.next_n += block.count + 1\n",
+        (f"{UNIT}test_transitions.py::{BLOCKS}",),
+    ),
+    Mutant(
+        "records a parked item as done when its neighbours are",
+        "persistq/broker/transitions.py",
+        "        self._batch.done += ranges\n",
+        "        self._batch.done.append(IdRange(min(ranges).first, max(ranges).last))\n",
+        (f"{UNIT}test_transitions.py::{PARKED_AMONG}",),
+    ),
+    Mutant(
+        "tries at once in the next run what was to be tried later",
+        "persistq/broker/retries.py",
+        "        if not self.noted:\n",
+        "        if True:\n",
+        (
+            f"{UNIT}test_transitions.py::test_the_next_run_waits_for_what_was_to_be_tried_later",
+            f"{UNIT}test_scheduler_machine.py",
+        ),
+    ),
+    Mutant(
+        "takes 12 for 1 and something",
+        "persistq/broker/body.py",
+        "        if count >= self.left or not self.data.startswith(gap, start):\n",
+        "        if count >= self.left:\n",
+        (f"{UNIT}test_absorption.py",),
+    ),
+    Mutant(
+        "believes a block that says it has more items than bytes",
+        "persistq/broker/conduct.py",
+        "1 < count <= ITEMS_MAX and count <= len(data) <= ARRAY_BYTES_MAX",
+        "1 < count <= ITEMS_MAX",
+        (f"{UNIT}test_conduct.py",),
+    ),
+    Mutant(
+        "believes that outputs were made of what was not reported",
+        "persistq/broker/conduct.py",
+        "return all(_range_with(ordered, item_id) is not None for item_id in item_ids)",
+        "return True",
+        (f"{UNIT}test_conduct.py",),
     ),
     Mutant(
         "absorbs as a set, not as a multiset",
@@ -409,7 +497,7 @@ MUTANTS = [
     Mutant(
         "counts what a dead consumer held as in flight for ever",
         "persistq/broker/scheduler.py",
-        "        lane.in_flight -= len(held)\n",
+        "        lane.in_flight -= hands.count\n",
         "",
         (
             f"{UNIT}test_scheduler_machine.py",
@@ -419,9 +507,9 @@ MUTANTS = [
     Mutant(
         "hands out twice what has killed a worker",
         "persistq/broker/scheduler.py",
-        "            self._lane_of(consumer_id).suspect(items)\n",
-        "            self._lane_of(consumer_id).suspect(items)\n"
-        "            self._lane_of(consumer_id).put_back(items)\n",
+        "            self._lane_of(consumer_id).suspect(slices)\n",
+        "            self._lane_of(consumer_id).suspect(slices)\n"
+        "            self._lane_of(consumer_id).ready.put_back(slices)\n",
         (
             f"{UNIT}test_scheduler_machine.py",
             f"{UNIT}test_transitions.py::test_blamed_item_is_tried_alone_and_then_parked",
@@ -439,8 +527,8 @@ MUTANTS = [
     ),
     Mutant(
         "reads all retries that are due into memory",
-        "persistq/broker/lane.py",
-        "        if self.recalled_ready:\n            return spans\n",
+        "persistq/broker/retries.py",
+        "        if self.ready:\n            return spans\n",
         "",
         (f"{UNIT}test_lane.py::test_waiting_retries_keep_no_payload_and_are_read_in_runs",),
     ),

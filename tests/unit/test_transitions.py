@@ -179,6 +179,33 @@ def test_the_next_run_waits_for_what_was_to_be_tried_later() -> None:
     assert served(transitions.scheduler, 50.0) == {3: [2]}
 
 
+def test_blocks_of_one_put_have_consecutive_ids() -> None:
+    """No gap, no id twice, over any number of puts in one batch."""
+    lane = new_lane()
+    transitions = new_transitions(lane)
+    transitions.put(QUEUE, [block(1, 4), block(4, 5)], synced=True)
+    transitions.put(QUEUE, [block(5, 9)], synced=False)
+    puts = recorded(transitions).puts
+    assert [put.first_id for put in puts] == ids(1, 4, 5)
+    transitions.commit()
+    assert numbers(lane.ready) == [*range(1, 9)]
+    assert lane.row.put == 8
+
+
+def test_a_parked_item_among_finished_ones_is_in_none_of_their_ranges() -> None:
+    """The record of the others goes round it, and a report across it is refused."""
+    lane = new_lane(10)
+    lane.pace.learn(100, 0.1)
+    transitions = new_transitions(lane)
+    assert ask(transitions, 1) == {1: [1, 2, 3, 4, 5]}
+    assert transitions.fail(1, ranges(3), RAISED, now=0.0) == [Verdict.PARK]
+    assert not transitions.finish(1, ranges(1, 2, 3, 4, 5), 0.1)
+    assert transitions.finish(1, ranges(1, 2, 4, 5), 0.1)
+    batch = recorded(transitions)
+    assert (batch.done, batch.parked) == ([*ranges(1, 2), *ranges(4, 5)], ids(3))
+    assert (lane.row.done, lane.row.parked, lane.row.outstanding) == (4, 1, 5)
+
+
 def test_an_empty_report_of_outputs_lifts_no_seal() -> None:
     """Only a new item does."""
     lane = new_lane(1)

@@ -1,0 +1,133 @@
+"""What a client may say of blocks, ranges and origins; nothing is acted on before."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lanes import QUEUE, block, ids, items, ranges
+
+from persistq.blocks import Block, Origin, block_of
+from persistq.broker import conduct
+from persistq.broker.conduct import Misbehaviour
+from persistq.broker.scheduler import Consumer
+from persistq.items import IdRange
+from persistq.wire import messages
+from persistq.wire.messages import Patience, Role
+
+NEXT = 2
+ONE = block(1, 2)
+MANY = block(1, 9)
+
+
+def accepted(role: Role, message: Any, *, sealed: bool = False, held: int = 9) -> bool:
+    """Return whether a client of a load with two stages may say this."""
+    consumer = Consumer(QUEUE)
+    consumer.hands.hold(items(1, held + 1))
+    lane = SimpleNamespace(row=SimpleNamespace(sealed_total=0 if sealed else None))
+    session: Any = SimpleNamespace(
+        entries={QUEUE},
+        feeds={QUEUE: {NEXT}, NEXT: set()},
+        scheduler=SimpleNamespace(lanes={QUEUE: lane, NEXT: lane}, consumers={5: consumer}),
+    )
+    link: Any = SimpleNamespace(role=role, number=5)
+    try:
+        conduct.require(session, link, message)
+    except Misbehaviour:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("told", "fine"),
+    [
+        (ONE, True),
+        (MANY, True),
+        (block_of(1, [b"a", b"b"]), True),
+        (ONE._replace(crc=0), True),
+        (block_of(0, [b"1"] * 512), True),
+        (block_of(0, [b"x" * 100_000]), True),
+        (ONE._replace(count=0), False),
+        (ONE._replace(count=-1), False),
+        (ONE._replace(count=2), False),
+        (MANY._replace(count=513), False),
+        (MANY._replace(count=2**63), False),
+        (MANY._replace(codec=3), False),
+        (MANY._replace(codec=-1), False),
+        (MANY._replace(crc=2**32), False),
+        (MANY._replace(crc=-1), False),
+        (block_of(0, [b"1" * 20_000] * 2), False),
+    ],
+)
+def test_a_block_is_one_that_a_journal_can_take(told: Block, fine: bool) -> None:
+    """Whether its bytes are what it says is for those to find out who read them."""
+    assert accepted(Role.PRODUCER, messages.Put(QUEUE, [ONE, told])) is fine
+    made = messages.Outputs(NEXT, [told], [Origin(ids(1)[0], b"\0")])
+    assert accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made])) is fine
+    offer = messages.Offer(QUEUE, told, 1, Patience.WAIT)
+    assert accepted(Role.PRODUCER, offer) is (fine and told.count == 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "fine"),
+    [
+        ([], True),
+        (ranges(1, 2, 4), True),
+        ([IdRange(7, 6)], False),
+        ([IdRange(-3, 2)], False),
+        ([IdRange(ids(1)[0], ids(1)[0] + 2**40)], False),
+        ([IdRange(2**63, 2**63)], False),
+    ],
+)
+def test_a_range_is_of_one_queue_and_goes_upwards(named: list[IdRange], fine: bool) -> None:
+    """Whether its items are the sender's is another question."""
+    for report in (
+        messages.Done(named, 0.1),
+        messages.Failed(named, "ValueError", "no", ""),
+        messages.Dropped(named, ""),
+        messages.GiveBack(named),
+    ):
+        assert accepted(Role.CONSUMER, report) is fine
+
+
+@pytest.mark.parametrize(
+    ("reported", "origin", "count", "fine"),
+    [
+        (ranges(2), Origin(ids(2)[0]), 8, True),
+        (ranges(2), Origin(ids(2)[0], b""), 1, True),
+        (ranges(1, 2, 3, 4, 5, 6, 7, 8), Origin(ids(1)[0], b"\1"), 8, True),
+        (ranges(1, 3, 5), Origin(ids(1)[0], b"\0\2\2"), 4, True),
+        (ranges(1, 3, 5), Origin(ids(1)[0], b"\2"), 3, True),
+        (ranges(2), Origin(ids(1)[0]), 8, False),
+        (ranges(2), Origin(ids(3)[0]), 1, False),
+        (ranges(1, 2, 3), Origin(ids(1)[0], b"\1"), 8, False),
+        (ranges(1, 3, 5), Origin(ids(1)[0], b"\0\1\3"), 4, False),
+        (ranges(1, 3, 5), Origin(ids(1)[0], b"\0\2"), 4, False),
+        (ranges(1, 3, 5), Origin(ids(1)[0], b""), 4, False),
+        (ranges(1), Origin(-1), 1, False),
+        (ranges(1), Origin(2**64 - 1), 1, False),
+    ],
+)
+def test_outputs_are_made_of_what_is_reported(
+    reported: list[IdRange], origin: Origin, count: int, fine: bool
+) -> None:
+    """Each single one, also where the report has gaps."""
+    made = messages.Outputs(NEXT, [block(1, 1 + count)], [origin])
+    assert accepted(Role.CONSUMER, messages.Done(reported, 0.1, [made])) is fine
+
+
+def test_outputs_go_where_the_stage_leads_and_no_further() -> None:
+    """With one origin a block, to a stage that this one feeds and that may still get items."""
+    origin = Origin(ids(1)[0])
+
+    def may(queue_id: int, origins: list[Origin], **state: Any) -> bool:
+        made = messages.Outputs(queue_id, [ONE], origins)
+        return accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made]), **state)
+
+    assert may(NEXT, [origin])
+    assert not may(QUEUE, [origin])
+    assert not may(NEXT, [])
+    assert not may(NEXT, [origin, origin])
+    assert not may(NEXT, [origin], sealed=True)
+    assert may(NEXT, [origin], sealed=True, held=0), "a late report breaks no rule"
