@@ -224,11 +224,13 @@ class Spooled(NamedTuple):
         spool_id: Names all outputs of this attempt; see `Journal.next_spool_id`.
         before: How many outputs are spooled before this block.
         block: The outputs.
+        item_id: The item that they are made of.
     """
 
     spool_id: int
     before: int
     block: Block
+    item_id: int
 
 
 class Published(NamedTuple):
