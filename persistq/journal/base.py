@@ -244,7 +244,7 @@ class Published(NamedTuple):
     """
 
     first_id: int
-    count: int
+    count: int  # type: ignore[assignment] # tuple.count is not missed
     spool_id: int
     item_id: int
 
