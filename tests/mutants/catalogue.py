@@ -51,10 +51,10 @@ MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            outputs = self._work(delivery, self._channel.keys)\n",
-        "            self._channel.done(delivery.item_id, started, started, [])\n"
-        "            self._channel.report()\n"
-        "            outputs = self._work(delivery, self._channel.keys)\n",
+        "            made = self._work(delivery, channel.keys)\n",
+        "            channel.done(item_id, started, started, [])\n"
+        "            channel.report()\n"
+        "            made = self._work(delivery, channel.keys)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from rawclient import connected, handle_of, heard, introduced, is_closed, proven, say
 
 from persistq import DONE, BrokerLost, PersistentQueue
+from persistq.blocks import Origin, block_of
 from persistq.broker import conduct
 from persistq.client.connection import Connection
 from persistq.errors import PersistqError
+from persistq.items import IdRange
 from persistq.peer import Peer
 from persistq.site.processes import this_process
 from persistq.wire import framing, messages
