@@ -13,7 +13,7 @@ from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.openings import queue_opening, tell_what_is_left
 from persistq.client.presence import Presence
-from persistq.client.producer import settle_puts
+from persistq.client.producer import settle_puts, unsettled
 from persistq.client.starting import open_run
 from persistq.client.window import deliveries
 from persistq.codec import TOGETHER_FIRST, CodecName, ItemCodec
@@ -179,10 +179,8 @@ class PersistentQueue(BaseQueue[T]):
 
     # --- getting ---
 
-    @property
-    def _channel(self) -> Consumer:
-        presence = self._presence
-        return presence.present_consumer or presence.consumer
+    def _open_channel(self) -> Consumer:
+        return self._presence.consumer
 
     def dispose(self) -> None:
         """Stop getting: what this process got and did not finish goes to others at once.
@@ -190,7 +188,6 @@ class PersistentQueue(BaseQueue[T]):
         Crash: dying has the same effect.
         """
         self._presence.drop_consumer()
-        self._unfinished.clear()
 
     # --- waiting and looking ---
 
@@ -307,14 +304,15 @@ class PersistentQueue(BaseQueue[T]):
 
     # --- inside ---
 
+    _unsafe = unsettled
     _settle = staticmethod(settle_puts)
 
     def _connect(self, presence: Presence) -> None:
         self._begin()
         self._presence = presence
         self._queue_id = presence.handle.queue_id
-        # Items that the parent got before it forked are the parent's.
-        presence.on_fork(self._unfinished.clear)
+        # What was got then belongs to others, and to the parent what it had got before a fork.
+        presence.on_parting(self._begin)
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)
