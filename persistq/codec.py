@@ -81,19 +81,31 @@ def _lossless(value: object) -> bool:
         return math.isfinite(value)  # type: ignore[arg-type]
     if kind is list:
         return _all_lossless(value)  # type: ignore[arg-type]
-    if kind is dict:
-        return set(map(type, value)) <= {str} and _all_lossless(value.values())  # type: ignore[call-overload, attr-defined]
-    return False
+    return kind is dict and _row_lossless(value)  # type: ignore[arg-type]
 
 
 def _all_lossless(values: Collection[object]) -> bool:
-    """Return whether JSON gives exactly these values back; most are of few and simple types."""
+    """Return whether JSON gives exactly these values back; most are of one simple type."""
     kinds = set(map(type, values))
     if kinds <= _TEXTUAL:
         return True
     if kinds == _INTEGERS:
         return min(values) >= _INT_MIN and max(values) <= _INT_MAX  # type: ignore[type-var, operator]
     return all(map(_lossless, values))
+
+
+def _row_lossless(row: dict[object, object]) -> bool:
+    """Return whether JSON gives exactly this object back; most are rows, of texts and numbers."""
+    for key, value in row.items():
+        if type(key) is not str:
+            return False
+        kind = type(value)
+        # No call for what is most frequent.
+        if kind is int and _INT_MIN <= value <= _INT_MAX:  # type: ignore[operator]
+            continue
+        if kind not in _TEXTUAL and not _lossless(value):
+            return False
+    return True
 
 
 def _as_json(value: object) -> bytes | None:
