@@ -32,18 +32,18 @@ class Outbox:
     Args:
         send: Takes what waits out of here, and sends it.
         lock: Held by whoever changes the outbox, and taken by the thread.
+
+    Attributes:
+        waiting: The encoded items.
     """
 
     def __init__(self, send: Callable[[], None], lock: threading.RLock) -> None:
         self._send = send
         self._lock = lock
-        self._waiting: list[tuple[int, bytes]] = []
+        self.waiting: list[tuple[int, bytes]] = []
         self._bytes = 0
         self._sent_at = 0.0
         self._late: threading.Thread | None = None
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def add(self, codec: int, payload: bytes) -> None:
         """Add an encoded item, and send what waits if it is enough, or if nothing was sent of late.
@@ -51,7 +51,7 @@ class Outbox:
         Crash: what waits is lost with this process.
         """
         # In one step: an interruption must not leave half of it.
-        self._waiting.append((codec, payload))
+        self.waiting.append((codec, payload))
         self._bytes += len(payload)
         if self._is_due():
             self._send()
@@ -60,7 +60,7 @@ class Outbox:
 
     def take(self) -> list[Block]:
         """Take all out, as blocks, to be sent now."""
-        codecs, payloads = zip(*self._waiting, strict=True)
+        codecs, payloads = zip(*self.waiting, strict=True)
         self.clear()
         return blocks_of(codecs, payloads)
 
@@ -70,7 +70,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget what waits."""
-        self._waiting, self._bytes = [], 0
+        self.waiting, self._bytes = [], 0
 
     def await_thread(self) -> None:
         """Wait for the end of the thread, which is about to end: nothing waits any more."""
@@ -79,7 +79,7 @@ class Outbox:
 
     def _is_due(self) -> bool:
         """Return whether what waits goes out now."""
-        if len(self._waiting) >= TOGETHER_ITEMS or self._bytes >= TOGETHER_BYTES:
+        if len(self.waiting) >= TOGETHER_ITEMS or self._bytes >= TOGETHER_BYTES:
             return True
         return time.monotonic() - self._sent_at >= LINGER_S
 
@@ -97,7 +97,7 @@ class Outbox:
         while self._late is not None:
             time.sleep(LINGER_S)
             with self._lock:
-                if not self._waiting:
+                if not self.waiting:
                     self._late = None
                 # If this fails, so does the next thing that is asked of this producer.
                 with contextlib.suppress(Exception):

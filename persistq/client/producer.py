@@ -57,10 +57,11 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         with self._lock:
-            if not self._outbox:
+            if not self._outbox.waiting:
                 self._listen()
+                # It stays there as long as anything waits.
+                unsettled.add(self)
             self._refuse_if_closed()
-            unsettled.add(self)
             self._outbox.add(codec, payload)
 
     def put(self, blocks: list[Block]) -> None:
@@ -133,7 +134,7 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         # Whoever keeps the lock for long has sent all before.
-        if self._outbox:
+        if self._outbox.waiting:
             with self._lock:
                 self._send_outbox()
 
@@ -150,7 +151,7 @@ class Producer:
         self._connection.close()
 
     def _send_outbox(self) -> None:
-        while self._outbox:
+        while self._outbox.waiting:
             with self._connection.conversation:
                 self._send(self._outbox.take())
 
