@@ -40,7 +40,7 @@ REPRODUCE = """\
 
 ```
 make bench         # everything, some with fewer items
-make bench-full    # everything, with 10 million items where the question is what millions cost
+make bench-full    # everything, also the throughput with 10 million items outstanding
 make compare BASE=<commit>    # an earlier commit and this tree, in turns
 ```
 
@@ -70,7 +70,7 @@ def _read(place: Path) -> list[Record]:
 def page(records: list[Record], compared: list[Record], notes: str) -> Iterator[str]:
     """Yield the lines of the page; what was compared is left out where nothing was."""
     yield HEAD
-    if doubts := list(_doubts(records)):
+    if doubts := list(_doubts([*records, *compared])):
         yield from ("", WARNING.format("; ".join(doubts)))
     yield from ("", "## Targets", "", *_claims(records))
     if compared:
@@ -87,7 +87,7 @@ def page(records: list[Record], compared: list[Record], notes: str) -> Iterator[
 def _doubts(records: list[Record]) -> Iterator[str]:
     small = [one["name"] for one in records if one["scale"] not in {"normal", "full"}]
     if small:
-        yield f"taken with few items: {', '.join(small)}"
+        yield f"taken with few items: {', '.join(dict.fromkeys(small))}"
     if any(one["rounds"] < ENOUGH_ROUNDS for one in records):
         yield f"some of fewer than {ENOUGH_ROUNDS} rounds"
     first = records[0]["machine"]

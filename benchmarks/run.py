@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--full", action="store_const", const="full", dest="scale",
-        help="10 million items where the question is what millions cost; takes an hour",
+        help="10 million items outstanding instead of one; takes an hour",
     )  # fmt: skip
     parser.add_argument(
         "--standard-library", action="store_true", help="leave out what has to be installed"
