@@ -134,7 +134,11 @@ class Writer:
         texts = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
         self.insert(
             "failure",
-            **{"run_id": self.run_id, "item_id": item_id, "kind": kind, "pid": 4712, "at": TIME},
+            run_id=self.run_id,
+            item_id=item_id,
+            kind=kind,
+            pid=4712,
+            at=TIME,
             **texts,
             **values,
         )
@@ -159,7 +163,9 @@ class Writer:
         """A worker begins, and may have ended."""
         self.insert(
             "worker",
-            **{"run_id": self.run_id, "queue_id": queue_id, "started_at": TIME},
+            run_id=self.run_id,
+            queue_id=queue_id,
+            started_at=TIME,
             **self._process(),
             ended_at=LATER if ending else None,
             ending=ending,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +58,9 @@ WRONG = {
     "UPDATE queue SET done = done - 1 WHERE queue_id = 2": (
         "queue 2 (parse): 3 items are done, its counters say 2"
     ),
-    "UPDATE queue SET sealed_total = 99 WHERE queue_id = 2": "it was sealed with 99 items and has 5",
+    "UPDATE queue SET sealed_total = 99 WHERE queue_id = 2": (
+        "it was sealed with 99 items and has 5"
+    ),
     "UPDATE queue SET sealed_total = 1 WHERE name = 'store' AND sealed_total IS NULL": (
         "it is sealed, and queue 6 before it may still feed it"
     ),
@@ -121,6 +123,12 @@ class Cell(NamedTuple):
         return f"{self.table}.{self.column} of {self.key}"
 
 
+def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, bool]]:
+    """Return the columns of a table, and whether each is a part of its key."""
+    rows = connection.execute(f"PRAGMA table_info({table})")
+    return [(name, bool(key)) for _, name, _, _, _, key in rows]
+
+
 class Sound:
     """A sound journal of which every change can be taken back."""
 
@@ -130,15 +138,10 @@ class Sound:
         write_sound_journal(path)
         shutil.copy(path, self.saved)
         with closing(sqlite3.connect(path)) as connection:
-            self.tables = {
-                table: [
-                    (name, bool(key))
-                    for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({table})")
-                ]
-                for (table,) in connection.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-                )
-            }
+            tables = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite*'"
+            )
+            self.tables = {table: _columns(connection, table) for (table,) in tables.fetchall()}
             self.cells = list(self._cells(connection))
 
     def _cells(self, connection: sqlite3.Connection) -> Iterator[Cell]:
@@ -168,15 +171,6 @@ class Sound:
                 return False
             connection.commit()
         return True
-
-    def now(self, cell: Cell) -> Any:
-        """Return what a field holds now, texts as their bytes."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.text_factory = bytes
-            key = cell.key if cell.column not in cell.key else {"rowid": 1}
-            where = " AND ".join(f"{name} = :{name}" for name in key)
-            text = f"SELECT {cell.column} FROM {cell.table} WHERE {where}"
-            return connection.execute(text, key).fetchone()[0]
 
     def is_noticed(self) -> bool:
         """Tell whether the change is noticed; it is taken back."""

@@ -115,7 +115,11 @@ _CLOCK: Final = "clocks may be set back, so times are not compared"
 _PROCESS: Final = "names a process that may be gone"
 _ENDING: Final = "what the system has said"
 
+# SQLite forgets CHECK constraints where it only reads, so what they say is said here again.
+_ONE: Final = _number("1", 1, 1)
+
 COLUMNS: Final = (
+    Column("journal.journal_id", _ONE),
     Column("journal.uuid", UUID, "names the journal, and nothing in it repeats that"),
     Column("journal.created_at", TIME, _CLOCK),
     Column("load.kind", _one_of("queue", "pipeline"), "a pipeline may have one stage"),
@@ -186,6 +190,7 @@ COLUMNS: Final = (
     Column("worker.started_at", TIME, _CLOCK),
     Column("worker.ended_at", _or_null(TIME), _CLOCK),
     Column("worker.ending", _or_null(TEXT), _FOR_PEOPLE),
+    Column("writer.writer_id", _ONE),
     Column("writer.epoch", COUNT, "rises with each opening, of which there is no list"),
     Column("writer.host", TEXT, _PROCESS),
     Column("writer.pid", NUMBER, _PROCESS),
