@@ -12,7 +12,7 @@ from typing import Any
 from persistq.blocks import Block, Origin, block_of
 from persistq.items import item_id_of
 from persistq.journal import marks, schema
-from persistq.journal.soundness.spools import SPOOL_SHIFT
+from persistq.journal.pages import SPOOL_SHIFT
 from persistq.pickles import OwnModules, pickled
 
 TIME = "2026-11-28T19:30:00.000000+00:00"
@@ -208,7 +208,7 @@ def write_sound_journal(path: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {marks.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION}")
-        for text in (*schema.TABLES, *schema.TRIGGERS):
+        for text in (*schema.TABLES, *schema.TRIGGERS, *schema.VIEWS):
             connection.execute(text)
         connection.execute(
             "INSERT INTO alembic_version VALUES (?)", (marks.revision_of(marks.SCHEMA_VERSION),)

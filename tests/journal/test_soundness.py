@@ -97,7 +97,7 @@ WRONG = {
     "UPDATE failure SET forgiven = 1": "3 items are parked, and have no failure that counts",
     "DELETE FROM turn WHERE turn_id = 2": "1 blocks whose turn is missing",
     "INSERT INTO turn VALUES (900, 9, 1790000009000)": "in 1 turns nothing was put or ended",
-    "UPDATE turn SET at = 0 WHERE turn_id = 8": "1 turns are earlier than the turn before",
+    "UPDATE turn SET run_id = 9 WHERE turn_id = 4": "1 turns are of an earlier run than the turn",
     "UPDATE drop_reason SET reason = ''": "a text that is not empty",
     "UPDATE drop_reason SET item_id = item_id - 1": "1 rows of items that were not dropped",
     # Spools.

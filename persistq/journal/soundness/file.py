@@ -63,7 +63,7 @@ def _rows(connection: sqlite3.Connection) -> sqlite3.Cursor:
 def _wanted() -> dict[str, tuple[str, str]]:
     name, kind, sql = _OF_SQLITE
     wanted = {name: (kind, sql)}
-    for text in (*schema.TABLES, *schema.TRIGGERS):
+    for text in (*schema.TABLES, *schema.TRIGGERS, *schema.VIEWS):
         kind, name = _NAME.match(text).groups()  # type: ignore[union-attr]
         wanted[name] = (kind.lower(), text)
     return wanted
