@@ -739,8 +739,8 @@ MUTANTS = [
     Mutant(
         "takes outputs of items that have not ended for sound",
         "persistq/journal/soundness/origins.py",
-        "        return self._connection.execute(_STREAMED, (item_id, made)).fetchone() is not None\n",
-        "        return True\n",
+        "(_STREAMED, (item_id, made)).fetchone() is not None\n",
+        "(_STREAMED, (item_id, made)).fetchone() is not made\n",
         (SENTENCES,),
     ),
     Mutant(
