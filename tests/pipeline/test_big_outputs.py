@@ -158,6 +158,7 @@ def test_what_a_handler_forks_spools_nothing(program: MakeProgram) -> None:
     script = program(PADDED.format(decorated=decorated))
     ended = script.run()
     assert ended.code == 0, ended.err
+    assert "Traceback" not in ended.err
     assert script.counts == EACH_ONCE | {"row 1 -1": 1, "row 2 -1": 1, "child": 2}
 
 
@@ -205,6 +206,15 @@ def test_another_attempt_absorbs_what_the_first_has_streamed(
     assert ended.code == 0, ended.err
     assert script.counts == EACH_ONCE
     assert script.rows("SELECT * FROM streamed") == []
+
+
+def test_equal_rows_of_a_stream_are_rows_of_their_own(program: MakeProgram) -> None:
+    """An attempt absorbs what those before it have put, and nothing that it has put itself."""
+    decorated = STREAM.replace("from rows(number)", "from ['x' * 1000] * 1000") + FAILS_LATE
+    script = program(PADDED.format(decorated=decorated).replace('note("row", *row[:2])', "pass"))
+    ended = script.run()
+    assert ended.code == 0, ended.err
+    assert script.queues() == [(2, 2, 0, 0), (ROWS, ROWS, 0, 0)]
 
 
 @pytest.mark.parametrize("point", STREAM_DIES_HERE)
