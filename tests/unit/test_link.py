@@ -9,6 +9,7 @@ import pytest
 
 from persistq.broker import link as limits
 from persistq.broker.link import Link
+from persistq.items import IdRange
 from persistq.peer import Peer
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.wire.messages import Answer, GiveBack, Hello, Role
@@ -28,7 +29,7 @@ def pair() -> Iterator[Pair]:
 
 def reports(count: int) -> list[GiveBack]:
     """Return distinct messages."""
-    return [GiveBack([number]) for number in range(count)]
+    return [GiveBack([IdRange(number, number)]) for number in range(count)]
 
 
 def test_last_words_of_a_dead_client_are_heard(pair: Pair) -> None:
@@ -79,7 +80,7 @@ def test_everything_that_has_arrived_means_by_now(
     feed = link._reader.feed
 
     def feed_and_send(data: bytes) -> list[object]:
-        client.sendall(frame(GiveBack([1000])))
+        client.sendall(frame(GiveBack([IdRange(1000, 1000)])))
         return feed(data)  # type: ignore[return-value]
 
     monkeypatch.setattr(link._reader, "feed", feed_and_send)
