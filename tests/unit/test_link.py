@@ -76,7 +76,7 @@ def test_everything_that_has_arrived_means_by_now(
     monkeypatch.setattr(limits, "READ_BYTES", 7)
     link, client = pair
     link.accept(HELLO)
-    client.sendall(b"".join(map(frame, reports(50))))
+    client.sendall(b"".join(map(frame, reports(30))))
     feed = link._reader.feed
 
     def feed_and_send(data: bytes) -> list[object]:
@@ -84,7 +84,7 @@ def test_everything_that_has_arrived_means_by_now(
         return feed(data)  # type: ignore[return-value]
 
     monkeypatch.setattr(link._reader, "feed", feed_and_send)
-    assert link.receive_all()[:50] == reports(50)
+    assert link.receive_all()[:30] == reports(30)
 
 
 def test_client_that_does_not_read_is_not_waited_for(pair: Pair) -> None:
