@@ -29,9 +29,11 @@ from persistq.broker.membership import Membership
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
+from persistq.broker.tidying import Tidying
 from persistq.errors import JournalError
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
+from persistq.journal.keeping import Keep
 from persistq.site.fence import Fence
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
@@ -68,6 +70,8 @@ class Broker:
         self._consuming = Consuming(self._session)
         self._controlling = Controlling(self._session)
         self._flushed_at = clock()
+        keep = Keep(opening.keep_loads, opening.keep_bytes)
+        self._tidying = Tidying(journal, keep, clock)
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
         self._membership = Membership(
@@ -123,11 +127,15 @@ class Broker:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
                 while self._session.links or self._is_expecting():
-                    self._turn(self._selector.select(self._patience()))
+                    events = self._selector.select(self._patience())
+                    if not events:
+                        self._tidying.step_if_due()
+                    self._turn(events)
                 self._consuming.reclaim_all()
                 self._session.transitions.commit()
                 self._session.tell()
                 self._end_run()
+                self._tidying.finish(self._is_wanted)
             return 0
         except JournalError as error:
             told = [*self._session.links.values(), *self._arrivals.proven()]
@@ -167,6 +175,8 @@ class Broker:
             return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S, *self._arrivals.due()]
+        if (tidying := self._tidying.due) is not None:
+            times.append(tidying)
         if not session.links:
             times.append(self._ends_at)
         if (look := self._consuming.look_at) is not None:
@@ -247,6 +257,10 @@ class Broker:
         part.on_cancel(link, cancel)
 
     # --- the end ---
+
+    def _is_wanted(self) -> bool:
+        """Return whether somebody has come who needs the next broker."""
+        return bool(self._selector.select(0))
 
     def _end_run(self) -> None:
         if (ending := self._ending()) is not None:

@@ -139,6 +139,7 @@ class Transitions:
             row.next_n += block.count
             assert row.next_n <= ITEMS_PER_QUEUE_MAX, "a queue is full"
             self._bytes += len(block.data)
+            row.bytes += len(block.data)
             self._batch.puts.append(Put(first, block, origin))
             arrivals.append(whole(first, block))
         row.sealed_total = None

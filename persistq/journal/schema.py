@@ -64,6 +64,7 @@ CREATE TABLE queue (
     done INTEGER NOT NULL, -- its items in done_range with outcome 0
     dropped INTEGER NOT NULL, -- its items in done_range with outcome 1
     parked INTEGER NOT NULL, -- its rows in parked
+    bytes INTEGER NOT NULL, -- of the data of its items, of which some may have been given up
     sealed_total INTEGER, -- items when it was sealed; NULL while it is open
     UNIQUE (load_id, position),
     UNIQUE (load_id, name),

@@ -158,6 +158,9 @@ COLUMNS: Final = (
         _or_null(_number("a number", 0, 1 << 63)),
         "the number of its items, or NULL: of the last stage that is sealed, in an unsettled load",
     ),
+    Column(
+        "queue.bytes", _number("a number", 0, 1 << 63), "of a purged load; not less than is left"
+    ),
     Column("turn.run_id", NUMBER, "of a turn in which nothing was put: a run of the load"),
     Column("turn.at", NUMBER, _CLOCK),
     Column("put_block.turn_id", NUMBER, "a turn of the run that put it, in order"),

@@ -147,6 +147,7 @@ class Feed:
 
     def commit(self, batch: Batch) -> None:
         """Record a batch together with the queue's counters."""
+        self.row.bytes += sum(len(put.block.data) for put in batch.puts)
         batch.queues[self.row.queue_id] = self.row
         self.journal.commit(batch)
 
