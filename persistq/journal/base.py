@@ -501,7 +501,7 @@ class Journal(ABC):
 
         Kept are its parameters, runs, workers and counters, its failures, and parked items with
         their payloads, which can be retried. Outstanding items, which an abandoned load may have,
-        are dropped, and its queues sealed. Nothing can be put on them any more.
+        are dropped, and its queues sealed, so it is settled then.
 
         Returns:
             False, and nothing has changed, if it has not ended or is purged already, or if it is

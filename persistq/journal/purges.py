@@ -14,7 +14,7 @@ ENDED_LOADS: Final = """
     GROUP BY load_id ORDER BY load_id"""
 
 MARK: Final = """
-    UPDATE load SET purged_at = :at
+    UPDATE load SET purged_at = :at, state = 'settled'
     WHERE load_id = :of_load AND load_id <> :but_load AND ended_at IS NOT NULL
     AND purged_at IS NULL"""
 

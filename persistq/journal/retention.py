@@ -76,7 +76,8 @@ class Retention:
     def purge(self, load_id: int) -> bool:
         """Mark a load that has ended; what it keeps is deleted by `step`.
 
-        Its outstanding items, if it was abandoned with any, are dropped; its queues are sealed.
+        Outstanding items of one that was abandoned are dropped and its queues sealed: it is
+        settled then.
 
         Crash: all of that is recorded, or nothing.
 
@@ -84,13 +85,13 @@ class Retention:
             False if it has not ended, is purged already, or is served: then nothing has changed.
         """
         with self._writer.transaction(synced=False):
-            failpoints.point("journal.before_purge")
+            failpoints.point("retention.before_purge")
             known = {"of_load": load_id, "but_load": self.served}
             if self._writer.execute(purges.MARK, **known, at=now()).rowcount == 0:
                 return False
             self._drop_outstanding(load_id)
             self._writer.execute(purges.SEAL, of_load=load_id)
-        failpoints.point("journal.after_purge")
+        failpoints.point("retention.after_purge")
         self._parts = None
         return True
 
@@ -109,9 +110,9 @@ class Retention:
             self._parts = self._all_parts(spools_before)
         try:
             with self._writer.transaction(synced=False):
-                failpoints.point("journal.before_tidy")
+                failpoints.point("retention.before_tidy")
                 more = self._go_on(self._parts)
-            failpoints.point("journal.after_tidy")
+            failpoints.point("retention.after_tidy")
         except BaseException:
             self._parts = None
             raise
@@ -200,7 +201,7 @@ class Retention:
         self._writer.many(purges.DROP_BLOCK, [(block.first_id,)])
         if block.spool_id is not None:
             self._writer.many(purges.VOID_SPOOL, [(block.spool_id,)])
-        failpoints.point("journal.before_taking_out")
+        failpoints.point("retention.before_taking_out")
         self._writer.many(changes.PUT, [_single(block, item) for item in saved])
 
     def _parked_items(self, block: _Block) -> list[Item]:
@@ -258,7 +259,7 @@ class Retention:
         """Shorten the file by what is free in it, once nothing more is to be deleted."""
         free, before = self._free(), None
         while free and free != before:
-            failpoints.point("journal.before_giving_back")
+            failpoints.point("retention.before_giving_back")
             self._writer.read(f"PRAGMA incremental_vacuum({_PAGES})")
             yield
             free, before = self._free(), free
