@@ -34,7 +34,9 @@ from persistq.errors import JournalError
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
 from persistq.journal.keeping import Keep
+from persistq.journal.siblings import Siblings
 from persistq.site.fence import Fence
+from persistq.site.finding import catalogue_of
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
 from persistq.wire.messages import Role
@@ -71,7 +73,7 @@ class Broker:
         self._controlling = Controlling(self._session)
         self._flushed_at = clock()
         keep = Keep(opening.keep_loads, opening.keep_bytes)
-        self._tidying = Tidying(journal, keep, clock)
+        self._tidying = Tidying(journal, keep, clock, _siblings(opening))
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
         self._membership = Membership(
@@ -278,3 +280,10 @@ class Broker:
         for link in self._session.links.values():
             link.sock.close()
         self._arrivals.close()
+
+
+def _siblings(opening: messages.Opening) -> Siblings | None:
+    if not opening.template:
+        return None
+    catalogue = catalogue_of(Path(opening.path).parent)
+    return Siblings(catalogue, opening.template, opening.path)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from persistq.errors import JournalUnavailable
-from persistq.journal.base import Journal
+from persistq.journal.base import EndedLoad, Journal
 from persistq.journal.keeping import Keep, beyond
+from persistq.journal.siblings import Siblings
+from persistq.site.base import Site
 
 PAUSE_S: Final = 0.01
 """Between two steps, which take a few milliseconds: clients wait for one at most."""
@@ -25,16 +29,25 @@ class Tidying:
         journal: The journal, with its run begun.
         keep: How much is kept.
         clock: Monotonic time in seconds.
+        siblings: The other journals that count together with this one; at the end of a run they
+            are looked after as well.
 
     Attributes:
         due: When the next step is due; None if there is nothing to do.
     """
 
-    def __init__(self, journal: Journal, keep: Keep, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        keep: Keep,
+        clock: Callable[[], float],
+        siblings: Siblings | None = None,
+    ) -> None:
         self.due: float | None = clock()
         self._journal = journal
         self._keep = keep
         self._clock = clock
+        self._siblings = siblings
         # Whatever has a lower number is of an attempt whose broker is dead.
         self._spools_before = journal.next_spool_id()
         self._marked = False
@@ -58,16 +71,35 @@ class Tidying:
         Args:
             wanted: Returns whether somebody waits for this broker's end.
         """
-        self._marked = False
-        until = self.due = self._clock()
-        until += LAST_S
-        while self.due is not None and self._clock() < until and not wanted():
-            self.due = self._clock()
-            self.step_if_due()
+        until = self._clock() + LAST_S
+
+        def over() -> bool:
+            return self._clock() >= until or wanted()
+
+        with suppress(JournalUnavailable):
+            elsewhere = self._mark(self._siblings)
+            while not over() and self._journal.tidy(self._spools_before):
+                pass
+            if self._siblings is not None:
+                deque(self._siblings.give_up(elsewhere, over), maxlen=0)
 
     def _step(self) -> bool:
         if not self._marked:
+            self._mark(None)
             self._marked = True
-            for _, load in beyond(self._keep, [(None, it) for it in self._journal.ended_loads()]):
-                self._journal.purge_load(load.load_id)
         return self._journal.tidy(self._spools_before)
+
+    def _mark(self, siblings: Siblings | None) -> dict[Site, list[int]]:
+        """Purge what is too much in this journal; return what is too much elsewhere."""
+        loads: list[tuple[Site | None, EndedLoad]] = [
+            (None, load) for load in self._journal.ended_loads()
+        ]
+        if siblings is not None:
+            loads += siblings.ended_loads()
+        elsewhere: dict[Site, list[int]] = {}
+        for site, load in beyond(self._keep, loads):
+            if site is None:
+                self._journal.purge_load(load.load_id)
+            else:
+                elsewhere.setdefault(site, []).append(load.load_id)
+        return elsewhere

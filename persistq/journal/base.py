@@ -387,6 +387,10 @@ class Journal(ABC):
         """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced."""
 
     @abstractmethod
+    def note_template(self, template: str) -> None:
+        """Record what the journal's name was made from, as in ``sales-{day}``. Synced."""
+
+    @abstractmethod
     def params(self, load_id: int) -> dict[str, Param]:
         """Return the parameters of a load by name."""
 
@@ -520,6 +524,10 @@ class Journal(ABC):
         Returns:
             Whether there may be more to delete.
         """
+
+    @abstractmethod
+    def is_bare(self) -> bool:
+        """Return whether nothing is left but counters: all loads are purged, none has failures."""
 
     @abstractmethod
     def close(self) -> None:

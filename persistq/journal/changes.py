@@ -62,6 +62,7 @@ NOTE_ENDING: Final = """
 
 BEGIN_JOURNAL: Final = """
     INSERT INTO journal (journal_id, uuid, created_at) VALUES (1, :uuid, :created_at)"""
+NOTE_TEMPLATE: Final = "UPDATE journal SET template = :template WHERE template IS NOT :template"
 MARK_REVISION: Final = "INSERT INTO alembic_version (version_num) VALUES (:revision)"
 
 TAKE_OVER: Final = """

@@ -26,6 +26,11 @@ LAST_TURN: Final = """
     SELECT turn_id FROM turn JOIN run USING (run_id) WHERE load_id = :of_load
     ORDER BY turn_id DESC LIMIT 1"""
 
+IS_BARE: Final = """
+    SELECT NOT EXISTS (SELECT 1 FROM load WHERE purged_at IS NULL OR ended_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM failure) AND NOT EXISTS (SELECT 1 FROM parked)
+    AND NOT EXISTS (SELECT 1 FROM put_block) AND NOT EXISTS (SELECT 1 FROM done_range)"""
+
 # --- which queues: from one that has rows to the next ---
 
 NEXT_QUEUE: Final = """

@@ -42,6 +42,8 @@ PUT_SPANS: Final = """
     SELECT put_before, uuid FROM put_span JOIN run USING (run_id)
     WHERE queue_id = :of_queue AND put_before >= :least ORDER BY put_before"""
 
+TEMPLATE: Final = "SELECT template FROM journal"
+
 LAST_WORKER: Final = "SELECT coalesce(max(worker_id), 0) FROM worker"
 
 EPOCH: Final = "SELECT epoch FROM writer"

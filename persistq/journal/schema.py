@@ -14,7 +14,8 @@ TABLES: Final = (
 CREATE TABLE journal (
     journal_id INTEGER NOT NULL PRIMARY KEY CHECK (journal_id = 1), -- one row
     uuid TEXT NOT NULL, -- 32 hex digits that no other journal has; a copied file keeps them
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    template TEXT -- what its name was made from, as in sales-{day}; NULL if that is plain
 ) STRICT""",
     """\
 CREATE TABLE load (

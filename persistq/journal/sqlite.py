@@ -155,6 +155,14 @@ class SqliteJournal(Journal):
             self._writer.many(changes.ADD_PARAM, rows)
         return load
 
+    def note_template(self, template: str) -> None:
+        """Record what the journal's name was made from, as in ``sales-{day}``. Synced.
+
+        Crash: it is recorded, or not: then loads in other journals do not count with those here.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(changes.NOTE_TEMPLATE, template=template)
+
     def params(self, load_id: int) -> dict[str, Param]:
         """Return the parameters of a load by name."""
         params = map(param_from, self._writer.read(queries.PARAMS, of_load=load_id))
@@ -377,6 +385,11 @@ class SqliteJournal(Journal):
             spools_before: A number that no spool in use is below.
         """
         return self._retention.step(spools_before)
+
+    def is_bare(self) -> bool:
+        """Return whether nothing is left but counters: all loads are purged, none has failures."""
+        [(bare,)] = self._writer.read(purges.IS_BARE)
+        return bool(bare)
 
     def close(self) -> None:
         """Flush, fold the log back into the file, and close. Safe to call twice.

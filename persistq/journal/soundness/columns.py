@@ -122,6 +122,7 @@ COLUMNS: Final = (
     Column("journal.journal_id", _ONE),
     Column("journal.uuid", UUID, "names the journal, and nothing in it repeats that"),
     Column("journal.created_at", TIME, _CLOCK),
+    Column("journal.template", _or_null(TEXT), "the program knows what it is called"),
     Column("load.kind", _one_of("queue", "pipeline"), "a pipeline may have one stage"),
     Column(
         "load.state",
