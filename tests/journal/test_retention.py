@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from contextlib import closing
@@ -145,15 +146,22 @@ def test_what_a_run_holds_is_not_held(path: Path) -> None:
         journal.commit(Batch())
 
 
-def test_who_has_waited_for_a_lock_that_was_removed_gets_none(path: Path) -> None:
-    """Another one may have been made in its place: both would think they are alone."""
+def test_who_has_waited_for_a_lock_that_was_removed_gets_another(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One may have been made in its place: both would think they are alone."""
     open_journal(path).close()
-    site = site_of(str(path))
-    first, second = site.lock(), site.lock()
-    assert first.acquire()
-    path.with_suffix(".lock").unlink()
-    assert second.acquire()
-    assert not site.lock().acquire()
-    first.release()
-    assert not site.lock().acquire()
-    second.release()
+    file, flock = path.with_suffix(".lock"), fcntl.flock
+    left = [file]
+
+    def late(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        while left:
+            left.pop().unlink()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    lock = site_of(str(path)).lock()
+    assert lock.acquire()
+    assert site_of(str(path)).is_held()
+    lock.release()
+    assert not site_of(str(path)).is_held()
