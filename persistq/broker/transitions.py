@@ -151,6 +151,7 @@ class Transitions:
         ):
             first = self._grow(row, block.count)
             self._note_bytes(block)
+            row.bytes += len(block.data)
             self._batch.puts.append(Put(first, block, origin))
             if queue_id not in self._unread:
                 arrivals.append(whole(first, block))
@@ -447,6 +448,7 @@ class Transitions:
         for name in self._graph.feeds[made_in.name]:
             row = self._named[name]
             first = self._grow(row, spool.count)
+            row.bytes += spool.bytes
             published = Published(first, spool.count, spool.spool_id, spool.item_id)
             self._batch.published.append(published)
             self._unread.setdefault(row.queue_id, first)

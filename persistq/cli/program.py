@@ -24,6 +24,7 @@ _HOMES: Final = {
     "status": "status",
     "list": "listing",
     "verify": "verify",
+    "purge": "purge",
 }
 
 INTERRUPTED: Final = 130

@@ -153,6 +153,8 @@ def _facts(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:
             f"{standing.dropped:,} dropped, {view.parked:,} parked as failed"
         ),
     )
+    if view.load is not None and view.load.purged_at is not None:
+        yield "purged", f"{moment(view.load.purged_at)}; failures and parked items are kept"
     yield "journal", view.path
     if view.run is not None:
         yield "command", brief(view.run.command)
@@ -227,6 +229,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "load": view.load.load_id if view.load is not None else None,
         "kind": view.load.kind if view.load is not None else None,
         "state": standing.state,
+        "purged": _purged(report),
         "pid": view.run.command.peer.pid if standing.running and view.run is not None else None,
         "outstanding": view.outstanding,
         "done": standing.done,
@@ -247,6 +250,11 @@ def _as_object(report: Report) -> dict[str, Any]:
         ],
         "next": report.next,
     }
+
+
+def _purged(report: Report) -> str | None:
+    load = report.standing.view.load
+    return load.purged_at.isoformat() if load is not None and load.purged_at is not None else None
 
 
 def _stage_object(row: QueueRow) -> dict[str, Any]:

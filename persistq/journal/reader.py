@@ -74,6 +74,10 @@ class JournalReader(ABC):
         """Return the broker that has opened it last, if there was one."""
 
     @abstractmethod
+    def template(self) -> str | None:
+        """Return what the journal's name was made from; None if that was given as it is."""
+
+    @abstractmethod
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
 

@@ -134,6 +134,11 @@ class SqliteReader(JournalReader):
         rows = self._rows(queries.WRITER)
         return peer_from(rows[0]) if rows else None
 
+    def template(self) -> str | None:
+        """Return what the journal's name was made from; None if that was given as it is."""
+        rows = self._rows(queries.TEMPLATE)
+        return rows[0][0] if rows else None
+
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
         return [load_from(row) for row in self._rows(queries.LOADS)]

@@ -50,7 +50,9 @@ def _points() -> list[str]:
     """Return the names of all fail-points in the code."""
     code = Path(persistq.__file__).parent.rglob("*.py")
     pattern = re.compile(r'failpoints\.point\(\s*"([^"]+)"')
-    return sorted({name for path in code for name in pattern.findall(path.read_text())})
+    names = {name for path in code for name in pattern.findall(path.read_text())}
+    # Old loads are given up by a process that does nothing else, in test_giving_up.py.
+    return sorted(name for name in names if not name.startswith("retention."))
 
 
 POINTS = _points()

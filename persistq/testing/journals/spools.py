@@ -30,6 +30,7 @@ def _publish(feed: Feed, target: Feed, spool_id: int, count: int = COUNT) -> Non
     """Record the first item as done, and what it has spooled as items."""
     published = Published(target.id(target.row.next_n), count, spool_id, feed.id(1))
     target.row.next_n += count
+    target.row.bytes += sum(len(block.data) for block in BLOCKS)
     feed.row.done += 1
     batch = Batch(done=feed.ranges([1]), published=[published])
     batch.queues[target.row.queue_id] = target.row
