@@ -91,11 +91,16 @@ def elsewhere(directory: Path) -> str:
     Args:
         directory: The directory that holds none of what was wanted.
     """
-    others = [other for other in register.known() if other != directory and _holds(other, None)]
+    others = other_directories(directory)
     named = [f"{other} ({_names(other)})" for other in others[:_ELSEWHERE_SHOWN]]
     if len(others) > len(named):
         named.append(f"and {len(others) - len(named)} more directories")
     return f"there are journals in {', '.join(named)}: give a name, or --journal" if named else ""
+
+
+def other_directories(directory: Path) -> list[Path]:
+    """Return the other directories where this user has journals."""
+    return [other for other in register.known() if other != directory and _holds(other, None)]
 
 
 def _names(directory: Path) -> str:

@@ -20,8 +20,11 @@ from persistq.text.suggestions import nearest
 _HOMES: Final = {
     "run": "running",
     "resume": "resuming",
-    "outstanding": "outstanding",
     "status": "status",
+    "failed": "failed",
+    "show": "show",
+    "why": "why",
+    "outstanding": "outstanding",
     "list": "listing",
     "verify": "verify",
 }

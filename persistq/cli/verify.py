@@ -54,7 +54,7 @@ def command(*, name: str | None, all_loads: bool, as_json: bool, journal: str | 
     proof = _prove(name, journal, all_loads=all_loads)
     if as_json:
         note(f"journal {proof.view.path}")
-        write_json([_as_object(proof)])
+        write_json(_as_object(proof))
     else:
         _write(proof, latest=name is None)
     return MISMATCH_EXIT if proof.problems else 0

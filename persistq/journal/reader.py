@@ -5,6 +5,7 @@ Nothing of it writes. `persistq.journal.base` is the contract of who does.
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -31,6 +32,85 @@ class FailedAttempt(NamedTuple):
     at: datetime
     item: Item
     failure: Failure
+
+
+class ItemState(enum.StrEnum):
+    """Where an item is; it is in exactly one of these places."""
+
+    OUTSTANDING = "outstanding"
+    DONE = "done"
+    DROPPED = "dropped"
+    PARKED = "parked"
+
+
+class JournaledItem(NamedTuple):
+    """One item, and where it is.
+
+    Attributes:
+        item: The item, not decoded.
+        state: Where it is.
+        reason: Why it was dropped, if a reason was given; else empty.
+    """
+
+    item: Item
+    state: ItemState
+    reason: str
+
+
+class Attempt(NamedTuple):
+    """One failed attempt at an item.
+
+    Attributes:
+        at: When it failed.
+        run_id: The run that made it, or None where that is not known.
+        forgiven: Whether the item was retried by hand since, so that it counts no more.
+        failure: What went wrong.
+    """
+
+    at: datetime
+    run_id: int | None
+    forgiven: bool
+    failure: Failure
+
+
+class ParkedError(NamedTuple):
+    """A parked item and its last error, without what is long.
+
+    Attributes:
+        item_id: The item.
+        at: When it failed; None if nothing is recorded.
+        kind: A `FailureKind`; empty if nothing is recorded.
+        type: Class of the exception, or name of the signal.
+        message: The exception's text.
+    """
+
+    item_id: int
+    at: datetime | None
+    kind: str
+    type: str
+    message: str
+
+
+class WorkerRow(NamedTuple):
+    """A process that took items.
+
+    Attributes:
+        worker_id: Rises with each.
+        run_id: Its run.
+        queue_id: The stage it worked for.
+        peer: The process.
+        started_at: When it began to take items.
+        ended_at: When it ended; None while it lives, and if nobody saw it end.
+        ending: How it ended, in a word; None as long as ``ended_at`` is.
+    """
+
+    worker_id: int
+    run_id: int
+    queue_id: int
+    peer: Peer
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
 
 
 class JournalReader(ABC):
@@ -120,3 +200,28 @@ class JournalReader(ABC):
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
         """
+
+    @abstractmethod
+    def queues(self) -> list[QueueRow]:
+        """Return the queues of all loads, those of the oldest load first."""
+
+    @abstractmethod
+    def items(self, first_id: int, last_id: int) -> Iterator[JournaledItem]:
+        """Iterate over items with where they are, in the order they were put.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; those that are not there are passed over.
+        """
+
+    @abstractmethod
+    def attempts(self, item_id: int) -> list[Attempt]:
+        """Return the failed attempts at an item, oldest first, forgiven ones too."""
+
+    @abstractmethod
+    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order."""
+
+    @abstractmethod
+    def workers(self, run_id: int) -> list[WorkerRow]:
+        """Return the processes that took items in a run, in the order in which they began."""

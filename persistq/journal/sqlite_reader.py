@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import JournalError, JournalMissing, JournalUnavailable, UsageError
 from persistq.items import Failure, Item
-from persistq.journal import marks, statements
+from persistq.journal import lookups, marks, statements
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.pages import queue_range, read_page
-from persistq.journal.reader import FailedAttempt, JournalReader
+from persistq.journal.reader import (
+    Attempt,
+    FailedAttempt,
+    JournaledItem,
+    JournalReader,
+    ParkedError,
+    WorkerRow,
+)
 from persistq.journal.rows import (
     failure_from,
     left_from,
@@ -180,6 +187,42 @@ class SqliteReader(JournalReader):
         for item in self._paged(statements.PARKED_PAGE, queue_id, page):
             failures = self.failures(item.item_id)
             yield item, failures[-1] if failures else None
+
+    def queues(self) -> list[QueueRow]:
+        """Return the queues of all loads, those of the oldest load first."""
+        return [queue_from(row) for row in self._read(lookups.QUEUES)]
+
+    def items(self, first_id: int, last_id: int) -> Iterator[JournaledItem]:
+        """Iterate over items with where they are, in the order they were put.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; those that are not there are passed over.
+        """
+        with reported(self._file):
+            while page := lookups.items_page(self._connection, first_id, last_id):
+                yield from page
+                first_id = page[-1].item.item_id + 1
+
+    def attempts(self, item_id: int) -> list[Attempt]:
+        """Return the failed attempts at an item, oldest first, forgiven ones too."""
+        return [lookups.attempt_from(row) for row in self._read(lookups.ATTEMPTS, item_id)]
+
+    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order."""
+        after_id, last_id = queue_range(queue_id)
+        with reported(self._file):
+            while page := lookups.parked_page(self._connection, after_id + 1, last_id):
+                yield from page
+                after_id = page[-1].item_id
+
+    def workers(self, run_id: int) -> list[WorkerRow]:
+        """Return the processes that took items in a run, in the order in which they began."""
+        return [lookups.worker_from(row) for row in self._read(lookups.WORKERS, run_id)]
+
+    def _read(self, text: str, *values: int) -> list[tuple[Any, ...]]:
+        with reported(self._file):
+            return self._connection.execute(text, values).fetchall()
 
     def _paged(self, statement: Statement, queue_id: int | None, page: int) -> Iterator[Item]:
         for after_id, last_id in self._ranges(queue_id):
