@@ -78,7 +78,7 @@ def _from_journal(
 ) -> list[CompletionItem]:
     from persistq.cli.choosing import directory_of, reader_of
 
-    name = ctx.params.get("name")
+    name = ctx.params.get("name") or _typed_name(ctx)
     # Whoever presses a key wants no message.
     with (
         suppress(PersistqError),
@@ -86,6 +86,17 @@ def _from_journal(
     ):
         return [item for item in offered(reader) if item.value.startswith(incomplete)]
     return []
+
+
+def _typed_name(ctx: click.Context) -> str | None:
+    """Return the name that was typed before an option whose value is being completed.
+
+    There click stops before it has understood the arguments.
+    """
+    takes_name = any(
+        param.name == "name" and isinstance(param, click.Argument) for param in ctx.command.params
+    )
+    return ctx.args[0] if takes_name and ctx.args else None
 
 
 # --- options and arguments ------------------------------------------------------------------------

@@ -95,6 +95,10 @@ def command(target: str, arguments: tuple[str, ...], **values: Any) -> Callable[
                                 has one Pipeline, that one is run
 
     ARGUMENTS, after --, are those of the script. Options given here win over the program's code.
+
+    \b
+    Example:
+      $ persistq run etl.py --workers 2
     """  # noqa: D301 - \b is click's mark for lines to keep
     from persistq.settings import command_line, load_settings
 

@@ -50,7 +50,11 @@ def command(*, name: str | None, all_loads: bool, as_json: bool, journal: str | 
     a run may be at work.
 
     Exits with 0 if all of that holds, and with 5 after naming each contradiction.
-    """
+
+    \b
+    Example:
+      $ persistq verify sales
+    """  # noqa: D301 - \b is click's mark for lines to keep
     proof = _prove(name, journal, all_loads=all_loads)
     if as_json:
         note(f"journal {proof.view.path}")
