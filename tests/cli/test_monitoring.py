@@ -348,7 +348,7 @@ def test_the_doctor_looks_at_clock_limits_and_settings(
     warned = findings(call, "warn")
     assert "runs of sales began in the future: the clock was set back" in warned["clock"]
     assert "limits" in warned
-    assert "workers" in findings(call, "bad")["settings"]
+    assert "PERSISTQ_WORKERS" in findings(call, "bad")["settings"]
 
 
 @pytest.mark.parametrize(
