@@ -18,7 +18,7 @@ from persistq.text.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-CLEAR_SCREEN: Final = "\x1b[H\x1b[2J\x1b[3J"
+CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 
 _GAP: Final = 2
 _LAST_COLUMN_MIN: Final = 20

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from persistq.errors import JournalError
 from persistq.journal.base import LoadState
 from persistq.site.finding import site_of
 from persistq.text.masking import masked_words
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from persistq.journal.base import Command, JournalView
+    from persistq.site.fence import InHand
     from persistq.site.runlock import Holder
 
 _STATES = {
@@ -64,6 +67,17 @@ def standing_of(view: JournalView) -> Standing:
     site = site_of(view.path)
     running = view.ran_last and site.is_held()
     return Standing(view, running, site.holder() if running else None)
+
+
+def in_hand(standing: Standing) -> dict[int, InHand]:
+    """Return what the consumers of a live run on this host work on, by process; none if unknown."""
+    if not standing.running:
+        return {}
+    with suppress(OSError, JournalError):
+        lookout = site_of(standing.view.path).lookout()
+        with closing(lookout):
+            return {held.pid: held for held in lookout.items_in_hand()}
+    return {}
 
 
 def next_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:

@@ -18,7 +18,7 @@ from persistq.cli.options import (
 from persistq.cli.output import Column, note, write_json, write_lines, write_table
 from persistq.cli.pointing import Names, Pointed, names_in, pointed
 from persistq.cli.show import error_in_words
-from persistq.cli.standing import moment, sized, standing_of
+from persistq.cli.standing import in_hand, moment, sized, standing_of
 from persistq.items import FailureKind
 from persistq.journal.reader import ItemState
 from persistq.text.masking import masked_text
@@ -57,6 +57,7 @@ class History(NamedTuple):
         run: The run that put it, or None where that is not recorded.
         attempts: Its failed attempts, oldest first.
         running: Whether a run is at work on its load.
+        holder: The process that works on it at this moment, or 0.
     """
 
     point: Pointed
@@ -64,6 +65,7 @@ class History(NamedTuple):
     run: Run | None
     attempts: list[Attempt]
     running: bool
+    holder: int
 
 
 @click.command("why", short_help="Tell what has happened to one item.")
@@ -92,7 +94,9 @@ def command(
         runs = reader.runs(point.view.load.load_id)
         run = next((it for it in runs if it.uuid == put_by), None)
         attempts = reader.attempts(point.item_id)
-    history = History(point, names, run, attempts, standing_of(point.view).running)
+    standing = standing_of(point.view)
+    held = [it.pid for it in in_hand(standing).values() if it.item_id == point.item_id]
+    history = History(point, names, run, attempts, standing.running, held[0] if held else 0)
     events = [*events_of(history)]
     note(f"{point.view.name}; journal {point.view.path}")
     if as_json:
@@ -145,6 +149,8 @@ def _is_parked(history: History) -> str:
 
 
 def _is_outstanding(history: History) -> str:
+    if history.holder:
+        return f"It is outstanding: process {history.holder} works on it at this moment."
     if history.running:
         return "It is outstanding: a run is at work, and it waits or is in a worker's hands."
     what = "is tried again" if history.attempts else "is worked on"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -19,7 +19,9 @@ from persistq.cli.output import (
     write_rows,
     write_table,
 )
-from persistq.cli.standing import Standing, duration, moment, standing_of
+from persistq.cli.pointing import Names, names_in
+from persistq.cli.standing import Standing, duration, in_hand, moment, standing_of
+from persistq.items import queue_of
 from persistq.site.processes import has_ended
 
 if TYPE_CHECKING:
@@ -33,7 +35,11 @@ _COLUMNS = (
     Column("began"),
     Column("for", right=True),
     Column("state"),
+    Column("item in hand"),
 )
+
+
+WORKING: Final = "working"
 
 
 class Line(NamedTuple):
@@ -43,11 +49,13 @@ class Line(NamedTuple):
         row: What is recorded.
         stage: Its stage.
         state: ``working``, or how it ended.
+        item: What it works on, or empty.
     """
 
     row: WorkerRow
     stage: str
     state: str
+    item: str
 
 
 @click.command("workers", short_help="Show the processes of the last run that took items.")
@@ -62,7 +70,7 @@ def command(
     """Show the processes that take items in the last run of a load: since when, and how they ended.
 
     NAME is the load's name; without it, the load on which a run started last. Elsewhere than on a
-    terminal: number, stage, pid, host, beginning, end and state, with tabs between.
+    terminal: number, stage, pid, host, beginning, end, state and item in hand, with tabs between.
 
     \b
     Example:
@@ -71,9 +79,11 @@ def command(
     with reader_of(directory_of(journal, name), name) as reader:
         view = reader.view(load)
         rows = reader.workers(view.run.run_id) if view.run is not None else []
+        names = names_in(reader, view)
     standing = standing_of(view)
-    lines = [_line(row, view, standing) for row in rows]
-    shown = [line for line in lines if everyone or line.state == "working"]
+    held = _held(standing, view, names)
+    lines = [_line(row, view, standing, held) for row in rows]
+    shown = [line for line in lines if everyone or line.state == WORKING]
     _introduce(view, standing, ended=len(lines) - len(shown))
     if form is not Form.PEOPLE:
         write_rows(form, _head(view, standing), "workers", map(_as_object, shown))
@@ -83,9 +93,18 @@ def command(
         write_fields(map(_fields, shown))
 
 
-def _line(row: WorkerRow, view: JournalView, standing: Standing) -> Line:
+def _held(standing: Standing, view: JournalView, names: Names) -> dict[int, str]:
+    """Return the names of items in hand, by process."""
+    queues = {queue.queue_id for queue in view.queues}
+    held = in_hand(standing).values()
+    return {it.pid: names.of(it.item_id) for it in held if queue_of(it.item_id) in queues}
+
+
+def _line(row: WorkerRow, view: JournalView, standing: Standing, held: dict[int, str]) -> Line:
     stages = {queue.queue_id: queue.name for queue in view.queues}
-    return Line(row, stages.get(row.queue_id, "?"), _state(row, standing))
+    state = _state(row, standing)
+    item = held.get(row.peer.pid, "") if state == WORKING else ""
+    return Line(row, stages.get(row.queue_id, "?"), state, item)
 
 
 def _state(row: WorkerRow, standing: Standing) -> str:
@@ -93,7 +112,7 @@ def _state(row: WorkerRow, standing: Standing) -> str:
         return row.ending
     if not standing.running or has_ended(row.peer):
         return "gone, nobody saw how"
-    return "working"
+    return WORKING
 
 
 def _introduce(view: JournalView, standing: Standing, *, ended: int) -> None:
@@ -105,18 +124,18 @@ def _introduce(view: JournalView, standing: Standing, *, ended: int) -> None:
 
 def _row(line: Line) -> list[str]:
     row = line.row
-    end = row.ended_at or (datetime.now(UTC) if line.state == "working" else None)
+    end = row.ended_at or (datetime.now(UTC) if line.state == WORKING else None)
     took = duration(end - row.started_at) if end is not None else "-"
-    state = line.state if line.state in {"working", "left"} else Failing(line.state)
+    state = line.state if line.state in {WORKING, "left"} else Failing(line.state)
     times = moment(row.started_at), took
-    return [str(row.worker_id), line.stage, str(row.peer.pid), *times, state]
+    return [str(row.worker_id), line.stage, str(row.peer.pid), *times, state, line.item or "-"]
 
 
 def _fields(line: Line) -> list[str]:
     row = line.row
     process = str(row.peer.pid), row.peer.node
     times = moment(row.started_at), moment(row.ended_at)
-    return [str(row.worker_id), line.stage, *process, *times, line.state]
+    return [str(row.worker_id), line.stage, *process, *times, line.state, line.item or "-"]
 
 
 def _head(view: JournalView, standing: Standing) -> dict[str, Any]:
@@ -139,4 +158,5 @@ def _as_object(line: Line) -> dict[str, Any]:
         "began": row.started_at.isoformat(),
         "ended": row.ended_at.isoformat() if row.ended_at is not None else None,
         "state": line.state,
+        "item": line.item or None,
     }

@@ -10,6 +10,8 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
+import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +25,7 @@ from persistq.journal.base import Batch, WorkerRecord
 from persistq.site.processes import peer_here, this_process
 from persistq.testing import check_journal
 
-from .acting import COMMAND, TIMEOUT_S, Call, Ledger, Record, Shell
+from .acting import COMMAND, TIMEOUT_S, Call, Ledger, Notes, Record, Shell, WriteScript
 from .test_failed import night
 from .test_looking import hold, let_go
 
@@ -185,6 +187,49 @@ def test_workers_at_work_and_those_that_ended(call: Call, record: Record) -> Non
         "gone, nobody saw how",
         "left",
     ]
+
+
+def test_what_is_in_hand_is_shown(
+    shell: Shell, call: Call, write_script: WriteScript, notes: Notes
+) -> None:
+    """By workers, and by why; read where the worker has noted it."""
+    waiting = """\
+        import os
+        from pathlib import Path
+        from persistq import Pipeline
+
+        pipeline = Pipeline("sales", workers=1)
+        HERE = Path(__file__).parent
+
+        @pipeline.source
+        def numbers():
+            yield from range(3)
+
+        @pipeline.stage
+        def store(number):
+            if number == 1:
+                os.mkfifo(HERE / "reached")
+                (HERE / "reached").open("w").close()
+                (HERE / "reached").open("r").close()
+    """
+    script = write_script(waiting)
+    process = subprocess.Popen(
+        [sys.executable, script], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    pipe = script.parent / "reached"
+    while not pipe.exists():  # a FIFO is there before anybody can wait at it
+        assert process.poll() is None
+        time.sleep(0.01)
+    pipe.open("r").close()
+    (line,) = call("workers", "sales").stdout.splitlines()
+    sentence = json.loads(call("why", "store:2", "--json").stdout)["history"][-1]["text"]
+    waits = json.loads(call("why", "store:3", "--json").stdout)["history"][-1]["text"]
+    pipe.open("w").close()
+    assert process.wait(TIMEOUT_S) == 0
+    pid = line.split("\t")[2]
+    assert line.endswith("\tworking\tstore:2")
+    assert sentence == f"It is outstanding: process {pid} works on it at this moment."
+    assert waits == "It is outstanding: a run is at work, and it waits or is in a worker's hands."
 
 
 # --- backup ---------------------------------------------------------------------------------------

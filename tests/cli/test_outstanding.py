@@ -149,7 +149,7 @@ def test_unknown_name_lists_the_names_there_are(call: Call, record: Record) -> N
     result = call("outstanding", "sale")
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr.startswith("persistq: journal ")
-    assert result.stderr.endswith("there are: flights, sales\n")
+    assert result.stderr.endswith("; did you mean sales? there are: flights, sales\n")
 
 
 def test_missing_directory_is_said_to_be_missing(call: Call, tmp_path: Path) -> None:
