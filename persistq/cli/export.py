@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import enum
 import io
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
@@ -34,6 +35,7 @@ CSV_COLUMNS: Final = (
     *("reason", "item"),
 )
 _COMMAND_WIDTH: Final = 200
+_PAGE_ROWS: Final = 200
 
 
 class Style(enum.Enum):
@@ -107,16 +109,19 @@ def _records(reader: JournalReader, view: JournalView, queues: list[QueueRow]) -
         keys = reader.keys(queue.queue_id)
         # What comes later may be put by a run that is not known here.
         last_id = item_id_of(queue.queue_id, queue.put)
-        failed = _failed_in(reader, queue)
-        for found in reader.items(item_id_of(queue.queue_id, 1), last_id):
-            item_id = found.item.item_id
-            attempts = reader.attempts(item_id) if failed else []
-            yield Record(found, attempts, names, keys, queue.load_id, node)
+        items = reader.items(item_id_of(queue.queue_id, 1), last_id)
+        while page := list(islice(items, _PAGE_ROWS)):
+            attempts = _attempts_at(reader, page)
+            for found in page:
+                failed = attempts.get(found.item.item_id, [])
+                yield Record(found, failed, names, keys, queue.load_id, node)
 
 
-def _failed_in(reader: JournalReader, queue: QueueRow) -> bool:
-    """Return whether any attempt has failed: if not, nobody needs to ask for each item."""
-    return bool(reader.latest_failures([queue], 1))
+def _attempts_at(reader: JournalReader, page: list[JournaledItem]) -> dict[int, list[Attempt]]:
+    attempts: dict[int, list[Attempt]] = {}
+    for attempt in reader.attempts(page[0].item.item_id, page[-1].item.item_id):
+        attempts.setdefault(attempt.failure.item_id, []).append(attempt)
+    return attempts
 
 
 # --- GNU parallel ---------------------------------------------------------------------------------

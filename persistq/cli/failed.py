@@ -31,7 +31,7 @@ from persistq.cli.output import (
 )
 from persistq.cli.pointing import Names, item_object, stages_chosen
 from persistq.cli.standing import moment
-from persistq.errors import UsageError
+from persistq.errors import ItemsFailed, UsageError
 from persistq.items import queue_of
 from persistq.text.leftovers import left_over
 from persistq.text.masking import masked_text
@@ -89,6 +89,7 @@ class Group:
 @click.option("--full", is_flag=True, help="Each item with its payload and its last traceback.")
 @click.option("--error", metavar="REGEX", help="Only errors that contain this, as in 'KeyError'.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="With --full: N items.")
+@click.option("--exit-code", is_flag=True, help="Exit with 6 if there are any, with 0 if none.")
 @click.option("--all-loads", is_flag=True, help="The items of all loads, not of one.")
 @form_option
 @stage_option
@@ -100,12 +101,13 @@ def command(
     full: bool,
     error: str | None,
     limit: int | None,
+    exit_code: bool,
     all_loads: bool,
     form: Form,
     stage: str | None,
     load: int | None,
     journal: str | None,
-) -> None:
+) -> int:
     """Show the items that are parked as failed, grouped by their last error, with an example each.
 
     NAME is the load's name; without it, the load on which a run started last. Errors that differ
@@ -131,6 +133,8 @@ def command(
             write_lines(_in_full(reader, chosen, limit))
         else:
             _write_groups(reader, chosen, form)
+        found = exit_code and next(_parked(reader, chosen), None) is not None
+    return ItemsFailed.exit_code if found else 0
 
 
 def _compiled(error: str | None) -> re.Pattern[str] | None:

@@ -34,7 +34,7 @@ _ITEMS: Final = """
 ATTEMPTS: Final = """
     SELECT at, run_id, forgiven, item_id, kind, type, message, traceback, pid, signal, exit_code,
         peak_rss, out_of_memory
-    FROM failure WHERE item_id = ? ORDER BY failure_id"""
+    FROM failure WHERE item_id BETWEEN ? AND ? ORDER BY item_id, failure_id"""
 
 PARKED_ERRORS: Final = """
     SELECT k.item_id, f.at, coalesce(f.kind, ''), coalesce(f.type, ''), coalesce(f.message, '')

@@ -215,8 +215,13 @@ class JournalReader(ABC):
         """
 
     @abstractmethod
-    def attempts(self, item_id: int) -> list[Attempt]:
-        """Return the failed attempts at an item, oldest first, forgiven ones too."""
+    def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:
+        """Return the failed attempts at items, those of each oldest first, forgiven ones too.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; None for no other.
+        """
 
     @abstractmethod
     def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:

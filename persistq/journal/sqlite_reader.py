@@ -204,9 +204,15 @@ class SqliteReader(JournalReader):
                 yield from page
                 first_id = page[-1].item.item_id + 1
 
-    def attempts(self, item_id: int) -> list[Attempt]:
-        """Return the failed attempts at an item, oldest first, forgiven ones too."""
-        return [lookups.attempt_from(row) for row in self._read(lookups.ATTEMPTS, item_id)]
+    def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:
+        """Return the failed attempts at items, those of each oldest first, forgiven ones too.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; None for no other.
+        """
+        bounds = first_id, first_id if last_id is None else last_id
+        return [lookups.attempt_from(row) for row in self._read(lookups.ATTEMPTS, *bounds)]
 
     def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
         """Iterate over the parked items of a queue with their last errors, in order."""

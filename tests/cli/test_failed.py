@@ -100,6 +100,15 @@ def test_failed_across_loads(call: Call, record: Record) -> None:
     assert [line.split("\t")[1] for line in old] == ["store:2@1", "store:4@1"]
 
 
+def test_exit_code_tells_whether_anything_failed(call: Call, record: Record) -> None:
+    """6 with such items, 0 without, and always 0 unless it is asked for."""
+    night(record)
+    assert call("failed").exit_code == 0
+    assert call("failed", "--exit-code").exit_code == 6
+    assert call("failed", "--exit-code", "--error", "KeyError", "--json").exit_code == 6
+    assert call("failed", "--exit-code", "--error", "no such text").exit_code == 0
+
+
 def test_nothing_failed_is_said(call: Call, record: Record) -> None:
     """Beside the data, of which there is none."""
     record().put(1)
