@@ -69,7 +69,7 @@ class SilentConsole:
         for stage, item_id, text in progress.failures:
             self._failures += 1
             if self._failures <= FAILURES_SHOWN_MAX:
-                self.say(f"{item_name(stage, item_id)}: {masked_text(text)}")
+                self.say(f"{item_name(stage, item_id)} failed: {masked_text(text)}")
         if self._failures > FAILURES_SHOWN_MAX >= self._failures - len(progress.failures):
             self.say("further failures are not shown here; see persistq failed")
 
