@@ -10,7 +10,7 @@ import click
 
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.options import journal_option, json_option, name_argument
-from persistq.cli.output import note, write_json, write_lines
+from persistq.cli.output import note, write_document, write_lines
 from persistq.cli.standing import moment
 from persistq.errors import UsageError
 from persistq.journal.keeping import Keep, beyond
@@ -107,7 +107,11 @@ def command(
     these count together, and those with nothing left are removed. Kept are counters, failures and
     parked items, which can still be retried. Unfinished loads keep everything. Runs do the same
     beside their work; while one is at work, this command does nothing and says so.
-    """
+
+    \b
+    Example:
+      $ persistq purge sales --keep-loads 5 --dry-run
+    """  # noqa: D301 - \b is click's mark for lines to keep
     if name is None:
         raise UsageError("say which load: give its NAME, as `persistq list` shows it")
     wish = Wish(name, loads, _keep(keep_loads, keep_bytes), abandoned)
@@ -116,7 +120,9 @@ def command(
     if not dry_run:
         _give_up(wish, directory, found)
     if as_json:
-        write_json(_as_object(*one, done=not dry_run) for one in found)
+        write_document(
+            {"done": not dry_run}, "loads", (_as_object(*one, done=not dry_run) for one in found)
+        )
     else:
         write_lines(printable(_line(*one)) for one in found)
     note(f"{_count(found)} {'would give' if dry_run else 'gave'} up items; journals {directory}")

@@ -68,7 +68,7 @@ def test_a_dry_run_does_nothing(record: Record, call: Call) -> None:
     path = settled(record)
     before = path.read_bytes()
     done = call("purge", "sales", "--keep-loads", "0", "--dry-run", "--json")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = json.loads(done.stdout)["loads"]
     assert [(it["load"], it["purged"]) for it in found] == [(1, False), (2, False), (3, False)]
     assert path.read_bytes() == before
 

@@ -1069,4 +1069,33 @@ MUTANTS = [
         "set()",
         (f"{QUEUE}test_purged_loads.py::test_a_purged_load_takes_no_puts_and_gives_what_failed",),
     ),
+    Mutant(
+        "a monitor is not told that a load is overdue",
+        "persistq/cli/check.py",
+        "    if max_age is not None and age > max_age:\n",
+        "    if max_age is not None and age > 2 * max_age:\n",
+        ("tests/cli/test_monitoring.py::test_a_load_that_is_overdue_is_3",),
+    ),
+    Mutant(
+        "a backup is written in its place",
+        "persistq/journal/backup.py",
+        "        draft_of(copy) as draft,\n",
+        "        draft_of(copy) as draft, copy.open('wb'),\n",
+        ("tests/cli/test_monitoring.py::test_a_backup_that_is_killed_leaves_nothing_half_done",),
+    ),
+    Mutant(
+        "an export leaves out the item at a page's end",
+        "persistq/journal/sqlite_reader.py",
+        "            first_id = page[-1].item_id + 1\n",
+        "            first_id = page[-1].item_id + 2\n",
+        ("tests/cli/test_monitoring.py::test_export_reads_page_by_page",),
+    ),
+    Mutant(
+        "passwords in the URLs of errors are shown",
+        "persistq/cli/show.py",
+        '    text = f"{failure.type}: {failure.message}" if failure.message else failure.type\n'
+        "    return masked_text(text)\n",
+        '    return f"{failure.type}: {failure.message}" if failure.message else failure.type\n',
+        ("tests/cli/test_failed.py::test_passwords_of_urls_in_errors_are_masked",),
+    ),
 ]
