@@ -914,8 +914,10 @@ MUTANTS = [
         "if not one[1].outstanding]",
         "if one]",
         (
-            f"{UNIT}test_tidying.py::"
-            "test_what_was_abandoned_with_outstanding_items_is_neither_counted_nor_given_up",
+            (
+                f"{UNIT}test_tidying.py::"
+                "test_what_was_abandoned_with_outstanding_items_is_neither_counted_nor_given_up"
+            ),
         ),
     ),
     Mutant(
@@ -931,8 +933,10 @@ MUTANTS = [
         "if _is_at(self.path, file):",
         "if file:",
         (
-            f"{JOURNAL}test_retention.py::"
-            "test_who_has_waited_for_a_lock_that_was_removed_gets_another",
+            (
+                f"{JOURNAL}test_retention.py::"
+                "test_who_has_waited_for_a_lock_that_was_removed_gets_another"
+            ),
         ),
     ),
     Mutant(
