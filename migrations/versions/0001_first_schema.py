@@ -19,7 +19,9 @@ def upgrade() -> None:
     for text in (*TABLES, *TRIGGERS, *VIEWS):
         connection.exec_driver_sql(text)
     identity = (uuid.uuid4().hex, datetime.now(UTC).isoformat(timespec="microseconds"))
-    connection.exec_driver_sql("INSERT INTO journal VALUES (1, ?, ?)", identity)
+    connection.exec_driver_sql(
+        "INSERT INTO journal (journal_id, uuid, created_at) VALUES (1, ?, ?)", identity
+    )
 
 
 def downgrade() -> None:

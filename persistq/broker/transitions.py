@@ -448,7 +448,7 @@ class Transitions:
         for name in self._graph.feeds[made_in.name]:
             row = self._named[name]
             first = self._grow(row, spool.count)
-            row.bytes += spool.bytes
+            row.bytes += spool.size
             published = Published(first, spool.count, spool.spool_id, spool.item_id)
             self._batch.published.append(published)
             self._unread.setdefault(row.queue_id, first)

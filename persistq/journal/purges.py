@@ -58,7 +58,6 @@ NEEDED: Final = """
     WHERE first_id > :after_id AND first_id <= :last_id"""
 
 DROP_BLOCK: Final = "DELETE FROM put_block WHERE first_id = ?"
-VOID_SPOOL: Final = "UPDATE spool SET count = NULL WHERE spool_id = ?"
 
 # --- reasons and ranges: up to a bound, so that no statement takes long ---
 
@@ -105,11 +104,16 @@ DROP_TURNS: Final = """
         WHERE q.load_id = :of_load
     )"""
 
-# --- spools of attempts that are over: from their end, so that what is left begins at its begin ---
+# --- spools: from their end, so that what is left begins where it began ---
 
-VOID_SPOOLS: Final = """
-    SELECT spool_id FROM spool WHERE count IS NULL AND spool_id > :after_id AND spool_id < :before
-    ORDER BY spool_id LIMIT 1"""
+NEXT_SPOOL: Final = """
+    SELECT spool_id, item_id >> 40, count FROM spool
+    WHERE spool_id > :after_id AND spool_id < :before ORDER BY spool_id LIMIT 1"""
+# Looked for when the blocks of its load are gone, but for a few.
+HAS_ITEMS: Final = """
+    SELECT 1 FROM queue AS made_in JOIN queue AS q USING (load_id) JOIN put_block AS b
+    ON b.first_id > q.queue_id << 40 AND b.first_id < q.queue_id + 1 << 40
+    WHERE made_in.queue_id = :of_queue AND b.spool_id = :spool_id LIMIT 1"""
 LAST_SPOOLED: Final = """
     SELECT place, length(data) FROM spool_block
     WHERE place >= :spool_id << 36 AND place < :spool_id + 1 << 36

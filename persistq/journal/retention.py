@@ -199,8 +199,6 @@ class Retention:
             # Its bytes are damaged: whoever looks at the parked items has to see that.
             return
         self._writer.many(purges.DROP_BLOCK, [(block.first_id,)])
-        if block.spool_id is not None:
-            self._writer.many(purges.VOID_SPOOL, [(block.spool_id,)])
         failpoints.point("retention.before_taking_out")
         self._writer.many(changes.PUT, [_single(block, item) for item in saved])
 
@@ -244,16 +242,24 @@ class Retention:
         return int(run_id)
 
     def _drop_spools(self, before: int) -> Iterator[None]:
-        """Delete the spools of attempts that are over and were not published."""
+        """Delete the spools of attempts that are over, but for what is items of a load still."""
         spool_id = 0
-        while found := self._writer.read(purges.VOID_SPOOLS, after_id=spool_id, before=before):
-            [(spool_id,)] = found
+        while found := self._writer.read(purges.NEXT_SPOOL, after_id=spool_id, before=before):
+            [(spool_id, queue_id, count)] = found
+            yield
+            if count is not None and self._is_needed(spool_id, queue_id):
+                continue
             while rows := self._writer.read(purges.LAST_SPOOLED, spool_id=spool_id, most=_BLOCKS):
                 place = _about(rows, lambda row: row[1])[-1][0]
                 self._writer.execute(purges.DROP_SPOOLED, spool_id=spool_id, place=place)
                 yield
             self._writer.execute(purges.DROP_SPOOL, spool_id=spool_id)
             yield
+
+    def _is_needed(self, spool_id: int, queue_id: int) -> bool:
+        """Return whether a spool that was published may have items: of several queues, perhaps."""
+        known = {"of_queue": queue_id, "spool_id": spool_id}
+        return not self._is_purged(queue_id) or bool(self._writer.read(purges.HAS_ITEMS, **known))
 
     def _give_back(self) -> Iterator[None]:
         """Shorten the file by what is free in it, once nothing more is to be deleted."""

@@ -175,28 +175,35 @@ def outstanding_items_of_an_abandoned_load_are_dropped_with_it(place: JournalPla
 
 @RULES.check
 def parked_outputs_that_were_spooled_are_kept(place: JournalPlace) -> None:
-    """What an attempt has published lies elsewhere, and goes as all else does."""
+    """Also where they are items of two queues; what an attempt has spooled goes after both."""
     feed = place.feed()
     feed.put(1)
-    target = Feed(feed.journal, 1, feed.load)
+    targets = [Feed(feed.journal, position, feed.load) for position in (1, 2)]
     blocks = [block_of(0, [b"1", b"22", b"333"]), block_of(0, [b"4", b"5"])]
     for before, block in zip((0, 3), blocks, strict=True):
         feed.commit(Batch(spooled=[Spooled(1, before, block, feed.id(1))]))
-    feed.row.done, target.row.next_n, target.row.bytes = 1, 6, 15
-    queues = {target.row.queue_id: target.row}
-    published = [Published(target.id(1), 5, 1, feed.id(1))]
-    feed.commit(Batch(done=feed.ranges([1]), published=published, queues=queues))
-    target.done(1, 3, 5)
-    for n in (2, 4):
-        target.fail(n)
-    target.park(2, 4)
+    feed.row.done = 1
+    batch = Batch(done=feed.ranges([1]))
+    for target in targets:
+        target.row.next_n, target.row.bytes = 6, sum(len(block.data) for block in blocks)
+        batch.queues[target.row.queue_id] = target.row
+        batch.published.append(Published(target.id(1), 5, 1, feed.id(1)))
+    feed.commit(batch)
     feed.seal()
-    target.settle()
+    for target in targets:
+        target.done(1, 3, 5)
+        for n in (2, 4):
+            target.fail(n)
+        target.park(2, 4)
+        target.seal()
+    feed.settle()
     journal = place.reopen()
-    _purge(target, journal)
-    for one in place.now_and_later_fed(target.carried_on(journal)):
+    _purge(feed, journal)
+    same(journal.next_spool_id(), 1)
+    for target in targets:
+        one = target.carried_on(journal)
         same([item.payload for item in one.everything_put()], [b"22", b"4"])
-        same((one.journal.next_spool_id(), one.outstanding()), (1, []))
+        same(one.outstanding(), [])
 
 
 @RULES.check

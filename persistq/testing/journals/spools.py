@@ -141,6 +141,7 @@ def spool_may_feed_several_queues(place: JournalPlace) -> None:
     for feed in (second, third):
         batch.published.append(Published(feed.id(1), COUNT, spool_id, first.id(1)))
         feed.row.next_n += COUNT
+        feed.row.bytes += sum(len(block.data) for block in BLOCKS)
         batch.queues[feed.row.queue_id] = feed.row
     first.commit(batch)
     payloads = [[item.payload for item in feed.everything_put()] for feed in (second, third)]
