@@ -65,6 +65,9 @@ class Cause:
 class Transitions:
     """Changes items: place, counters and record together.
 
+    It is long because each change has a method here and none elsewhere; a few lines each. Where an
+    item is, what a failure leads to and what was spooled are nouns of their own.
+
     Crash: of what was changed since the last `commit` nothing is recorded, and nobody was told.
 
     Args:
