@@ -1046,7 +1046,7 @@ MUTANTS = [
         "persistq/broker/consuming.py",
         "        if stream.first:\n",
         "        if True:\n",
-        (f"{BIG}::{ABSORBED}",),
+        (f"{BIG}::test_equal_rows_of_a_stream_are_rows_of_their_own",),
     ),
     Mutant(
         "keeps what was streamed of an item that is done",
