@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -240,9 +242,14 @@ def test_rows_of_an_item_that_fails_for_good_have_gone_on(program: MakeProgram) 
 
 def test_a_stage_that_has_streamed_streams_until_its_items_are_done(program: MakeProgram) -> None:
     """A start that says otherwise is refused; it would put rows twice."""
-    script = program(PADDED.format(decorated=STREAM))
-    failpoint = "journal.before_stream@2:kill"
-    assert script.run(PERSISTQ_FAILPOINT=failpoint).code == 3
+    waits = STREAM.replace(
+        "yield from rows(number)", 'yield from rows(number); await_file("never")'
+    )
+    script = program(PADDED.format(decorated=waits))
+    process = script.start()
+    script.await_note("row 1 0")
+    os.kill(script.broker(), signal.SIGKILL)
+    assert script.wait(process).code == 3
     script.write(PADDED.format(decorated=PLAIN))
     ended = script.run()
     assert ended.code == 2, ended.err
