@@ -12,6 +12,7 @@ An item's life, and who moves it::
 from __future__ import annotations
 
 import enum
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -25,6 +26,10 @@ DAMAGED: Final = -1
 """Stands for the codec of an item whose bytes cannot be read; its payload is empty then."""
 
 ITEMS_PER_QUEUE_MAX: Final = (1 << QUEUE_SHIFT) - 1
+
+
+ITEM_ID_BEHIND: Final = 1 << 63
+"""Greater than any item's id."""
 
 
 class Item(NamedTuple):
@@ -81,6 +86,12 @@ def merged(ranges: Iterable[IdRange]) -> list[IdRange]:
         else:
             joined.append(one)
     return joined
+
+
+def is_within(ranges: Sequence[IdRange], item_id: int) -> bool:
+    """Return whether an id is in one of several ranges, which are in order."""
+    position = bisect_right(ranges, (item_id, ITEM_ID_BEHIND)) - 1
+    return position >= 0 and item_id <= ranges[position].last
 
 
 def count_in(ranges: Iterable[IdRange]) -> int:

@@ -22,19 +22,18 @@ from persistq.broker.choice import require_beginning
 from persistq.broker.elsewhere import require_no_other
 from persistq.broker.link import Link
 from persistq.broker.opening import open_load
+from persistq.broker.possession import claim, possess
 from persistq.broker.server import Broker
-from persistq.errors import JournalBusy, JournalError, JournalUnavailable, PersistqError
+from persistq.errors import JournalError, JournalUnavailable, PersistqError
 from persistq.journal.base import Journal
-from persistq.journal.creation import make_directory
 from persistq.journal.faults import reported
 from persistq.journal.ground import examine
 from persistq.journal.sqlite import open_journal
-from persistq.journal.sqlite_reader import writer_of
 from persistq.site.base import Site
 from persistq.site.endpoint import Endpoint
 from persistq.site.fence import Fence
 from persistq.site.finding import site_of
-from persistq.site.processes import this_node, this_process
+from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, RunLock
 from persistq.text.streams import fill_descriptors, say
 from persistq.wire.framing import opening_from_bytes
@@ -43,9 +42,6 @@ from persistq.wire.messages import Opening
 
 GREETING_S: Final = 5.0
 """How long a broker that cannot serve waits for its starter to hear why."""
-
-LAST_BROKER_S = 5.0
-"""Longest wait for a broker that has let go of its lock file and is about to be gone."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -109,26 +105,11 @@ def _run(opening: Opening, first: socket.socket) -> int:
         require_beginning(opening)
     require_no_other(opening)
     site = site_of(str(file))
-    with reported(path):
-        make_directory(path.parent)
-        before = site.holder()
-        lock = site.lock()
-        if not lock.acquire():
-            raise _busy(opening, site)
-        _remove_leftovers(site, before)
-        # Only now: whoever dies before leaves the next one the address.
-        lock.withdraw()
-        site.remember()
-        if file.exists():
-            _claim(lock, file)
-        fence = site.fence()
-        failpoints.point("broker.before_fence_clear")
-        _await_old_consumers(fence, opening)
-        failpoints.point("broker.after_fence_clear")
+    lock, fence = possess(site, path, file, fence_timeout=opening.fence_timeout)
     journal = open_journal(path, durability=opening.durability)
     code = 1
     try:
-        _claim(lock, file)
+        claim(lock, file)
         code = _serve(journal, opening, site, lock, fence, first)
     finally:
         # A journal that has failed is likely to fail again, and that has been told.
@@ -163,41 +144,6 @@ def _serve(
         listening.close()
 
 
-def _claim(lock: RunLock, file: Path) -> None:
-    """Refuse to write beside another broker, by whatever way both came here.
-
-    Raises:
-        JournalUnavailable: There is one.
-    """
-    with reported(file):
-        failpoints.point("broker.before_claim")
-        if lock.claim(LAST_BROKER_S):
-            return
-    writer = writer_of(file)
-    raise JournalUnavailable(
-        str(file),
-        f"{writer} is working on it by another path, or without its lock file "
-        f"{lock.path.name}, which was deleted: wait for it or stop it",
-    )
-
-
-def _busy(opening: Opening, site: Site) -> JournalBusy:
-    holder = site.holder()
-    pid, node = (holder.peer.pid, holder.peer.node) if holder else (0, this_node())
-    return JournalBusy(opening.path, pid, node)
-
-
-def _await_old_consumers(fence: Fence, opening: Opening) -> None:
-    if not fence.wait_clear(opening.fence_timeout):
-        pids = ", ".join(map(str, fence.keepers())) or "that cannot be seen from here"
-        raise JournalUnavailable(
-            opening.path,
-            f"workers of an earlier run are still at work (processes {pids}); wait for them or "
-            "stop them, then run the script again",
-        )
-    fence.wipe()
-
-
 def _listen(site: Site, lock: RunLock, opening: Opening) -> Endpoint:
     """Listen at the best place there is.
 
@@ -212,12 +158,6 @@ def _listen(site: Site, lock: RunLock, opening: Opening) -> Endpoint:
     raise JournalUnavailable(
         opening.path, "there is no place for a socket that only its user can reach"
     )
-
-
-def _remove_leftovers(site: Site, before: Holder | None) -> None:
-    """Remove the sockets of brokers that were killed, wherever they had to be."""
-    failpoints.point("broker.before_leftovers")
-    site.clear(None if before is None else before.address)
 
 
 def _holder(opening: Opening, address: str) -> Holder:

@@ -115,10 +115,14 @@ def _is_report(
     __: Link,
     report: messages.Done | messages.Failed | messages.Dropped | messages.GiveBack,
 ) -> bool:
+    return _are_ranges(report.ids)
+
+
+def _are_ranges(ids: Sequence[IdRange]) -> bool:
     """Return whether there may be items with these ids."""
     return all(
         0 <= first <= last <= NUMBER_MAX and queue_of(first) == queue_of(last)
-        for first, last in report.ids
+        for first, last in ids
     )
 
 
@@ -129,6 +133,16 @@ def _of_queue(session: Session, _: Link, message: messages.Join | messages.Reque
 def _page(session: Session, _: Link, page: messages.Page) -> bool:
     known = page.queue_id in session.scheduler.lanes
     return known and 0 <= page.after_id <= NUMBER_MAX and 0 < page.limit <= PAGE_ITEMS_MAX
+
+
+def _by_hand(session: Session, _: Link, order: messages.Retry | messages.Discard) -> bool:
+    known = all(queue_of(ids[0]) in session.scheduler.lanes for ids in order.ids)
+    return known and _are_ranges(order.ids)
+
+
+def _replace(session: Session, _: Link, replace: messages.Replace) -> bool:
+    known = queue_of(replace.item_id) in session.scheduler.lanes
+    return known and replace.block.count == 1 and _is_block(replace.block)
 
 
 def _watch(_: Session, __: Link, watch: messages.Watch) -> bool:
@@ -240,6 +254,9 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Sizes: (_CONTROL, None),
     messages.Page: (_CONTROL, _page),
     messages.Requeue: (_CONTROL, _of_queue),
+    messages.Retry: (_CONTROL, _by_hand),
+    messages.Discard: (_CONTROL, _by_hand),
+    messages.Replace: (_CONTROL, _replace),
     messages.Watch: (_ANCHOR, _watch),
     messages.Overdue: (_ANCHOR, _overdue),
     messages.WorkerEnded: (_ANCHOR, _worker_ended),

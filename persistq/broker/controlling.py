@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from persistq.broker.amending import Amending
 from persistq.broker.consuming import REFILL_BYTES
 from persistq.broker.link import Link
 from persistq.broker.parting import parted
@@ -21,6 +22,7 @@ class Controlling:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._amending = Amending(session.transitions)
         self._joins: list[tuple[Link, messages.Join]] = []
 
     def on_fail(self, link: Link, fail: messages.Fail) -> None:
@@ -59,6 +61,23 @@ class Controlling:
         """Let held-back items go."""
         count = self._session.scheduler.lanes[requeue.queue_id].requeue()
         link.send(messages.Answer(requeue.seq, count))
+
+    def on_retry(self, link: Link, retry: messages.Retry) -> None:
+        """Put parked items back to work; the answer comes when that is recorded."""
+        self._answer_recorded(link, retry.seq, self._amending.retry(retry.ids))
+
+    def on_discard(self, link: Link, discard: messages.Discard) -> None:
+        """Drop parked items; the answer comes when that is recorded."""
+        count = self._amending.discard(discard.ids, discard.reason)
+        self._answer_recorded(link, discard.seq, count)
+
+    def on_replace(self, link: Link, replace: messages.Replace) -> None:
+        """Put an item for a parked one; the answer comes when that is recorded."""
+        made = self._amending.replace(replace.item_id, replace.block, replace.reason)
+        self._answer_recorded(link, replace.seq, made)
+
+    def _answer_recorded(self, link: Link, seq: int, value: int) -> None:
+        self._session.after_commit(lambda: link.send(messages.Answer(seq, value)))
 
     def on_watch(self, link: Link, watch: messages.Watch) -> None:
         """Show progress from now on."""

@@ -195,5 +195,10 @@ def new_absorber(journal: Journal) -> Absorber:
 def absorber_of(journal: Journal, row: QueueRow) -> Absorber:
     """Return an absorber for all that was ever put on a queue."""
     absorber = new_absorber(journal)
-    absorber.expect(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
+    after = item_id_of(row.queue_id, 0)
+    # What was put by hand is no put of a program, so none repeats it.
+    for by_hand in journal.replacements(row.queue_id):
+        absorber.expect(after, by_hand - 1)
+        after = by_hand
+    absorber.expect(after, item_id_of(row.queue_id, row.put))
     return absorber

@@ -29,13 +29,17 @@ from persistq.items import (
     IdRange,
     count_in,
     ids_in,
+    is_within,
     item_id_of,
+    merged,
     queue_of,
     ranges_of,
 )
 from persistq.journal.base import (
     Attempts,
     Batch,
+    ByHand,
+    Deed,
     Ending,
     Journal,
     Published,
@@ -348,9 +352,56 @@ class Transitions:
         if item_ids is not None:
             wanted = set(item_ids)
             parked = [item_id for item_id in parked if item_id in wanted]
+        self.put_back(queue_id, parked)
+        return len(parked)
+
+    def put_back(self, queue_id: int, parked: Sequence[int]) -> None:
+        """Put parked items, as `parked_of` returns them, back to work; see `unpark`."""
         if parked:
             self._reopen(self.rows[queue_id], parked)
-        return len(parked)
+
+    def parked_of(self, ranges: Iterable[IdRange]) -> dict[int, list[int]]:
+        """Return which items with these ids are parked, by queue."""
+        self.commit()
+        ordered = merged(ranges)
+        found: dict[int, list[int]] = {}
+        for queue_id in dict.fromkeys(queue_of(ids.first) for ids in ordered):
+            parked = self._journal.parked_ids(queue_id)
+            found[queue_id] = [item_id for item_id in parked if is_within(ordered, item_id)]
+        return found
+
+    def discard(self, queue_id: int, item_ids: Sequence[int], reason: str) -> None:
+        """Drop parked items by hand: nobody works on them any more.
+
+        Args:
+            queue_id: Their queue.
+            item_ids: The items, as `parked_of` returns them.
+            reason: Why; may be empty.
+        """
+        self._leave_parked(self.rows[queue_id], item_ids)
+        self._discard(self.rows[queue_id], item_ids, reason)
+        self._batch.by_hand += [ByHand(item_id, Deed.DROPPED) for item_id in item_ids]
+
+    def replace(self, item_id: int, block: Block, reason: str) -> int:
+        """Put an item by hand for a parked one, which is dropped; return its id.
+
+        Both are in one transaction. The stage stays sealed if it was: nothing else comes.
+
+        Args:
+            item_id: The item, which `parked_of` has returned.
+            block: What is put for it, one item.
+            reason: Why; may be empty.
+        """
+        row = self.rows[queue_of(item_id)]
+        sealed = row.sealed_total is not None
+        self._leave_parked(row, [item_id])
+        self._discard(row, [item_id], reason)
+        replacement = item_id_of(row.queue_id, row.next_n)
+        self.put(row.queue_id, [block], synced=True)
+        self._batch.by_hand.append(ByHand(item_id, Deed.EDITED, replacement))
+        self._open_again(row)
+        row.sealed_total = row.put if sealed else None
+        return replacement
 
     # --- queues and the load ---
 
@@ -503,10 +554,31 @@ class Transitions:
         self._batch.synced = True
         self.on_failure(row.name, failure, parked)
 
-    def _reopen(self, row: QueueRow, parked: list[int]) -> None:
+    def _reopen(self, row: QueueRow, parked: Sequence[int]) -> None:
         row.parked -= len(parked)
         self.scheduler.unpark(row.queue_id, parked)
         self._batch.unparked += parked
+        self._batch.by_hand += [ByHand(item_id, Deed.RETRIED) for item_id in parked]
+        self._open_again(row)
+
+    def _leave_parked(self, row: QueueRow, item_ids: Sequence[int]) -> None:
+        row.parked -= len(item_ids)
+        lane = self.scheduler.lanes[row.queue_id]
+        lane.parked_before = min(lane.parked_before, row.parked)
+        # It is no work of this run.
+        lane.resumed += len(item_ids)
+        self._batch.discarded += item_ids
+
+    def _discard(self, row: QueueRow, item_ids: Sequence[int], reason: str) -> None:
+        row.dropped += len(item_ids)
+        self._batch.dropped += ranges_of(item_ids)
+        if reason:
+            self._batch.reasons |= dict.fromkeys(item_ids, reason)
+        self._batch.synced = True
+        self._touch(row)
+
+    def _open_again(self, row: QueueRow) -> None:
+        """Have the load worked on again: what is put back to work may have outputs."""
         self._batch.reopened_load = row.load_id
         self._batch.synced = True
         self.settled = False

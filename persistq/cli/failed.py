@@ -123,7 +123,7 @@ def command(
     if all_loads and load is not None:
         raise click.UsageError("--all-loads and --load contradict each other.")
     with reader_of(directory_of(journal, name), name) as reader:
-        chosen = _chosen(reader, stage, load, _compiled(error), all_loads=all_loads)
+        chosen = _chosen(reader, stage, load, compiled(error), all_loads=all_loads)
         _introduce(chosen, latest=name is None, all_loads=all_loads)
         if form is Form.JSONL:
             write_rows(form, {}, "", islice(_objects(reader, chosen), limit))
@@ -137,7 +137,12 @@ def command(
     return ItemsFailed.exit_code if found else 0
 
 
-def _compiled(error: str | None) -> re.Pattern[str] | None:
+def compiled(error: str | None) -> re.Pattern[str] | None:
+    """Return what an error has to contain, as it was typed.
+
+    Raises:
+        UsageError: It is no regular expression.
+    """
     try:
         return None if error is None else re.compile(error)
     except re.error as wrong:

@@ -120,6 +120,8 @@ name_option = click.option(
 
 item_argument = click.argument("item", shell_complete=_items)
 
+item_arguments = click.argument("items", metavar="[ITEM]...", nargs=-1, shell_complete=_items)
+
 load_option = click.option(
     "--load",
     type=click.IntRange(min=1),

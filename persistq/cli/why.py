@@ -20,6 +20,7 @@ from persistq.cli.pointing import Names, Pointed, names_in, pointed
 from persistq.cli.show import error_in_words
 from persistq.cli.standing import in_hand, moment, sized, standing_of
 from persistq.items import FailureKind, count_in
+from persistq.journal.base import Deed
 from persistq.journal.reader import ItemState
 from persistq.text.masking import masked_text
 from persistq.text.payloads import in_brief
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
     from persistq.items import Failure, IdRange
     from persistq.journal.base import Run
-    from persistq.journal.reader import Attempt
+    from persistq.journal.reader import Attempt, Handled
 
 _ITEM_WIDTH = 60
 _MADE_SHOWN = 5
+_RETRIED = "It was retried by hand: the failures before that count no more"
 
 
 class Event(NamedTuple):
@@ -58,6 +60,7 @@ class History(NamedTuple):
         run: The run that put it, or None where that is not recorded.
         made: What was made of it.
         attempts: Its failed attempts, oldest first.
+        by_hand: What was done to it by hand, or led to it, oldest first.
         running: Whether a run is at work on its load.
         holder: The process that works on it at this moment, or 0.
     """
@@ -67,6 +70,7 @@ class History(NamedTuple):
     run: Run | None
     made: list[IdRange]
     attempts: list[Attempt]
+    by_hand: list[Handled]
     running: bool
     holder: int
 
@@ -98,9 +102,12 @@ def command(
         run = next((it for it in runs if it.uuid == put_by), None)
         attempts = reader.attempts(point.item_id)
         made = reader.made_of(point.item_id)
+        by_hand = reader.by_hand(point.item_id)
     standing = standing_of(point.view)
     held = [it.pid for it in in_hand(standing).values() if it.item_id == point.item_id]
-    history = History(point, names, run, made, attempts, standing.running, held[0] if held else 0)
+    history = History(
+        point, names, run, made, attempts, by_hand, standing.running, held[0] if held else 0
+    )
     events = [*events_of(history)]
     note(f"{point.view.name}; journal {point.view.path}")
     if as_json:
@@ -115,10 +122,12 @@ def command(
 def events_of(history: History) -> Iterator[Event]:
     """Yield what has happened to an item, in order; the last one says where it is now."""
     yield put_event(history)
-    for number, attempt in enumerate(history.attempts, 1):
-        yield Event(attempt.at, _failed(number, attempt))
-    if any(attempt.forgiven for attempt in history.attempts):
-        yield Event(None, "It was retried by hand; the failures before that count no more.")
+    attempts = [Event(it.at, _failed(n, it)) for n, it in enumerate(history.attempts, 1)]
+    by_hand = [Event(it.at, text) for it in history.by_hand if (text := _handled(it, history))]
+    yield from sorted([*attempts, *by_hand], key=_moment_of)
+    forgiven = any(attempt.forgiven for attempt in history.attempts)
+    if forgiven and not any(it.deed is Deed.RETRIED for it in history.by_hand):
+        yield Event(None, f"{_RETRIED}.")
     if history.made:
         yield Event(None, f"It led to {_named(history.made, history.names)}.")
     yield now_event(history)
@@ -136,10 +145,28 @@ def _named(made: list[IdRange], names: Names) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
+def _moment_of(event: Event) -> datetime:
+    assert event.at is not None, "both have their time"
+    return event.at
+
+
+def _handled(handled: Handled, history: History) -> str:
+    """Return what was done by hand, as a sentence; nothing where another one tells it."""
+    if handled.deed is Deed.RETRIED:
+        return f"{_RETRIED}."
+    if handled.replacement is None or handled.item_id != history.point.item_id:
+        return ""
+    return f"It was edited by hand: {history.names.of(handled.replacement)} was put for it."
+
+
 def put_event(history: History) -> Event:
     """Return when an item was put and by whom, as far as that is recorded."""
     found, run = history.point.found, history.run
     at = found.put.at if found.put is not None else None
+    instead = [it for it in history.by_hand if it.replacement == found.item_id]
+    if instead:
+        text = f"It was put by hand for {history.names.of(instead[0].item_id)}, which was edited."
+        return Event(at, text)
     made = "" if found.origin is None else f", made of {history.names.of(found.origin)}"
     if run is None:
         return Event(at, f"It was put{made}; by which run is not recorded.")
@@ -160,13 +187,18 @@ def _is_done(history: History) -> str:
 
 def _is_dropped(history: History) -> str:
     reason = masked_text(history.point.found.reason)
-    dropped = f"Its handler dropped it{_in_run(history)}"
+    by_hand = any(it.item_id == history.point.item_id for it in history.by_hand if _ends(it))
+    dropped = "It is dropped, by hand" if by_hand else f"Its handler dropped it{_in_run(history)}"
     return f"{dropped}: {reason}" if reason else f"{dropped}."
+
+
+def _ends(handled: Handled) -> bool:
+    return handled.deed is not Deed.RETRIED
 
 
 def _in_run(history: History) -> str:
     ended = history.point.found.ended
-    return "" if ended is None else f", in run {ended.run_id}"
+    return "" if ended is None or ended.run_id is None else f", in run {ended.run_id}"
 
 
 def _is_parked(history: History) -> str:

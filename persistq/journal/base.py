@@ -270,6 +270,28 @@ class Published(NamedTuple):
     item_id: int
 
 
+class Deed(enum.StrEnum):
+    """What somebody has done to an item by hand; the texts are stored in the journal."""
+
+    RETRIED = "retried"
+    DROPPED = "dropped"
+    EDITED = "edited"
+
+
+class ByHand(NamedTuple):
+    """What somebody has done to an item by hand: the trace of it.
+
+    Attributes:
+        item_id: The item.
+        deed: What was done.
+        replacement: What was put for an edited item, which is dropped in the same batch.
+    """
+
+    item_id: int
+    deed: Deed
+    replacement: int | None = None
+
+
 class Streamed(NamedTuple):
     """Items that were made of an item which is not done yet, and go on all the same.
 
@@ -297,6 +319,8 @@ class Batch:
         parked: Ids of items that failed for good.
         unparked: Ids of items that were parked before this batch and are outstanding again. Their
             failures are forgiven: kept for reading, no longer counted.
+        discarded: Ids among those of ``dropped`` that were parked before this batch.
+        by_hand: What somebody has done by hand, for reading.
         failures: Failed attempts.
         workers: Processes that begin to take items, under numbers that no record has yet.
         departures: How processes took leave, in a word, by the number of their record.
@@ -318,6 +342,8 @@ class Batch:
     reasons: dict[int, str] = field(default_factory=dict)
     parked: list[int] = field(default_factory=list)
     unparked: list[int] = field(default_factory=list)
+    discarded: list[int] = field(default_factory=list)
+    by_hand: list[ByHand] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     workers: list[WorkerRecord] = field(default_factory=list)
     departures: dict[int, str] = field(default_factory=dict)
@@ -484,6 +510,10 @@ class Journal(ABC):
     @abstractmethod
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return the ids of a queue's parked items, in order."""
+
+    @abstractmethod
+    def replacements(self, queue_id: int) -> list[int]:
+        """Return the items of a queue that were put by hand for others, in order."""
 
     @abstractmethod
     def streamed(self, item_id: int) -> list[IdRange]:

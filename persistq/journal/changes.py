@@ -34,6 +34,9 @@ PUBLISH: Final = """
 STREAM: Final = "INSERT INTO streamed (item_id, first_id, last_id) VALUES (?, ?, ?)"
 END_STREAM: Final = "DELETE FROM streamed WHERE item_id BETWEEN ? AND ?"
 
+NOTE_BY_HAND: Final = """
+    INSERT INTO by_hand (item_id, deed, at, replacement) VALUES (?, ?, ?, ?)"""
+
 # --- failures and processes ---
 
 FAIL: Final = """

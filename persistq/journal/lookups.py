@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistq.blocks import BlockDamaged, Origin
 from persistq.items import DAMAGED, IdRange, Item, ids_in
+from persistq.journal.base import Deed
 from persistq.journal.reader import (
     Attempt,
+    Handled,
     ItemState,
     JournaledItem,
     Moment,
@@ -63,6 +65,10 @@ ATTEMPTS: Final = """
     SELECT at, run_id, forgiven, item_id, kind, type, message, traceback, pid, signal, exit_code,
         peak_rss, out_of_memory, retry_at
     FROM failure WHERE item_id BETWEEN ? AND ? ORDER BY item_id, failure_id"""
+
+BY_HAND: Final = """
+    SELECT at, item_id, deed, replacement FROM by_hand
+    WHERE item_id = ? OR replacement = ? ORDER BY by_hand_id"""
 
 PARKED_ERRORS: Final = """
     SELECT k.item_id, f.at, coalesce(f.kind, ''), coalesce(f.type, ''), coalesce(f.message, '')
@@ -140,7 +146,7 @@ def _both(ids: IdRange, first_id: int, last_id: int) -> range:
     return range(max(ids.first, first_id), min(ids.last, last_id) + 1)
 
 
-def _moment(at: int | None, run_id: int) -> Moment | None:
+def _moment(at: int | None, run_id: int | None) -> Moment | None:
     return None if at is None else Moment(datetime.fromtimestamp(at / 1000, UTC), run_id)
 
 
@@ -157,6 +163,12 @@ def attempt_from(row: tuple[Any, ...]) -> Attempt:
     """Make an `Attempt` of the columns of `ATTEMPTS`."""
     at, run_id, forgiven, *failure = row
     return Attempt(_time(at), run_id, bool(forgiven), failure_from(tuple(failure)))
+
+
+def handled_from(row: tuple[Any, ...]) -> Handled:
+    """Make a `Handled` of the columns of `BY_HAND`."""
+    at, item_id, deed, replacement = row
+    return Handled(_time(at), item_id, Deed(deed), replacement)
 
 
 def worker_from(row: tuple[Any, ...]) -> WorkerRow:

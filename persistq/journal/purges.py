@@ -22,9 +22,9 @@ SEAL: Final = """
     UPDATE queue SET sealed_total = next_n - 1, dropped = next_n - 1 - done - parked
     WHERE load_id = :of_load"""
 
-LAST_TURN: Final = """
-    SELECT turn_id FROM turn JOIN run USING (run_id) WHERE load_id = :of_load
-    ORDER BY turn_id DESC LIMIT 1"""
+LAST_PUT_TURN: Final = """
+    SELECT turn_id FROM put_block WHERE first_id > :after_id AND first_id <= :last_id
+    ORDER BY first_id DESC LIMIT 1"""
 
 IS_BARE: Final = """
     SELECT NOT EXISTS (SELECT 1 FROM load WHERE purged_at IS NULL OR ended_at IS NULL)
@@ -80,10 +80,15 @@ DROP_RANGES: Final = """
         ORDER BY b.first_id DESC LIMIT 1
     ), 0) <= first_id"""
 
-# --- turns: their runs rise, so those of one run lie together ---
+# --- turns: their runs rise, so those of one run lie together; the few by hand, of none, stay ---
 
-TURN: Final = "SELECT turn_id, run_id FROM turn WHERE turn_id > :after_id ORDER BY turn_id LIMIT 1"
-LAST_TURN_OF_ALL: Final = "SELECT coalesce(max(turn_id), 0) FROM turn"
+TURN: Final = """
+    SELECT turn_id, run_id FROM turn WHERE turn_id > :after_id AND run_id IS NOT NULL
+    ORDER BY turn_id LIMIT 1"""
+LAST_TURN_OF_RUNS: Final = """
+    SELECT coalesce((
+        SELECT turn_id FROM turn WHERE run_id IS NOT NULL ORDER BY turn_id DESC LIMIT 1
+    ), 0)"""
 
 PURGED_LOAD_OF_RUN: Final = f"""
     SELECT load_id FROM run JOIN load USING (load_id) WHERE run_id = :of_run AND {_PURGED}"""  # noqa: S608
@@ -94,7 +99,8 @@ TURNS_BOUND: Final = """
         ORDER BY turn_id LIMIT :most
     )"""
 DROP_TURNS: Final = """
-    DELETE FROM turn WHERE turn_id > :after_id AND turn_id <= :last_id AND turn_id NOT IN (
+    DELETE FROM turn WHERE turn_id > :after_id AND turn_id <= :last_id AND run_id IS NOT NULL
+    AND turn_id NOT IN (
         SELECT b.turn_id FROM queue AS q JOIN put_block AS b
         ON b.first_id > q.queue_id << 40 AND b.first_id < q.queue_id + 1 << 40
         WHERE q.load_id = :of_load

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from persistq.items import Failure, IdRange, Item
-    from persistq.journal.base import JournalView, Load, QueueRow, Run
+    from persistq.journal.base import Deed, JournalView, Load, QueueRow, Run
     from persistq.keys import ItemKeys
     from persistq.peer import Peer
 
@@ -48,11 +48,11 @@ class Moment(NamedTuple):
 
     Attributes:
         at: When, to about 10 ms.
-        run_id: The run.
+        run_id: The run; None for what was done by hand while none was at work.
     """
 
     at: datetime
-    run_id: int
+    run_id: int | None
 
 
 class JournaledItem(NamedTuple):
@@ -78,6 +78,22 @@ class JournaledItem(NamedTuple):
     def item_id(self) -> int:
         """Its number in the journal."""
         return self.item.item_id
+
+
+class Handled(NamedTuple):
+    """What somebody has done to an item by hand.
+
+    Attributes:
+        at: When.
+        item_id: The item.
+        deed: What was done.
+        replacement: What was put for it, if it was edited.
+    """
+
+    at: datetime
+    item_id: int
+    deed: Deed
+    replacement: int | None
 
 
 class Attempt(NamedTuple):
@@ -250,6 +266,10 @@ class JournalReader(ABC):
     @abstractmethod
     def made_of(self, item_id: int) -> list[IdRange]:
         """Return what was made of an item, in order; none if it is not done, or not there."""
+
+    @abstractmethod
+    def by_hand(self, item_id: int) -> list[Handled]:
+        """Return what was done by hand to an item, or led to it, oldest first."""
 
     @abstractmethod
     def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:

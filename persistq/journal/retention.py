@@ -129,8 +129,10 @@ class Retention:
     def _drop_outstanding(self, load_id: int) -> None:
         queues = map(queue_from, self._writer.read(queries.QUEUES, of_load=load_id))
         for row in (row for row in queues if row.outstanding):
-            # The latest turn: it is not before that in which any item of the load was put.
-            [(turn_id,)] = self._writer.read(purges.LAST_TURN, of_load=load_id)
+            # The latest turn: it is not before that in which any item of the queue was put.
+            after_id, last_id = queue_range(row.queue_id)
+            bounds = {"after_id": after_id, "last_id": last_id}
+            [(turn_id,)] = self._writer.read(purges.LAST_PUT_TURN, **bounds)
             ranges = self._outstanding(row)
             ends = [(*ids, DoneKind.DROPPED.value, turn_id) for ids in ranges]
             self._writer.many(changes.END, ends)
@@ -223,7 +225,7 @@ class Retention:
     def _drop_turns(self) -> Iterator[None]:
         """Delete the turns of purged loads that no row refers to any more."""
         position = 0
-        [(last,)] = self._writer.read(purges.LAST_TURN_OF_ALL)
+        [(last,)] = self._writer.read(purges.LAST_TURN_OF_RUNS)
         while position < last:
             run_id = self._run_after(position)
             behind = bisect_right(range(position, last), run_id, key=self._run_after) + position

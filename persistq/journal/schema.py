@@ -74,7 +74,7 @@ CREATE TABLE queue (
     """\
 CREATE TABLE turn (
     turn_id INTEGER NOT NULL PRIMARY KEY, -- rises
-    run_id INTEGER NOT NULL REFERENCES run,
+    run_id INTEGER REFERENCES run, -- NULL for what was done by hand while no run was at work
     at INTEGER NOT NULL -- milliseconds since 1970 in UTC; of what refers to it, to about 10 ms
 ) STRICT""",
     """\
@@ -152,6 +152,17 @@ CREATE TABLE failure (
     forgiven INTEGER NOT NULL DEFAULT 0 -- 1 once its item was retried by hand: no longer counted
 ) STRICT""",
     "CREATE INDEX failure_item ON failure (item_id)",
+    """\
+CREATE TABLE by_hand (
+    by_hand_id INTEGER NOT NULL PRIMARY KEY, -- rises with each item that somebody has a hand in
+    item_id INTEGER NOT NULL,
+    deed TEXT NOT NULL, -- 'retried', 'dropped' or 'edited', which is dropped and put anew
+    at TEXT NOT NULL,
+    replacement INTEGER -- what was put for an edited item, in the same queue
+) STRICT""",
+    "CREATE INDEX by_hand_item ON by_hand (item_id)",
+    """\
+CREATE INDEX by_hand_replacement ON by_hand (replacement) WHERE replacement IS NOT NULL""",
     """\
 CREATE TABLE worker (
     worker_id INTEGER NOT NULL PRIMARY KEY, -- rises with each worker process

@@ -351,6 +351,11 @@ class SqliteJournal(Journal):
         rows = self._writer.read(queries.PARKED_IDS, **_bounds(queue_id))
         return [item_id for (item_id,) in rows]
 
+    def replacements(self, queue_id: int) -> list[int]:
+        """Return the items of a queue that were put by hand for others, in order."""
+        rows = self._writer.read(queries.REPLACEMENTS, **_bounds(queue_id))
+        return [item_id for (item_id,) in rows]
+
     def streamed(self, item_id: int) -> list[IdRange]:
         """Return what earlier attempts at an outstanding item have put; see `Streamed`."""
         rows = self._writer.read(queries.STREAMED, of_item=item_id)
@@ -468,12 +473,17 @@ class SqliteJournal(Journal):
     def _record_unparked(self, batch: Batch) -> None:
         if batch.reopened_load is not None:
             self._writer.execute(changes.REOPEN_LOAD, of_load=batch.reopened_load)
-        if not batch.unparked:
-            return
-        ids = str(sorted(batch.unparked))
-        self._writer.execute(changes.FORGIVE, ids=ids)
-        if self._writer.execute(changes.UNPARK, ids=ids).rowcount != len(batch.unparked):
-            raise JournalCorrupt(self.path, "an item is put back to work and was not parked")
+        if batch.unparked:
+            self._writer.execute(changes.FORGIVE, ids=str(sorted(batch.unparked)))
+        if ids := [*batch.unparked, *batch.discarded]:
+            found = self._writer.execute(changes.UNPARK, ids=str(sorted(ids))).rowcount
+            if found != len(ids):
+                reason = "an item is put back to work, or dropped, and was not parked"
+                raise JournalCorrupt(self.path, reason)
+        if batch.by_hand:
+            moment = now()
+            rows = [(item_id, deed, moment, other) for item_id, deed, other in batch.by_hand]
+            self._writer.many(changes.NOTE_BY_HAND, rows)
 
     def _record_processes(self, batch: Batch) -> None:
         moment = now() if batch.workers or batch.departures else ""

@@ -27,6 +27,7 @@ from persistq.journal.pages import Pages, queue_range
 from persistq.journal.reader import (
     Attempt,
     FailedAttempt,
+    Handled,
     JournaledItem,
     JournalReader,
     ParkedError,
@@ -225,6 +226,10 @@ class SqliteReader(JournalReader):
         """Return what was made of an item, in order; none if it is not done, or not there."""
         with self._snapshot():
             return descent.made_of(self._connection, item_id)
+
+    def by_hand(self, item_id: int) -> list[Handled]:
+        """Return what was done by hand to an item, or led to it, oldest first."""
+        return [lookups.handled_from(row) for row in self._read(lookups.BY_HAND, item_id, item_id)]
 
     def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:
         """Return the failed attempts at items, those of each oldest first, forgiven ones too.

@@ -82,7 +82,10 @@ class RunLock:
             os.close(file)
 
     def release(self) -> None:
-        """Give the lock back before the process ends, with the journal file if that was taken."""
+        """Give the lock back before the process ends, with the journal file if that was taken.
+
+        Only when the journal is closed.
+        """
         if self._claimed is not None:
             unlock(self._claimed, Byte.BROKER)
         os.close(self._file)

@@ -196,6 +196,30 @@ class Halt(_Message, frozen=True, tag=18):
     seq: int
 
 
+class Retry(_Message, frozen=True, tag=24):
+    """Put those of these items that are parked back to work; answered with how many, on disk."""
+
+    seq: int
+    ids: list[IdRange]
+
+
+class Discard(_Message, frozen=True, tag=25):
+    """Drop those of these items that are parked; answered with how many, on disk."""
+
+    seq: int
+    ids: list[IdRange]
+    reason: str
+
+
+class Replace(_Message, frozen=True, tag=26):
+    """Drop a parked item and put another for it; answered with its id, 0 if it is not parked."""
+
+    seq: int
+    item_id: int
+    block: Block
+    reason: str
+
+
 class Overdue(_Message, frozen=True, tag=20):
     """The supervisor is about to kill a worker because its attempt takes too long.
 
@@ -274,6 +298,9 @@ ClientMessage = (
     | Requeue
     | Watch
     | Halt
+    | Retry
+    | Discard
+    | Replace
     | Overdue
     | WorkerEnded
     | Spool

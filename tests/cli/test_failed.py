@@ -260,6 +260,6 @@ def test_why_tells_of_done_and_retried_items(call: Call, record: Record) -> None
     assert told(call, "store:1")[-1] == "It is done, in run 1."
     ledger.unpark(2, ledger.journal)
     assert told(call, "store:2")[-2:] == [
-        "It was retried by hand; the failures before that count no more.",
+        "It was retried by hand: the failures before that count no more.",
         "It is outstanding: it is tried again when the load is resumed.",
     ]

@@ -154,6 +154,10 @@ class Writer:
         self.insert("parked", item_id=item_id_of(queue_id, n))
         self._count(queue_id, parked=1)
 
+    def by_hand(self, item_id: int, deed: str, replacement: int | None = None) -> None:
+        """Somebody does something to an item."""
+        self.insert("by_hand", item_id=item_id, deed=deed, at=LATER, replacement=replacement)
+
     def spool(self, item_id: int, blocks: Sequence[Block], *, published: bool) -> int:
         """Put blocks aside; return the number of their spool."""
         count = sum(block.count for block in blocks)
@@ -268,6 +272,7 @@ def _settled(writer: Writer) -> None:
     writer.turn()
     writer.end(first, 3, 3, 1)
     writer.insert("drop_reason", item_id=item_id_of(first, 3), reason="a duplicate")
+    writer.by_hand(item_id_of(first, 3), "dropped")
     writer.end(first, 4, 4)
     writer.put(second, json_block(40), Origin(item_id_of(first, 4)))
     writer.park(first, 5)
@@ -296,6 +301,7 @@ def _reopened(writer: Writer) -> None:
     writer.put(queue_id, json_block(1, 2))
     writer.end(queue_id, 1, 1)
     writer.fail(item_id_of(queue_id, 2), "timeout", forgiven=1)
+    writer.by_hand(item_id_of(queue_id, 2), "retried")
     writer.seal(queue_id)
     writer.end_load(load_id, "reopened", None)
     writer.run(load_id)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from persistq.blocks import block_of
+from persistq.broker.alone import alone
 from persistq.broker.tidying import Tidying
 from persistq.errors import JournalBusy, JournalMissing
 from persistq.journal import retention
@@ -66,6 +68,40 @@ def test_a_step_does_little(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             assert before - after <= retention._BLOCKS
             before = after
     assert before == 0
+
+
+def test_what_was_changed_by_hand_is_kept_until_its_load_has_ended_again(path: Path) -> None:
+    """Then all of it is given up; what was done by hand, and without a run, stays on record."""
+    with closing(open_journal(path)) as journal:
+        feed = Feed(journal)
+        feed.put_blocks(feed.blocks([VALUE % n for n in range(600)], codec=0))
+        for n in (1, 2, 3):
+            feed.fail(n)
+        feed.park(1, 2, 3)
+        feed.done(*range(4, 601))
+        feed.settle()
+        night(journal)
+    with alone(str(path), feed.load.load_id, fence_timeout=1.0) as hand:
+        assert hand.retry(feed.ranges([1])) == 1
+        assert hand.discard(feed.ranges([2]), "a test") == 1
+        assert hand.replace(feed.id(3), block_of(0, [b"4"]), "") == feed.id(601)
+    with closing(open_journal(path)) as journal:
+        night(journal)
+    with closing(open_journal(path)) as journal:
+        assert [load.load_id for load in journal.ended_loads()] == [2, 3]
+        assert not journal.purge_load(feed.load.load_id)
+        journal.abandon_load(feed.load.load_id)
+        Tidying(journal, Keep(0, 0), time.monotonic).finish(lambda: False)
+        assert [load.load_id for load in journal.ended_loads()] == [1]
+        assert check_journal(path) == []
+        assert journal.purge_load(feed.load.load_id)
+        Tidying(journal, Keep(0, 0), time.monotonic).finish(lambda: False)
+    assert check_journal(path) == []
+    with closing(sqlite3.connect(path)) as connection:
+        [(blocks, deeds)] = connection.execute(
+            "SELECT (SELECT count(*) FROM put_block), (SELECT count(*) FROM by_hand)"
+        )
+    assert (blocks, deeds) == (0, 3)
 
 
 def test_a_damaged_block_with_parked_items_stays_as_it_is(path: Path) -> None:

@@ -137,6 +137,13 @@ WRONG = {
     ),
     "UPDATE failure SET item_id = 7 WHERE failure_id = 1": "failure has 1 rows of items that were",
     "UPDATE failure SET run_id = 9 WHERE failure_id = 1": "1 rows whose run and item are not of",
+    # What was done by hand.
+    "UPDATE by_hand SET item_id = 7 WHERE by_hand_id = 1": "1 rows of items that were not put",
+    "UPDATE by_hand SET deed = 'dropped'": "1 rows of items that were not dropped",
+    "UPDATE by_hand SET deed = 'edited' WHERE by_hand_id = 1": "is no later item of the same queue",
+    "DELETE FROM by_hand WHERE by_hand_id = 1": "by_hand has gaps: 1 rows are missing",
+    "UPDATE turn SET run_id = NULL": "items have ended in no run, nor by hand",
+    "UPDATE turn SET run_id = NULL WHERE turn_id = 2": "items were put in no run, and not by hand",
     # Spools.
     "UPDATE spool SET count = NULL": "1 rows that differ from the block that they were published",
     "DELETE FROM spool_block WHERE codec = 1": "1 rows that count other outputs than there are",

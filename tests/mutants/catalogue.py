@@ -1098,4 +1098,51 @@ MUTANTS = [
         '    return f"{failure.type}: {failure.message}" if failure.message else failure.type\n',
         ("tests/cli/test_failed.py::test_passwords_of_urls_in_errors_are_masked",),
     ),
+    Mutant(
+        "gives up the turns of what was done by hand in other loads",
+        "persistq/journal/purges.py",
+        " AND turn_id <= :last_id AND run_id IS NOT NULL\n",
+        " AND turn_id <= :last_id\n",
+        (
+            (
+                f"{JOURNAL}test_retention.py::"
+                "test_what_was_changed_by_hand_is_kept_until_its_load_has_ended_again"
+            ),
+        ),
+    ),
+    Mutant(
+        "takes what was put by hand for a put of a program",
+        "persistq/broker/opening.py",
+        "        absorber.expect(after, by_hand - 1)\n",
+        "        absorber.expect(after, by_hand)\n",
+        ("tests/cli/test_amending.py::test_an_edited_item_stands_for_no_other_put",),
+    ),
+    Mutant(
+        "forgives the failures of what is dropped by hand",
+        "persistq/broker/transitions.py",
+        "        self._batch.discarded += item_ids\n",
+        "        self._batch.unparked += item_ids\n",
+        ("tests/unit/test_transitions.py::test_dropped_by_hand_is_not_forgiven",),
+    ),
+    Mutant(
+        "what is retried by hand leaves no trace",
+        "persistq/broker/transitions.py",
+        "        self._batch.by_hand += [ByHand(item_id, Deed.RETRIED) for item_id in parked]\n",
+        "",
+        ("tests/unit/test_transitions.py::test_what_is_done_by_hand_leaves_its_trace",),
+    ),
+    Mutant(
+        "an edited stage stays open for ever",
+        "persistq/broker/transitions.py",
+        "        row.sealed_total = row.put if sealed else None\n",
+        "        row.sealed_total = None\n",
+        ("tests/unit/test_transitions.py::test_what_is_done_by_hand_leaves_its_trace",),
+    ),
+    Mutant(
+        "the broker believes that items by hand are of its load",
+        "persistq/broker/conduct.py",
+        "    return known and _are_ranges(order.ids)\n",
+        "    return known or _are_ranges(order.ids)\n",
+        ("tests/unit/test_conduct.py::test_only_items_of_this_load_are_changed_by_hand",),
+    ),
 ]

@@ -95,8 +95,9 @@ class Records:
 
     def commit(self, batch: Batch) -> None:
         """Keep a batch."""
-        assert self._parked >= set(batch.unparked)
-        self._parked = self._parked - set(batch.unparked) | set(batch.parked)
+        left = {*batch.unparked, *batch.discarded}
+        assert self._parked >= left
+        self._parked = self._parked - left | set(batch.parked)
         self.batches.append(batch)
 
     def flush(self) -> None:

@@ -183,3 +183,23 @@ def test_only_a_stage_that_streams_streams_and_it_does_nothing_else() -> None:
     made = messages.Outputs(NEXT, [ONE], [Origin(item_id)])
     assert accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made]))
     assert not accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made]), streaming=True)
+
+
+@pytest.mark.parametrize(
+    ("named", "fine"),
+    [
+        (ranges(1, 2, 4), True),
+        ([IdRange(7, 6)], False),
+        ([IdRange(ids(1)[0], ids(1)[0] + 2**40)], False),
+        ([IdRange(2**45, 2**45)], False),
+    ],
+)
+def test_only_items_of_this_load_are_changed_by_hand(named: list[IdRange], fine: bool) -> None:
+    """By who controls it; what of them is not parked stays as it is."""
+    for order in (messages.Retry(1, named), messages.Discard(1, named, "")):
+        assert accepted(Role.CONTROL, order) is fine
+        assert not accepted(Role.CONSUMER, order)
+    assert accepted(Role.CONTROL, messages.Replace(1, ids(1)[0], ONE, ""))
+    assert not accepted(Role.CONTROL, messages.Replace(1, ids(1)[0], MANY, ""))
+    assert not accepted(Role.CONTROL, messages.Replace(1, 2**45, ONE, ""))
+    assert not accepted(Role.PRODUCER, messages.Replace(1, ids(1)[0], ONE, ""))

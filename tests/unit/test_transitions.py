@@ -26,7 +26,7 @@ from persistq.broker.policy import Verdict
 from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.items import FailureKind
-from persistq.journal.base import Attempts, Batch, Put
+from persistq.journal.base import Attempts, Batch, ByHand, Deed, Put
 from persistq.peer import Peer
 from persistq.wire.messages import Outputs, Patience
 
@@ -384,6 +384,58 @@ def test_what_is_unparked_in_a_range_that_is_still_to_be_read_is_not_read_twice(
     transitions.unpark(QUEUE)
     assert not lane.retries.recalled
     assert lane.queued == 3
+
+
+# --- dropped and edited by hand ---
+
+
+def with_parked(count: int) -> tuple[Transitions, Records]:
+    """Return a sealed queue of items that are all parked, and what was recorded of it."""
+    lane, records = new_lane(count), Records()
+    transitions = transitions_of(records, lane)
+    transitions.scheduler.join(1, QUEUE)
+    for n in range(1, count + 1):
+        assert ask(transitions, 1) == {1: [n]}
+        transitions.fail(1, ranges(n), RAISED, now=0.0)
+    transitions.seal(QUEUE)
+    return transitions, records
+
+
+def test_dropped_by_hand_is_not_forgiven() -> None:
+    """Its failures tell why it was dropped; and nobody gets it any more."""
+    transitions, records = with_parked(3)
+    found = transitions.parked_of(ranges(1, 2, 77))
+    assert found == {QUEUE: ids(1, 2)}
+    transitions.discard(QUEUE, found[QUEUE], "why not")
+    transitions.commit()
+    batch, row = records.batches[-1], transitions.rows[QUEUE]
+    assert (batch.discarded, batch.unparked) == (ids(1, 2), [])
+    assert (batch.dropped, batch.reasons) == (ranges(1, 2), dict.fromkeys(ids(1, 2), "why not"))
+    assert (row.parked, row.dropped, row.outstanding) == (1, 2, 0)
+    assert batch.reopened_load is None
+    assert ask(transitions, 1) == {}
+    assert transitions.parked_of(ranges(1, 2)) == {QUEUE: []}
+
+
+def test_what_is_done_by_hand_leaves_its_trace() -> None:
+    """With what was put for an edited item, in the same batch; the stage stays sealed."""
+    transitions, records = with_parked(3)
+    transitions.parked_of(ranges(1, 2, 3))
+    transitions.put_back(QUEUE, ids(1))
+    transitions.discard(QUEUE, ids(2), "")
+    made = transitions.replace(ids(3)[0], block(4, 5), "a typo")
+    transitions.commit()
+    batch, row = records.batches[-1], transitions.rows[QUEUE]
+    assert sorted(batch.by_hand) == [
+        ByHand(ids(1)[0], Deed.RETRIED),
+        ByHand(ids(2)[0], Deed.DROPPED),
+        ByHand(ids(3)[0], Deed.EDITED, made),
+    ]
+    assert (batch.puts, batch.reasons) == ([Put(made, block(4, 5))], {ids(3)[0]: "a typo"})
+    assert (row.sealed_total, row.outstanding, row.parked) == (4, 2, 0)
+    assert (batch.reopened_load, batch.synced) == (1, True)
+    assert [*transitions.scheduler.lanes[QUEUE].retries.recalled] == ids(1)
+    assert ask(transitions, 1) == {1: [4]}
 
 
 # --- processes ---

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from persistq.items import FailureKind
-from persistq.journal.base import LoadState, RunResult
+from persistq.journal.base import Deed, LoadState, RunResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -162,7 +162,11 @@ COLUMNS: Final = (
     Column(
         "queue.bytes", _number("a number", 0, 1 << 63), "of a purged load; not less than is left"
     ),
-    Column("turn.run_id", NUMBER, "of a turn in which nothing was put: a run of the load"),
+    Column(
+        "turn.run_id",
+        _or_null(NUMBER),
+        "of a turn in which nothing was put: a run of the load; NULL if all of it was by hand",
+    ),
     Column("turn.at", NUMBER, _CLOCK),
     Column("put_block.turn_id", NUMBER, "a turn of the run that put it, in order"),
     Column("put_block.origin", NUMBER, "an item that has ended, of another stage of the load"),
@@ -186,6 +190,10 @@ COLUMNS: Final = (
     Column("failure.at", TIME, _CLOCK),
     Column("failure.retry_at", _or_null(TIME), _CLOCK),
     Column("failure.forgiven", FLAG, "of an item that is not parked"),
+    Column("by_hand.item_id", NUMBER, "another item that is put, or for which nothing was put"),
+    Column("by_hand.deed", _one_of(*Deed), "of a dropped item, retried and dropped are as good"),
+    Column("by_hand.at", TIME, _CLOCK),
+    Column("by_hand.replacement", _or_null(NUMBER), "of an edited item, a later one"),
     Column("worker.run_id", NUMBER, "a run of the stage's load"),
     Column("worker.queue_id", NUMBER, "a stage of the run's load"),
     Column("worker.host", TEXT, _PROCESS),
@@ -210,6 +218,7 @@ MAY_LACK: Final = {
     "spool": "one that was not published, and has no blocks",
     "spool_block": "the last ones of a spool that was not published",
     "failure": "the last one, if no parked item needs it",
+    "by_hand": "the last one, if what it tells of was not the work of a turn without a run",
     "worker": "the last one",
 }
 """Tables of which a row may be missing, and which row."""
@@ -221,6 +230,7 @@ MAY_HAVE_MORE: Final = {
     "spool": "one that was not published may have no blocks yet",
     "spool_block": "at the end of a spool that was not published",
     "failure": "at the end",
+    "by_hand": "at the end",
     "worker": "at the end",
     "put_block": "of a purged load, the rows of which go bit by bit",
     "turn": "of a purged load, the rows of which go bit by bit",

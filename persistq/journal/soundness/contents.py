@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from persistq.journal.soundness.findings import Findings
 
 _BLOCKS: Final = """
-    SELECT first_id, count, codec, data, crc, turn_id, load_id, run_id, origin, steps, spool_id
+    SELECT first_id, count, codec, data, crc, turn_id, at, load_id, run_id, origin, steps, spool_id
     FROM put_block LEFT JOIN turn USING (turn_id) LEFT JOIN run USING (run_id) ORDER BY first_id"""
 _QUEUES: Final = """
     SELECT queue_id, load_id, next_n - 1, purged_at IS NOT NULL FROM queue
@@ -37,6 +37,7 @@ class _Block:
     data: bytes
     crc: int
     turn_id: int
+    at: int | None
     load_id: int | None
     run_id: int | None
     origin: int | None
@@ -74,11 +75,12 @@ class _Series:
     def mistimed(self, block: _Block) -> str | None:
         """Return what is wrong with the turn of a block."""
         before, self._turn_id = self._turn_id, block.turn_id
-        if block.load_id != self._facts.load_id:
+        in_run = block.run_id is not None
+        if block.at is None or (in_run and block.load_id != self._facts.load_id):
             return "turn is missing, or of another load"
         if block.turn_id < before:
             return "turn is earlier than that of the block before"
-        if block.run_id != self._run_of(block):
+        if in_run and block.run_id != self._run_of(block):
             return "run is not that of put_span"
         return None
 

@@ -52,6 +52,7 @@ ROWS: Final = {
     **_gapless("queue"),
     **_gapless("failure"),
     **_gapless("worker"),
+    **_gapless("by_hand"),
     **_counted("load"),
     **_counted("run"),
     **_counted("queue"),
@@ -102,14 +103,36 @@ SPANS: Final = {
 }
 
 TURNS: Final = {
-    "{} turns are of an earlier run than the turn before": f"""
+    "{} turns are of an earlier run than the turn before": """
         SELECT turn_id FROM turn AS t
-        WHERE run_id < {previous("turn", "turn_id", "run_id", "t.turn_id")}""",
-    # Those of purged loads go after what has named them.
+        WHERE run_id < (SELECT run_id FROM turn
+            WHERE turn_id < t.turn_id AND run_id IS NOT NULL ORDER BY turn_id DESC LIMIT 1)""",
+    # Those of purged loads go after what has named them, and those by hand are of no load.
     "in {} turns nothing was put or ended": """
-        SELECT turn_id FROM turn JOIN run USING (run_id) JOIN load USING (load_id)
-        WHERE purged_at IS NULL
+        SELECT turn_id FROM turn LEFT JOIN run USING (run_id) LEFT JOIN load USING (load_id)
+        WHERE purged_at IS NULL AND (run_id IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM load AS other WHERE other.purged_at IS NOT NULL))
         EXCEPT SELECT turn_id FROM put_block EXCEPT SELECT turn_id FROM done_range""",
+}
+
+BY_HAND: Final = {
+    "by_hand has {} rows of items that were not put": f"""
+        SELECT item_id FROM by_hand WHERE NOT {is_put("item_id")}""",
+    "by_hand has {} rows of items that were not dropped": f"""
+        SELECT item_id FROM by_hand WHERE deed <> 'retried'
+        AND {outcome("item_id")} IS NOT 1 AND NOT {is_purged("item_id")}""",
+    "by_hand has {} rows whose replacement is no later item of the same queue": f"""
+        SELECT item_id FROM by_hand WHERE (deed = 'edited') <> (replacement IS NOT NULL)
+        OR replacement <= item_id OR {queue("item_id")} <> {queue("replacement")}
+        OR (replacement IS NOT NULL AND NOT {is_put("replacement")})""",
+    "{} items have ended in no run, nor by hand, nor with their load": f"""
+        SELECT first_id FROM done_range JOIN turn USING (turn_id) WHERE run_id IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM by_hand WHERE item_id = first_id AND deed <> 'retried'
+        ) AND NOT {is_purged("first_id")}""",
+    "{} items were put in no run, and not by hand": """
+        SELECT first_id FROM put_block JOIN turn USING (turn_id) WHERE run_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM by_hand WHERE replacement = first_id)""",
 }
 
 ENDS: Final = {
@@ -125,7 +148,8 @@ ENDS: Final = {
     "done_range has {} rows whose turn is missing, or of another load": f"""
         SELECT first_id FROM done_range AS d
         LEFT JOIN turn USING (turn_id) LEFT JOIN run USING (run_id)
-        WHERE run.load_id IS NULL OR run.load_id IS NOT {load_of("d.first_id")}""",
+        WHERE turn.at IS NULL
+        OR (turn.run_id IS NOT NULL AND run.load_id IS NOT {load_of("d.first_id")})""",
     "done_range has {} rows of a turn before their items were put": f"""
         SELECT first_id FROM done_range AS d WHERE turn_id < (
             SELECT turn_id FROM put_block AS b WHERE b.first_id <= d.last_id
@@ -160,7 +184,7 @@ FAILURES: Final = {
         IS NOT {load_of("item_id")}""",
 }
 
-RULES: Final = ROWS | LOADS | SPANS | TURNS | ENDS | FAILURES
+RULES: Final = ROWS | LOADS | SPANS | TURNS | ENDS | BY_HAND | FAILURES
 
 
 def check_records(connection: sqlite3.Connection, findings: Findings) -> None:

@@ -1,0 +1,219 @@
+"""Which parked items a command changes, and by whom: a live run's broker, or this process alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+import click
+
+from persistq.cli.failed import compiled, error_of
+from persistq.cli.options import (
+    item_arguments,
+    journal_option,
+    load_option,
+    name_option,
+    stage_option,
+)
+from persistq.cli.output import note, write_fields
+from persistq.cli.pointing import Names, load_in_words, names_in, pointed, stages_chosen
+from persistq.errors import UsageError
+from persistq.journal.reader import ItemState
+from persistq.site.finding import site_of
+from persistq.text.payloads import in_brief
+
+if TYPE_CHECKING:
+    from persistq.blocks import Block
+    from persistq.items import IdRange
+    from persistq.journal.base import JournalView
+    from persistq.journal.reader import JournalReader
+    from persistq.site.runlock import Holder
+
+SAMPLES: Final = 10
+_DIAL_S: Final = 30.0
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Hand(Protocol):
+    """Who changes parked items; each call is one transaction, on disk when it returns."""
+
+    def retry(self, ids: Sequence[IdRange]) -> int:
+        """Put those of these items that are parked back to work; return how many."""
+
+    def discard(self, ids: Sequence[IdRange], reason: str) -> int:
+        """Drop those of these items that are parked; return how many."""
+
+    def replace(self, item_id: int, block: Block, reason: str) -> int:
+        """Drop a parked item and put another for it; return its id, 0 if it is not parked."""
+
+
+class Choice(NamedTuple):
+    """Parked items that were asked for.
+
+    Attributes:
+        view: Their load.
+        names: What they are called.
+        item_ids: The items, in order.
+    """
+
+    view: JournalView
+    names: Names
+    item_ids: list[int]
+
+    @property
+    def load_id(self) -> int:
+        """Their load's number."""
+        assert self.view.load is not None, "an item has a load"
+        return self.view.load.load_id
+
+
+def choice_options(command: Command) -> Command:
+    """Give a command what says which parked items are meant."""
+    for option in (
+        journal_option,
+        name_option,
+        load_option,
+        click.option("--dry-run", is_flag=True, help="Say how many, show ten, change nothing."),
+        click.option("--all", "everything", is_flag=True, help="All parked items of the load."),
+        click.option("--error", metavar="REGEX", help="Those whose error contains this."),
+        stage_option,
+        item_arguments,
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(
+    reader: JournalReader,
+    items: Sequence[str],
+    *,
+    stage: str | None,
+    error: str | None,
+    everything: bool,
+    load: int | None,
+) -> Choice:
+    """Return the parked items that were asked for.
+
+    Raises:
+        UsageError: Nothing says which, or one of them is not parked.
+    """
+    broad = stage is not None or error is not None or everything
+    if bool(items) is broad:
+        raise UsageError(
+            "say which items: give their names, as in clean:6, or --stage, --error or --all"
+        )
+    if items:
+        return _by_name(reader, items, load)
+    view = reader.view(load)
+    pattern = compiled(error)
+    found = [
+        parked.item_id
+        for queue in stages_chosen(view, stage)
+        if queue.parked
+        for parked in reader.parked_errors(queue.queue_id)
+        if pattern is None or pattern.search(error_of(parked))
+    ]
+    return Choice(view, names_in(reader, view), found)
+
+
+def _by_name(reader: JournalReader, items: Sequence[str], load: int | None) -> Choice:
+    points = [pointed(reader, item, load) for item in dict.fromkeys(items)]
+    view = points[0].view
+    names = names_in(reader, view)
+    for typed, point in zip(dict.fromkeys(items), points, strict=True):
+        if point.view.load != view.load:
+            raise UsageError(f"{typed} is of another load than {items[0]}: one load at a time")
+        if point.found.state is not ItemState.PARKED:
+            raise UsageError(
+                f"{names.of(point.item_id)} is {point.found.state}, and only what is parked as "
+                "failed can be changed"
+            )
+    return Choice(view, names, sorted({point.item_id for point in points}))
+
+
+@contextmanager
+def hand_on(choice: Choice) -> Iterator[Hand]:
+    """Reach whoever changes the items: the broker of a live run, or this process.
+
+    Raises:
+        UsageError: A run works on another load of this journal.
+        JournalError: It cannot be opened or written.
+    """
+    site = site_of(choice.view.path)
+    holder = site.holder() if site.is_held() else None
+    if holder is not None and site.reaches(holder):
+        with _live(choice, holder) as hand:
+            yield hand
+        return
+    from persistq.broker.alone import alone
+    from persistq.settings import load_settings
+
+    timeout = load_settings().fence_timeout
+    with alone(choice.view.path, choice.load_id, fence_timeout=timeout) as hand:
+        yield hand
+
+
+class _Live:
+    """Asks the broker of a live run."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def retry(self, ids: Sequence[IdRange]) -> int:
+        from persistq.wire.messages import Retry
+
+        return int(self._ask(Retry, [*ids], kind=int))
+
+    def discard(self, ids: Sequence[IdRange], reason: str) -> int:
+        from persistq.wire.messages import Discard
+
+        return int(self._ask(Discard, [*ids], reason, kind=int))
+
+    def replace(self, item_id: int, block: Block, reason: str) -> int:
+        from persistq.wire.messages import Replace
+
+        return int(self._ask(Replace, item_id, block, reason, kind=int))
+
+
+@contextmanager
+def _live(choice: Choice, holder: Holder) -> Iterator[Hand]:
+    from persistq.client.connection import Connection
+    from persistq.client.handle import Handle
+    from persistq.client.starting import new_token
+    from persistq.wire.messages import Role
+
+    view, own = choice.view, new_token()
+    handle = Handle(
+        view.name, view.path, holder.address, holder.token, own, os.getpid(), 0, 0.0, _DIAL_S
+    )
+    connection, welcome = Connection.dial(handle, Role.CONTROL)
+    try:
+        if welcome.load_id != choice.load_id:
+            raise UsageError(
+                f"a run works on load {welcome.load_id} of {view.name!r}: wait until it is over "
+                f"to change load {choice.load_id}"
+            )
+        yield _Live(connection.ask)
+    finally:
+        connection.close()
+
+
+def introduce(choice: Choice) -> None:
+    """Say which journal and load this is about."""
+    note(f"{choice.view.name}, {load_in_words(choice.view)}; journal {choice.view.path}")
+
+
+def show_plan(reader: JournalReader, choice: Choice, verb: str) -> None:
+    """Say how many items would be changed, and show some of them."""
+    count = len(choice.item_ids)
+    what = "item" if count == 1 else "items"
+    note(f"{count:,} parked {what} would be {verb}; nothing is changed")
+    write_fields(_sample(reader, choice, item_id) for item_id in choice.item_ids[:SAMPLES])
+
+
+def _sample(reader: JournalReader, choice: Choice, item_id: int) -> Sequence[str]:
+    item = next(reader.items(item_id, item_id)).item
+    return choice.names.of(item_id), in_brief(item.codec, item.payload, 100)
