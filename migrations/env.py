@@ -13,15 +13,23 @@ from typing import TYPE_CHECKING
 from alembic import context
 from alembic.util import CommandError
 
-from persistq.journal import migrate, schema
+from persistq.journal import migrate
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_ALEMBIC_VERSION = """\
+CREATE TABLE IF NOT EXISTS alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)"""
+
 
 def migrate_on(connection: Connection) -> None:
     """Run the migrations within the transaction that the connection is in."""
-    context.configure(connection=connection, target_metadata=schema.metadata)
+    # Alembic would make it too, and write it otherwise than a new journal has it.
+    connection.exec_driver_sql(_ALEMBIC_VERSION)
+    context.configure(connection=connection, target_metadata=None)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+import uuid
+from datetime import UTC, datetime
+
 from alembic import op
 
 revision = "0001"
@@ -13,11 +15,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables of a journal."""
-    _loads()
-    _logs()
-    _failures()
-    _scratch()
-    _processes()
+    connection = op.get_bind()
+    for text in (*TABLES, *TRIGGERS, *VIEWS):
+        connection.exec_driver_sql(text)
+    identity = (uuid.uuid4().hex, datetime.now(UTC).isoformat(timespec="microseconds"))
+    connection.exec_driver_sql("INSERT INTO journal VALUES (1, ?, ?)", identity)
 
 
 def downgrade() -> None:
@@ -25,166 +27,258 @@ def downgrade() -> None:
     raise NotImplementedError("delete the file instead: there is no older schema")
 
 
-def _loads() -> None:
-    op.create_table(
-        "load",
-        sa.Column("load_id", sa.Integer(), primary_key=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("ended_at", sa.Text()),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "param",
-        sa.Column("load_id", sa.Integer(), sa.ForeignKey("load.load_id"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("codec", sa.Integer(), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.Column("shown", sa.Text(), nullable=False),
-        sa.Column("given", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("load_id", "name"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "run",
-        sa.Column("run_id", sa.Integer(), primary_key=True),
-        sa.Column("load_id", sa.Integer(), sa.ForeignKey("load.load_id"), nullable=False),
-        sa.Column("executable", sa.Text(), nullable=False),
-        sa.Column("argv", sa.Text(), nullable=False),
-        sa.Column("cwd", sa.Text(), nullable=False),
-        sa.Column("environment", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("started", sa.Integer(), nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.Text(), nullable=False),
-        sa.Column("ended_at", sa.Text()),
-        sa.Column("result", sa.Text()),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("uuid", sa.Text(), nullable=False),
-        sa.UniqueConstraint("uuid", name="run_uuid"),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "queue",
-        sa.Column("queue_id", sa.Integer(), primary_key=True),
-        sa.Column("load_id", sa.Integer(), sa.ForeignKey("load.load_id"), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("next_n", sa.Integer(), nullable=False),
-        sa.Column("done", sa.Integer(), nullable=False),
-        sa.Column("dropped", sa.Integer(), nullable=False),
-        sa.Column("parked", sa.Integer(), nullable=False),
-        sa.Column("sealed_total", sa.Integer()),
-        sa.UniqueConstraint("load_id", "position", name="queue_position"),
-        sa.UniqueConstraint("load_id", "name", name="queue_name"),
-        sa.CheckConstraint("queue_id BETWEEN 1 AND 8388607", name="queue_id_fits_item_id"),
-        sa.CheckConstraint(
-            "done + dropped + parked < next_n", name="queue_outstanding_not_negative"
-        ),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
+TABLES = (
+    """\
+CREATE TABLE journal (
+    journal_id INTEGER NOT NULL PRIMARY KEY CHECK (journal_id = 1), -- one row
+    uuid TEXT NOT NULL, -- 32 hex digits that no other journal has; a copied file keeps them
+    created_at TEXT NOT NULL
+) STRICT""",
+    """\
+CREATE TABLE load (
+    load_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- rises with each load; never reused
+    kind TEXT NOT NULL, -- 'queue' or 'pipeline'; never changes
+    state TEXT NOT NULL, -- 'open', 'settled', 'abandoned' or 'reopened'
+    created_at TEXT NOT NULL,
+    ended_at TEXT, -- when it was settled or abandoned; NULL in other states
+    purged_at TEXT -- when its rows were given up, but for counters, failures and parked items
+) STRICT""",
+    """\
+CREATE TABLE param (
+    load_id INTEGER NOT NULL REFERENCES load,
+    name TEXT NOT NULL, -- a parameter of the load's source
+    codec INTEGER NOT NULL, -- how the value is encoded, as for items
+    payload BLOB NOT NULL, -- the encoded value; never changes
+    shown TEXT NOT NULL, -- the value for people; *** for a secret
+    given INTEGER NOT NULL, -- 1 if it was named, 0 for a default
+    PRIMARY KEY (load_id, name)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE run (
+    run_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- rises with each run; never reused
+    load_id INTEGER NOT NULL REFERENCES load,
+    executable TEXT NOT NULL, -- the interpreter, as a JSON string
+    argv TEXT NOT NULL, -- its arguments, as a JSON array of strings
+    cwd TEXT NOT NULL, -- the directory it ran in, as a JSON string
+    environment TEXT NOT NULL, -- its settings by variable, as JSON
+    host TEXT NOT NULL, -- where the number of a process is unique
+    pid INTEGER NOT NULL, -- the process that opened the load, on its host
+    started INTEGER NOT NULL, -- its start, as the host counts, or 0
+    node TEXT NOT NULL, -- what people call the host
+    started_at TEXT NOT NULL,
+    seen_at TEXT NOT NULL, -- last time it is known to have been alive
+    ended_at TEXT, -- NULL while it lives, and for ever if it was killed
+    result TEXT, -- 'done', 'failed' or 'interrupted'; NULL exactly as long as ended_at is
+    reason TEXT NOT NULL, -- why it ended so, for people; may be empty
+    uuid TEXT NOT NULL UNIQUE -- 32 hex digits that no other run has, anywhere
+) STRICT""",
+    """\
+CREATE TABLE queue (
+    queue_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CHECK (queue_id BETWEEN 1 AND 8388607),
+    load_id INTEGER NOT NULL REFERENCES load,
+    position INTEGER NOT NULL, -- 0 for the first stage of the load
+    name TEXT NOT NULL, -- the stage's name
+    next_n INTEGER NOT NULL, -- one more than its items
+    done INTEGER NOT NULL, -- its items in done_range with outcome 0
+    dropped INTEGER NOT NULL, -- its items in done_range with outcome 1
+    parked INTEGER NOT NULL, -- its rows in parked
+    sealed_total INTEGER, -- items when it was sealed; NULL while it is open
+    UNIQUE (load_id, position),
+    UNIQUE (load_id, name),
+    CHECK (done + dropped + parked < next_n)
+) STRICT""",
+    """\
+CREATE TABLE turn (
+    turn_id INTEGER NOT NULL PRIMARY KEY, -- rises
+    run_id INTEGER NOT NULL REFERENCES run,
+    at INTEGER NOT NULL -- milliseconds since 1970 in UTC; of what refers to it, to about 10 ms
+) STRICT""",
+    """\
+CREATE TABLE put_block (
+    first_id INTEGER NOT NULL PRIMARY KEY, -- queue_id << 40 | n, n from 1; blocks leave no gaps
+    count INTEGER NOT NULL CHECK (count > 0), -- its items have the ids from first_id on
+    codec INTEGER NOT NULL, -- how each item is encoded: 0 JSON, 1 and 2 pickle
+    data BLOB NOT NULL, -- of one item its payload; of several a JSON, or MessagePack, array
+    crc INTEGER NOT NULL, -- CRC-32 of data
+    turn_id INTEGER NOT NULL, -- when, and in which run
+    origin INTEGER, -- the item its first item was made of; NULL for what was put
+    steps BLOB, -- how much greater the id is that each further one was made of; one byte for all
+    spool_id INTEGER -- where its items lie instead of in data
+) STRICT""",
+    """\
+CREATE TABLE spool (
+    spool_id INTEGER NOT NULL PRIMARY KEY, -- rises with each attempt that has much to put
+    item_id INTEGER NOT NULL, -- the item that its outputs are made of
+    count INTEGER -- how many there are, once they are items; NULL while, or if, they are none
+) STRICT""",
+    """\
+CREATE TABLE spool_block (
+    place INTEGER NOT NULL PRIMARY KEY, -- spool_id << 36 | how many outputs lie before this block
+    count INTEGER NOT NULL CHECK (count > 0),
+    codec INTEGER NOT NULL, -- this and data and crc as in put_block
+    data BLOB NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT""",
+    """\
+CREATE TABLE put_span (
+    queue_id INTEGER NOT NULL REFERENCES queue,
+    put_before INTEGER NOT NULL, -- items of the queue before the span
+    run_id INTEGER NOT NULL REFERENCES run, -- who put all after these, up to the next span
+    PRIMARY KEY (queue_id, put_before)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE done_range (
+    first_id INTEGER NOT NULL PRIMARY KEY, -- ranges do not overlap, and hold no parked item
+    last_id INTEGER NOT NULL CHECK (last_id >= first_id), -- of the same queue
+    outcome INTEGER NOT NULL, -- 0 done, 1 dropped
+    turn_id INTEGER NOT NULL -- when, and in which run
+) STRICT""",
+    """\
+CREATE TABLE drop_reason (
+    item_id INTEGER NOT NULL PRIMARY KEY, -- is in done_range, with outcome 1
+    reason TEXT NOT NULL -- never empty
+) STRICT""",
+    """\
+CREATE TABLE parked (
+    item_id INTEGER NOT NULL PRIMARY KEY -- is put, and in no done_range
+) STRICT""",
+    """\
+CREATE TABLE streamed (
+    item_id INTEGER NOT NULL, -- an outstanding or parked item
+    first_id INTEGER NOT NULL, -- what was made of it so far, as items of another queue
+    last_id INTEGER NOT NULL,
+    PRIMARY KEY (item_id, first_id)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE failure (
+    failure_id INTEGER NOT NULL PRIMARY KEY, -- rises with each failed attempt
+    run_id INTEGER REFERENCES run, -- the run that made the attempt
+    item_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, -- 'exception', 'crash', 'timeout' or 'suspect'
+    type TEXT NOT NULL, -- class of the exception, or name of the signal
+    message TEXT NOT NULL, -- the exception's text, capped
+    traceback TEXT NOT NULL, -- capped; empty for a crash
+    pid INTEGER NOT NULL, -- the process that tried; 0 when unknown
+    signal INTEGER, -- the signal that killed the process, or NULL
+    exit_code INTEGER, -- exit status of the process, or NULL
+    peak_rss INTEGER, -- largest resident set in bytes, NULL when unknown
+    out_of_memory INTEGER, -- 1 if the OOM killer is likely, NULL if unknown
+    at TEXT NOT NULL, -- when the attempt failed
+    retry_at TEXT, -- when the item is tried again; NULL if at once, or never
+    forgiven INTEGER NOT NULL DEFAULT 0 -- 1 once its item was retried by hand: no longer counted
+) STRICT""",
+    "CREATE INDEX failure_item ON failure (item_id)",
+    """\
+CREATE TABLE worker (
+    worker_id INTEGER NOT NULL PRIMARY KEY, -- rises with each worker process
+    run_id INTEGER NOT NULL REFERENCES run,
+    queue_id INTEGER NOT NULL REFERENCES queue, -- the stage it worked for
+    host TEXT NOT NULL, -- where the number of its process is unique
+    pid INTEGER NOT NULL, -- its process, on its host
+    started INTEGER NOT NULL, -- its start, as the host counts, or 0
+    started_at TEXT NOT NULL, -- when it began to take items
+    ended_at TEXT, -- NULL while it lives, and for ever if nobody saw it die
+    ending TEXT -- how it ended; NULL exactly as long as ended_at is
+) STRICT""",
+    """\
+CREATE TABLE writer (
+    writer_id INTEGER NOT NULL PRIMARY KEY CHECK (writer_id = 1), -- one row at most
+    epoch INTEGER NOT NULL, -- rises with each opening; never falls
+    host TEXT NOT NULL, -- where the number of that broker is unique
+    pid INTEGER NOT NULL, -- the broker that opened it last, on its host
+    started INTEGER NOT NULL, -- its start, as the host counts, or 0
+    node TEXT NOT NULL -- what people call the host
+) STRICT""",
+)
 
+TRIGGERS = (
+    """\
+CREATE TRIGGER put_in_order BEFORE INSERT ON put_block BEGIN
+    SELECT RAISE(ABORT, 'an id is put twice') WHERE new.first_id < (
+        SELECT first_id + count FROM put_block WHERE first_id < new.first_id + new.count
+        ORDER BY first_id DESC LIMIT 1
+    );
+    SELECT RAISE(ABORT, 'an id is left out') WHERE new.first_id & 1099511627775 > 1
+    AND new.first_id IS NOT (
+        SELECT first_id + count FROM put_block WHERE first_id < new.first_id
+        ORDER BY first_id DESC LIMIT 1
+    ) AND NOT EXISTS (
+        SELECT 1 FROM queue JOIN load USING (load_id)
+        WHERE queue_id = new.first_id >> 40 AND purged_at IS NOT NULL
+    );
+END""",
+    """\
+CREATE TRIGGER done_once BEFORE INSERT ON done_range BEGIN
+    SELECT RAISE(ABORT, 'an item is done twice') WHERE new.first_id <= (
+        SELECT last_id FROM done_range WHERE first_id <= new.last_id
+        ORDER BY first_id DESC LIMIT 1
+    );
+    SELECT RAISE(ABORT, 'a parked item is done') WHERE EXISTS (
+        SELECT 1 FROM parked WHERE item_id BETWEEN new.first_id AND new.last_id
+    );
+END""",
+    """\
+CREATE TRIGGER parked_open BEFORE INSERT ON parked BEGIN
+    SELECT RAISE(ABORT, 'a done item is parked') WHERE new.item_id <= (
+        SELECT last_id FROM done_range WHERE first_id <= new.item_id
+        ORDER BY first_id DESC LIMIT 1
+    );
+END""",
+)
 
-def _logs() -> None:
-    op.create_table(
-        "put_log",
-        sa.Column("item_id", sa.Integer(), primary_key=True),
-        sa.Column("codec", sa.Integer(), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "put_span",
-        sa.Column("queue_id", sa.Integer(), sa.ForeignKey("queue.queue_id"), nullable=False),
-        sa.Column("put_before", sa.Integer(), nullable=False),
-        sa.Column("run_id", sa.Integer(), sa.ForeignKey("run.run_id"), nullable=False),
-        sa.PrimaryKeyConstraint("queue_id", "put_before"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "done_log",
-        sa.Column("item_id", sa.Integer(), primary_key=True),
-        sa.Column("outcome", sa.Integer(), nullable=False),
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "drop_reason",
-        sa.Column("item_id", sa.Integer(), primary_key=True),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "parked",
-        sa.Column("item_id", sa.Integer(), primary_key=True),
-        sqlite_strict=True,
-    )
-
-
-def _failures() -> None:
-    op.create_table(
-        "failure",
-        sa.Column("failure_id", sa.Integer(), primary_key=True),
-        sa.Column("run_id", sa.Integer(), sa.ForeignKey("run.run_id")),
-        sa.Column("item_id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("traceback", sa.Text(), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("signal", sa.Integer()),
-        sa.Column("exit_code", sa.Integer()),
-        sa.Column("peak_rss", sa.Integer()),
-        sa.Column("out_of_memory", sa.Integer()),
-        sa.Column("at", sa.Text(), nullable=False),
-        sa.Column("forgiven", sa.Integer(), nullable=False, server_default=sa.text("0")),
-        sqlite_strict=True,
-    )
-    op.create_index("ix_failure_item_id", "failure", ["item_id"])
-
-
-def _scratch() -> None:
-    op.create_table(
-        "item_key",
-        sa.Column("queue_id", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("queue_id", "digest"),
-        sa.CheckConstraint("n >= 0", name="item_key_not_negative"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-
-
-def _processes() -> None:
-    op.create_table(
-        "worker",
-        sa.Column("worker_id", sa.Integer(), primary_key=True),
-        sa.Column("run_id", sa.Integer(), sa.ForeignKey("run.run_id"), nullable=False),
-        sa.Column("queue_id", sa.Integer(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("started", sa.Integer(), nullable=False),
-        sa.Column("started_at", sa.Text(), nullable=False),
-        sa.Column("ended_at", sa.Text()),
-        sa.Column("ending", sa.Text()),
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "writer",
-        sa.Column("writer_id", sa.Integer(), primary_key=True),
-        sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("started", sa.Integer(), nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
-        sa.CheckConstraint("writer_id = 1", name="writer_is_one"),
-        sqlite_strict=True,
-    )
+VIEWS = (
+    """\
+CREATE VIEW item AS
+WITH RECURSIVE
+stored(first_id, count, codec, data, turn_id, origin) AS (
+    SELECT first_id, count, codec, data, turn_id, origin FROM put_block WHERE spool_id IS NULL
+    UNION ALL
+    SELECT p.first_id + (s.place & 68719476735), s.count, s.codec, s.data, p.turn_id, p.origin
+    FROM put_block AS p
+    JOIN spool_block AS s ON s.place BETWEEN p.spool_id << 36 AND (p.spool_id << 36) + p.count - 1
+),
+listed AS (
+    SELECT *, CASE WHEN codec = 0 AND count > 1 AND json_valid(CAST(data AS TEXT))
+        THEN CAST(data AS TEXT) END AS list
+    FROM stored
+),
+position(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM position WHERE n < 511),
+single(item_id, block_id, codec, value, turn_id, origin) AS (
+    SELECT first_id, first_id, codec, CASE WHEN codec = 0 THEN CAST(data AS TEXT) END,
+        turn_id, origin
+    FROM listed WHERE count = 1
+    UNION ALL
+    SELECT first_id + j.key, first_id, codec, CASE j.type
+        WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN 'null'
+        WHEN 'text' THEN json_quote(j.value) ELSE CAST(j.value AS TEXT) END,
+        turn_id, origin
+    FROM listed JOIN json_each(list) AS j WHERE list IS NOT NULL AND j.key < count
+    UNION ALL
+    SELECT first_id + n, first_id, codec, NULL, turn_id, origin
+    FROM listed JOIN position ON n < count WHERE count > 1 AND list IS NULL
+)
+SELECT
+    i.item_id,
+    q.load_id,
+    q.name AS stage,
+    i.item_id & 1099511627775 AS number, -- within its queue, from 1
+    CASE WHEN d.outcome = 0 THEN 'done' WHEN d.outcome = 1 THEN 'dropped'
+        WHEN k.item_id IS NOT NULL THEN 'parked' ELSE 'outstanding' END AS state,
+    i.codec, -- 0 JSON, 1 and 2 pickle
+    i.value, -- as JSON; NULL if it is a pickle, or damaged
+    strftime('%Y-%m-%dT%H:%M:%f+00:00', p.at / 1000.0, 'unixepoch') AS put_at,
+    strftime('%Y-%m-%dT%H:%M:%f+00:00', e.at / 1000.0, 'unixepoch') AS done_at,
+    (e.at - p.at) / 1000.0 AS seconds, -- from one to the other
+    p.run_id AS put_run,
+    e.run_id AS done_run,
+    i.block_id,
+    i.origin -- what the first item of its block was made of
+FROM single AS i
+LEFT JOIN queue AS q ON q.queue_id = i.item_id >> 40
+LEFT JOIN turn AS p ON p.turn_id = i.turn_id
+LEFT JOIN done_range AS d ON d.last_id >= i.item_id AND d.first_id = (
+    SELECT max(first_id) FROM done_range WHERE first_id <= i.item_id
+)
+LEFT JOIN turn AS e ON e.turn_id = d.turn_id
+LEFT JOIN parked AS k ON k.item_id = i.item_id""",
+)

@@ -224,11 +224,13 @@ class Spooled(NamedTuple):
         spool_id: Names all outputs of this attempt; see `Journal.next_spool_id`.
         before: How many outputs are spooled before this block.
         block: The outputs.
+        item_id: The item that they are made of.
     """
 
     spool_id: int
     before: int
     block: Block
+    item_id: int
 
 
 class Published(NamedTuple):
@@ -242,7 +244,7 @@ class Published(NamedTuple):
     """
 
     first_id: int
-    count: int
+    count: int  # type: ignore[assignment] # tuple.count is not missed
     spool_id: int
     item_id: int
 

@@ -1,176 +1,107 @@
-"""The statements that write, as constructs; `compiling` turns them into `statements`."""
+"""The statements that write; those with question marks are executed for many rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    literal_column,
-    select,
-    update,
-)
-from sqlalchemy.dialects.sqlite import insert as upsert
+# --- the two logs ---
 
-from persistq.items import DoneKind, FailureKind
-from persistq.journal import schema
-from persistq.journal.base import LoadState
-from persistq.journal.construct import Construct
+PUT: Final = """
+    INSERT INTO put_block (first_id, count, codec, data, crc, turn_id, origin, steps, spool_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+END: Final = "INSERT INTO done_range (first_id, last_id, outcome, turn_id) VALUES (?, ?, ?, ?)"
+EXPLAIN_DROP: Final = "INSERT INTO drop_reason (item_id, reason) VALUES (?, ?)"
+PARK: Final = "INSERT INTO parked (item_id) VALUES (?)"
+UNPARK: Final = "DELETE FROM parked WHERE item_id IN (SELECT value FROM json_each(:ids))"
 
-_load, _run, _queue = schema.load, schema.run, schema.queue
-_PEER = ("host", "pid", "started", "node")
-_failure, _parked, _key = schema.failure, schema.parked, schema.item_key
+COUNT: Final = """
+    UPDATE queue SET next_n = :next_n, done = :done, dropped = :dropped, parked = :parked,
+        sealed_total = :sealed_total
+    WHERE queue_id = :of_queue"""
 
+BEGIN_TURN: Final = "INSERT INTO turn (run_id, at) VALUES (:of_run, :at)"
 
-def _ids() -> ColumnElement[int]:
-    # The ids come as one JSON array: three times as fast as one execution for each.
-    column: ColumnElement[int] = func.json_each(bindparam("ids")).table_valued("value").c.value
-    return column
+BEGIN_SPOOL: Final = "INSERT INTO spool (spool_id, item_id) VALUES (?, ?)"
+SPOOL: Final = "INSERT INTO spool_block (place, count, codec, data, crc) VALUES (?, ?, ?, ?, ?)"
+PUBLISH: Final = """
+    UPDATE spool SET count = :count
+    WHERE spool_id = :spool_id AND item_id = :item_id AND count IS NULL AND :count = (
+        SELECT (place & 68719476735) + count FROM spool_block
+        WHERE place >= :spool_id << 36 AND place < (:spool_id + 1) << 36
+        ORDER BY place DESC LIMIT 1
+    )"""
 
+STREAM: Final = "INSERT INTO streamed (item_id, first_id, last_id) VALUES (?, ?, ?)"
+END_STREAM: Final = "DELETE FROM streamed WHERE item_id BETWEEN ? AND ?"
 
-def _number(value: int) -> ColumnElement[int]:
-    return literal_column(str(value))
+# --- failures and processes ---
 
+FAIL: Final = """
+    INSERT INTO failure (
+        run_id, item_id, kind, type, message, traceback, pid, signal, exit_code, peak_rss,
+        out_of_memory, at, retry_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+FORGIVE: Final = """
+    UPDATE failure SET forgiven = 1 WHERE item_id IN (SELECT value FROM json_each(:ids))"""
+EXPLAIN_FAILURES: Final = """
+    UPDATE failure SET signal = :signal, exit_code = :exit_code, peak_rss = :peak_rss,
+        out_of_memory = :out_of_memory
+    WHERE pid = :of_pid AND run_id = :of_run AND kind <> 'exception' AND exit_code IS NULL"""
 
-def _ending(kind: DoneKind) -> Construct:
-    rows = select(_ids(), _number(kind.value))
-    return Construct(insert(schema.done_log).from_select(["item_id", "outcome"], rows))
+ADD_WORKER: Final = """
+    INSERT INTO worker (worker_id, run_id, queue_id, host, pid, started, started_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+END_WORKER: Final = """
+    UPDATE worker SET ended_at = :ended_at, ending = :ending WHERE worker_id = :of_worker"""
+NOTE_ENDING: Final = """
+    UPDATE worker SET ending = :ending WHERE worker_id = (
+        SELECT max(worker_id) FROM worker WHERE pid = :of_pid AND run_id = :of_run
+    )"""
 
+# --- loads, runs, queues ---
 
-def _between(column: Any) -> tuple[Any, Any]:
-    return column > bindparam("after_id"), column <= bindparam("last_id")
+BEGIN_JOURNAL: Final = """
+    INSERT INTO journal (journal_id, uuid, created_at) VALUES (1, :uuid, :created_at)"""
+MARK_REVISION: Final = "INSERT INTO alembic_version (version_num) VALUES (:revision)"
 
+TAKE_OVER: Final = """
+    INSERT INTO writer (writer_id, epoch, host, pid, started, node)
+    VALUES (1, 1, :host, :pid, :started, :node)
+    ON CONFLICT (writer_id) DO UPDATE SET epoch = epoch + 1, host = excluded.host,
+        pid = excluded.pid, started = excluded.started, node = excluded.node"""
 
-def _spans_of_run(*filters: ColumnElement[bool]) -> Construct:
-    found = (
-        select(_queue.c.queue_id, _queue.c.next_n - literal_column("1"), _run.c.run_id)
-        .join_from(_queue, _run, _queue.c.load_id == _run.c.load_id)
-        .where(_run.c.run_id == bindparam("of_run"), *filters)
-    )
-    spans = upsert(schema.put_span).from_select(["queue_id", "put_before", "run_id"], found)
-    # A run that has put nothing here leaves no trace, however often one is started.
-    return Construct(
-        spans.on_conflict_do_update(
-            ["queue_id", "put_before"], set_={"run_id": spans.excluded.run_id}
-        )
-    )
+BEGIN_LOAD: Final = """
+    INSERT INTO load (kind, state, created_at) VALUES (:kind, 'open', :created_at)"""
+END_LOAD: Final = """
+    UPDATE load SET state = :state, ended_at = :ended_at
+    WHERE load_id = :of_load AND ended_at IS NULL"""
+REOPEN_LOAD: Final = """
+    UPDATE load SET state = 'reopened', ended_at = NULL
+    WHERE load_id = :of_load AND ended_at IS NOT NULL"""
+ADD_PARAM: Final = """
+    INSERT INTO param (load_id, name, codec, payload, shown, given) VALUES (?, ?, ?, ?, ?, ?)"""
 
+BEGIN_RUN: Final = """
+    INSERT INTO run (
+        load_id, executable, argv, cwd, environment, host, pid, started, node, started_at, seen_at,
+        reason, uuid
+    ) VALUES (
+        :load_id, :executable, :argv, :cwd, :environment, :host, :pid, :started, :node, :started_at,
+        :seen_at, '', :uuid
+    )"""
+SEE_RUN: Final = "UPDATE run SET seen_at = :seen_at WHERE run_id = :of_run"
+END_RUN: Final = """
+    UPDATE run SET seen_at = :seen_at, ended_at = :ended_at, result = :result, reason = :reason
+    WHERE run_id = :of_run"""
 
-# The hot path.
-PUT = Construct(insert(schema.put_log), "item_id", "codec", "payload", bulk=True)
-DONE = _ending(DoneKind.DONE)
-DROPPED = _ending(DoneKind.DROPPED)
-EXPLAIN_DROP = Construct(insert(schema.drop_reason), "item_id", "reason")
-PARK = Construct(insert(_parked).from_select(["item_id"], select(_ids())))
+# A run that has put nothing here leaves no trace, however often one is started.
+BEGIN_SPANS: Final = """
+    INSERT INTO put_span (queue_id, put_before, run_id)
+    SELECT queue_id, next_n - 1, run_id FROM queue JOIN run USING (load_id)
+    WHERE run_id = :of_run AND (:of_queue IS NULL OR queue_id = :of_queue)
+    ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = excluded.run_id"""
 
-FAIL = Construct(
-    insert(_failure),
-    *("run_id", "item_id", "kind", "type", "message", "traceback"),
-    *("pid", "signal", "exit_code", "peak_rss", "out_of_memory", "at"),
-)
-EXPLAIN_FAILURES = Construct(
-    update(_failure)
-    .where(_failure.c.pid == bindparam("of_pid"), _failure.c.run_id == bindparam("of_run"))
-    .where(_failure.c.kind != literal_column(f"'{FailureKind.EXCEPTION.value}'"))
-    .where(_failure.c.exit_code.is_(None)),
-    *("signal", "exit_code", "peak_rss", "out_of_memory"),
-)
-NOTE_ENDING = Construct(
-    update(schema.worker).where(
-        schema.worker.c.worker_id
-        == select(func.max(schema.worker.c.worker_id))
-        .where(schema.worker.c.pid == bindparam("of_pid"))
-        .where(schema.worker.c.run_id == bindparam("of_run"))
-        .scalar_subquery()
-    ),
-    "ending",
-)
-COUNT = Construct(
-    update(_queue).where(_queue.c.queue_id == bindparam("of_queue")),
-    *("next_n", "done", "dropped", "parked", "sealed_total"),
-)
-
-_taking_over = upsert(schema.writer).values(writer_id=literal_column("1"), epoch=_number(1))
-TAKE_OVER = Construct(
-    _taking_over.on_conflict_do_update(
-        ["writer_id"],
-        set_={
-            "epoch": schema.writer.c.epoch + literal_column("1"),
-            **{name: _taking_over.excluded[name] for name in _PEER},
-        },
-    ),
-    *_PEER,
-)
-BEGIN_LOAD = Construct(insert(_load).values(state=LoadState.OPEN.value), "kind", "created_at")
-END_LOAD = Construct(
-    update(_load).where(_load.c.load_id == bindparam("of_load"), _load.c.ended_at.is_(None)),
-    *("state", "ended_at"),
-)
-REOPEN_LOAD = Construct(
-    update(_load)
-    .where(_load.c.load_id == bindparam("of_load"), _load.c.ended_at.is_not(None))
-    .values(state=LoadState.REOPENED.value, ended_at=None)
-)
-ADD_PARAM = Construct(insert(schema.param), "load_id", "name", "codec", "payload", "shown", "given")
-BEGIN_RUN = Construct(
-    insert(_run).values(reason=""),
-    *("load_id", "executable", "argv", "cwd", "environment"),
-    *_PEER,
-    *("started_at", "seen_at", "uuid"),
-)
-BEGIN_SPANS = _spans_of_run()
-BEGIN_SPAN = _spans_of_run(_queue.c.queue_id == bindparam("of_queue"))
-END_RUN = Construct(
-    update(_run).where(_run.c.run_id == bindparam("of_run")),
-    *("seen_at", "ended_at", "result", "reason"),
-)
-SEE_RUN = Construct(
-    update(_run).where(_run.c.run_id == bindparam("of_run")),
-    "seen_at",
-)
-ADD_WORKER = Construct(
-    insert(schema.worker),
-    *("worker_id", "run_id", "queue_id", "host", "pid", "started", "started_at"),
-)
-END_WORKER = Construct(
-    update(schema.worker).where(schema.worker.c.worker_id == bindparam("of_worker")),
-    *("ended_at", "ending"),
-)
-ADD_QUEUE = Construct(
-    insert(_queue).values(next_n=1, done=0, dropped=0, parked=0), "load_id", "position", "name"
-)
-RENAME_QUEUE = Construct(update(_queue).where(_queue.c.queue_id == bindparam("of_queue")), "name")
-
-ATTEMPTS = Construct(
-    select(_failure.c.item_id, _failure.c.kind, func.count())
-    .where(*_between(_failure.c.item_id), _failure.c.forgiven == literal_column("0"))
-    .where(~exists().where(schema.done_log.c.item_id == _failure.c.item_id))
-    .where(~exists().where(_parked.c.item_id == _failure.c.item_id))
-    .group_by(_failure.c.item_id, _failure.c.kind)
-    .order_by(_failure.c.item_id, _failure.c.kind)
-)
-FORGIVE = Construct(
-    update(_failure).where(_failure.c.item_id.in_(select(_ids()))).values(forgiven=1)
-)
-UNPARK = Construct(delete(_parked).where(_parked.c.item_id.in_(select(_ids()))))
-
-CLEAR_DIGESTS = Construct(delete(_key).where(_key.c.queue_id == bindparam("of_queue")))
-ADD_DIGEST = Construct(
-    upsert(_key)
-    .values(n=literal_column("1"))
-    .on_conflict_do_update(["queue_id", "digest"], set_={"n": _key.c.n + literal_column("1")}),
-    *("queue_id", "digest"),
-)
-TAKE_DIGEST = Construct(
-    update(_key)
-    .where(_key.c.queue_id == bindparam("of_queue"), _key.c.digest == bindparam("of_digest"))
-    .where(_key.c.n > literal_column("0"))
-    .values(n=_key.c.n - literal_column("1"))
-)
-
-MARK_REVISION = Construct(insert(schema.alembic_version), "version_num")
+ADD_QUEUE: Final = """
+    INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked)
+    VALUES (:load_id, :position, :name, 1, 0, 0, 0)"""
+RENAME_QUEUE: Final = "UPDATE queue SET name = :name WHERE queue_id = :of_queue"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
+import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from persistq import failpoints
-from persistq.journal import marks, statements
+from persistq.journal import changes, marks, schema
 from persistq.journal.connection import connect, fsync
 from persistq.journal.faults import reported
+from persistq.journal.rows import now
 
 if TYPE_CHECKING:
     import sqlite3
@@ -79,16 +81,25 @@ def stamp(connection: sqlite3.Connection, number: int) -> None:
     connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _build(connection: sqlite3.Connection) -> None:
+def lay_out(connection: sqlite3.Connection) -> None:
+    """Choose how an empty file is laid out; one with anything in it stays as it is."""
     connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    # What is given up goes back to the file system, some pages at a time.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+
+
+def _build(connection: sqlite3.Connection) -> None:
+    lay_out(connection)
     # Nobody knows the draft's name yet, so it needs no protection against a crash.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN IMMEDIATE")
-    for text in statements.SCHEMA:
+    for text in (*schema.TABLES, *schema.TRIGGERS, *schema.VIEWS):
         connection.execute(text)
+    identity = {"uuid": uuid.uuid4().hex, "created_at": now()}
+    connection.execute(changes.BEGIN_JOURNAL, identity)
     revision = marks.revision_of(marks.SCHEMA_VERSION)
-    connection.execute(statements.MARK_REVISION.text, (revision,))
+    connection.execute(changes.MARK_REVISION, {"revision": revision})
     stamp(connection, marks.SCHEMA_VERSION)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
 from persistq.journal.connection import connect
-from persistq.journal.creation import draft_of, stamp
+from persistq.journal.creation import draft_of, lay_out, stamp
 from persistq.journal.faults import reported
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def transaction(path: Path) -> Iterator[Connection]:
 
     def open_file() -> sqlite3.Connection:
         connection = connect(path, "rw")
+        lay_out(connection)
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 

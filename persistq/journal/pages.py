@@ -1,24 +1,23 @@
-"""Pages of a log: which ids a queue has, and so many of its items as fit."""
+"""Pages of a journal's items: slices of the blocks that hold them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
-from persistq.items import (
-    ITEMS_PER_QUEUE_MAX,
-    Item,
-    bytes_of,
-    item_id_of,
-    items_from,
-    payload_of,
-)
+from persistq.blocks import Block, Slice, whole
+from persistq.errors import JournalCorrupt
+from persistq.items import ITEMS_PER_QUEUE_MAX, IdRange, item_id_of, number_of, queue_of
+from persistq.journal import queries
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Generator, Iterator
 
-    from persistq.journal.statement import Statement
+SPOOL_SHIFT: Final = 36
+"""``place = spool_id << SPOOL_SHIFT | n``, where n outputs of the spool lie before the block."""
 
-_CHUNK_ROWS: Final = 1024
+_OUTPUTS_PER_SPOOL_MAX: Final = (1 << SPOOL_SHIFT) - 1
 
 
 def queue_range(queue_id: int) -> tuple[int, int]:
@@ -26,39 +25,143 @@ def queue_range(queue_id: int) -> tuple[int, int]:
     return item_id_of(queue_id, 0), item_id_of(queue_id, ITEMS_PER_QUEUE_MAX)
 
 
-def read_page(
-    connection: sqlite3.Connection,
-    statement: Statement,
-    bounds: tuple[int, int],
-    most: int,
-    bytes_max: int | None = None,
-) -> list[Item]:
-    """Read items of one page, and let go of the file again.
+class Pages:
+    """Reads slices of blocks, in the order of their ids, and lets go of the file with each page.
+
+    Bounds are ``after_id`` and ``last_id``: the first is excluded, the last included. A page is as
+    of one moment if nobody writes meanwhile, or if its caller holds a snapshot. The bytes of a
+    block are not looked at: they may be damaged.
 
     Args:
         connection: A connection to the journal.
-        statement: One of the ``*_PAGE`` statements.
-        bounds: ``after_id`` and ``last_id``: first bound excluded, last included.
-        most: Most items to return.
-        bytes_max: Stop after the item that brings the payloads to this many bytes.
+        path: Where it is, for messages.
     """
-    after_id, last_id = bounds
-    values = statement.values(after_id=after_id, last_id=last_id, most=most)
-    rows = connection.execute(statement.text, values)
-    try:
-        return list(items_from(rows)) if bytes_max is None else _up_to(rows, bytes_max)
-    finally:
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def put(self, bounds: tuple[int, int], limit: int, bytes_max: int) -> list[Slice]:
+        """Return items, finished or not, up to a number of items and about one of bytes.
+
+        Raises:
+            JournalCorrupt: The items are not there; the same for all pages.
+        """
+        after_id, last_id = bounds
+        with closing(self._blocks(IdRange(after_id + 1, last_id))) as parts:
+            return _up_to(parts, limit, bytes_max)
+
+    def outstanding(self, bounds: tuple[int, int], limit: int, bytes_max: int) -> list[Slice]:
+        """Return items that are neither done, dropped nor parked."""
+        with closing(self._of_each(self._gaps(*bounds))) as parts:
+            return _up_to(parts, limit, bytes_max)
+
+    def parked(self, bounds: tuple[int, int], limit: int, bytes_max: int) -> list[Slice]:
+        """Return parked items."""
+        with closing(self._of_each(self._parked(*bounds))) as parts:
+            return _up_to(parts, limit, bytes_max)
+
+    def item(self, item_id: int) -> Slice | None:
+        """Return one item; None where there is none, or where it was given up."""
+        page = self.put((item_id - 1, item_id), 1, 1)
+        return page[0] if page else None
+
+    # --- which ids ---
+
+    def _gaps(self, after_id: int, last_id: int) -> Generator[IdRange, None, None]:
+        """Return the ids between those that have ended."""
+        position = after_id + 1
+        for first, last in self._rows(queries.ENDED, after_id=after_id, last_id=last_id):
+            if first > position:
+                yield IdRange(position, first - 1)
+            if last >= position:
+                position = last + 1
+        if position <= last_id:
+            yield IdRange(position, last_id)
+
+    def _parked(self, after_id: int, last_id: int) -> Generator[IdRange, None, None]:
+        for (item_id,) in self._rows(queries.PARKED_IDS, after_id=after_id, last_id=last_id):
+            yield IdRange(item_id, item_id)
+
+    # --- where they lie ---
+
+    def _of_each(self, ranges: Generator[IdRange, None, None]) -> Generator[Slice, None, None]:
+        """Return the items of ranges, with one look for all those that lie in one block."""
+        held: Slice | None = None
+        with closing(ranges):
+            for first, last in ranges:
+                if held is not None and first <= held.ids.last:
+                    yield held.within(first, min(last, held.ids.last))
+                    first = held.ids.last + 1  # noqa: PLW2901 - the rest of it lies behind
+                if first > last:
+                    continue
+                for part in self._blocks(IdRange(first, last)):
+                    held = whole(part.first_id, part.block)
+                    yield part
+
+    def _blocks(self, ids: IdRange) -> Generator[Slice, None, None]:
+        """Return all of the items with these ids.
+
+        Raises:
+            JournalCorrupt: One is missing, or there twice.
+        """
+        expected, last = ids
+        for part in self._stored(ids):
+            first = max(part.ids.first, ids.first)
+            if first != expected and not _begins(part.ids.first, expected):
+                raise self._corrupt(expected)
+            if part.ids.last >= first:
+                expected = min(part.ids.last, last) + 1
+                yield part.within(first, expected - 1)
+        if expected <= last and expected <= self._last_put(expected):
+            raise self._corrupt(expected)
+
+    def _stored(self, ids: IdRange) -> Iterator[Slice]:
+        """Return the blocks that hold items with these ids, and perhaps the one before them."""
+        for first_id, count, codec, data, crc, spool_id in self._rows(
+            queries.BLOCKS, first_id=ids.first, last_id=ids.last
+        ):
+            if spool_id is None:
+                yield whole(first_id, Block(count, codec, data, crc))
+            else:
+                yield from self._spooled(first_id, spool_id, ids, count)
+
+    def _spooled(self, first_id: int, spool_id: int, ids: IdRange, count: int) -> Iterator[Slice]:
+        start = min(max(ids.first - first_id, 0), count - 1)
+        stop = min(ids.last - first_id, count - 1)
+        base = spool_id << SPOOL_SHIFT
+        for place, *columns in self._rows(
+            queries.SPOOL_BLOCKS, first_place=base + start, last_place=base + stop
+        ):
+            if place >= base:
+                yield whole(first_id + (place & _OUTPUTS_PER_SPOOL_MAX), Block(*columns))
+
+    def _last_put(self, item_id: int) -> int:
+        """Return the last id that a queue has given, 0 where its items were given up."""
+        queue_id = queue_of(item_id)
+        rows = list(self._rows(queries.LAST_PUT, of_queue=queue_id))
+        return item_id_of(queue_id, rows[0][0]) if rows else 0
+
+    def _rows(self, sql: str, **values: int) -> Iterator[tuple[Any, ...]]:
         # A statement that is not finished keeps its snapshot, and that stops the log's reuse.
-        rows.close()
+        with closing(self._connection.execute(sql, values)) as rows:
+            yield from rows
+
+    def _corrupt(self, item_id: int) -> JournalCorrupt:
+        reason = f"item {item_id} is not where it should be: restore a backup"
+        return JournalCorrupt(self._path, reason)
 
 
-def _up_to(rows: sqlite3.Cursor, bytes_max: int) -> list[Item]:
-    """Fetch in growing chunks that stay within the limit if items are like the last."""
-    page: list[Item] = []
-    size, largest, count = 0, 1, 1
-    while size < bytes_max and (chunk := list(items_from(rows.fetchmany(count)))):
-        page += chunk
-        size += bytes_of(chunk)
-        largest = max(largest, *map(len, map(payload_of, chunk)))
-        count = max(1, min(count * 2, _CHUNK_ROWS, (bytes_max - size) // largest))
+def _begins(first_id: int, expected: int) -> bool:
+    """Return whether a block is the first one of a later queue than the id that was expected."""
+    return number_of(first_id) == 1 and queue_of(first_id) > queue_of(expected)
+
+
+def _up_to(parts: Iterator[Slice], limit: int, bytes_max: int) -> list[Slice]:
+    page: list[Slice] = []
+    size, room = 0, limit
+    while room > 0 and (size < bytes_max or not page) and (part := next(parts, None)) is not None:
+        page.append(part.split(room)[0] if part.count > room else part)
+        size += part.size
+        room -= part.count
     return page

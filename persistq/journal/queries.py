@@ -1,141 +1,116 @@
-"""The queries, as constructs; `compiling` turns them into `statements`."""
+"""The statements that read."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal_column, select
+from typing import Final
 
-from persistq.journal import schema
-from persistq.journal.base import LoadState
-from persistq.journal.construct import Construct
+# --- loads and runs ---
 
-_put, _done, _parked = schema.put_log.c, schema.done_log.c, schema.parked.c
-_failure = schema.failure.c
-_queue, _param = schema.queue.c, schema.param.c
-_NONE: ColumnElement[int] = literal_column("0")
-_parked_in_load = func.sum(_queue.parked)
-_outstanding_in_load = func.sum(
-    _queue.next_n - literal_column("1") - _queue.done - _queue.dropped - _queue.parked
-)
+_LOAD: Final = "SELECT load_id, kind, state, created_at, ended_at, purged_at FROM load"
 
+LATEST_LOAD: Final = f"{_LOAD} ORDER BY load_id DESC LIMIT 1"
+OPEN_LOAD: Final = f"{_LOAD} WHERE state = 'open' ORDER BY load_id DESC LIMIT 1"
+LOADS: Final = f"{_LOAD} ORDER BY load_id"
+LOAD: Final = f"{_LOAD} WHERE load_id = :of_load"
 
-def _page(*filters: object) -> Select[tuple[int, int, bytes]]:
-    return (
-        select(_put.item_id, _put.codec, _put.payload)
-        .where(_put.item_id > bindparam("after_id"), _put.item_id <= bindparam("last_id"))
-        .where(*filters)  # type: ignore[arg-type]
-        .order_by(_put.item_id)
-        .limit(bindparam("most"))
+LEFT: Final = """
+    SELECT load_id, state, sum(parked) AS parked,
+        sum(next_n - 1 - done - dropped - parked) AS outstanding
+    FROM load JOIN queue USING (load_id)
+    WHERE load_id <> :but_load
+    GROUP BY load_id
+    HAVING sum(parked) > 0 OR outstanding > 0
+    ORDER BY load_id"""
+
+PARAMS: Final = """
+    SELECT name, codec, payload, shown, given FROM param WHERE load_id = :of_load ORDER BY name"""
+
+_RUN: Final = """
+    SELECT run_id, load_id, executable, argv, cwd, environment, host, pid, started, node,
+        started_at, seen_at, ended_at, result, reason, uuid
+    FROM run"""
+
+LAST_RUN: Final = f"{_RUN} ORDER BY run_id DESC LIMIT 1"
+RUNS: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id"
+LATEST_RUN: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id DESC LIMIT 1"
+
+QUEUES: Final = """
+    SELECT queue_id, load_id, position, name, next_n, done, dropped, parked, sealed_total
+    FROM queue WHERE load_id = :of_load ORDER BY position"""
+
+PUT_SPANS: Final = """
+    SELECT put_before, uuid FROM put_span JOIN run USING (run_id)
+    WHERE queue_id = :of_queue AND put_before >= :least ORDER BY put_before"""
+
+LAST_WORKER: Final = "SELECT coalesce(max(worker_id), 0) FROM worker"
+
+EPOCH: Final = "SELECT epoch FROM writer"
+WRITER: Final = "SELECT host, pid, started, node FROM writer"
+
+# --- the two logs: pages begin behind an id, and end at one ---
+
+BLOCKS: Final = """
+    SELECT first_id, count, codec, data, crc, spool_id FROM put_block
+    WHERE first_id <= :last_id AND first_id >= coalesce(
+        (SELECT first_id FROM put_block WHERE first_id <= :first_id ORDER BY first_id DESC LIMIT 1),
+        :first_id
     )
+    ORDER BY first_id"""
 
-
-_IS_PARKED = exists().where(_parked.item_id == _put.item_id)
-
-PUT_PAGE = Construct(_page())
-OUTSTANDING_PAGE = Construct(_page(~exists().where(_done.item_id == _put.item_id), ~_IS_PARKED))
-PARKED_PAGE = Construct(
-    select(_put.item_id, _put.codec, _put.payload)
-    .select_from(schema.parked.join(schema.put_log, _parked.item_id == _put.item_id))
-    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
-    .order_by(_parked.item_id)
-    .limit(bindparam("most"))
-)
-EPOCH = Construct(select(schema.writer.c.epoch))
-WRITER = Construct(
-    select(schema.writer.c.host, schema.writer.c.pid, schema.writer.c.started, schema.writer.c.node)
-)
-LATEST_LOAD = Construct(
-    select(schema.load).order_by(schema.load.c.load_id.desc()).limit(bindparam("most"))
-)
-OPEN_LOAD = Construct(
-    select(schema.load)
-    .where(schema.load.c.state == LoadState.OPEN.value)
-    .order_by(schema.load.c.load_id.desc())
-    .limit(bindparam("most"))
-)
-LOADS = Construct(select(schema.load).order_by(schema.load.c.load_id))
-LOAD = Construct(select(schema.load).where(schema.load.c.load_id == bindparam("of_load")))
-LEFT = Construct(
-    select(schema.load.c.load_id, schema.load.c.state, _parked_in_load, _outstanding_in_load)
-    .join_from(schema.load, schema.queue)
-    .where(schema.load.c.load_id != bindparam("but_load"))
-    .group_by(schema.load.c.load_id)
-    .having((_parked_in_load > _NONE) | (_outstanding_in_load > _NONE))
-    .order_by(schema.load.c.load_id)
-)
-PARAMS = Construct(
-    select(_param.name, _param.codec, _param.payload, _param.shown, _param.given)
-    .where(_param.load_id == bindparam("of_load"))
-    .order_by(_param.name)
-)
-LAST_RUN = Construct(
-    select(schema.run).order_by(schema.run.c.run_id.desc()).limit(bindparam("most"))
-)
-RUNS = Construct(
-    select(schema.run)
-    .where(schema.run.c.load_id == bindparam("of_load"))
-    .order_by(schema.run.c.run_id)
-)
-LATEST_RUN = Construct(
-    select(schema.run).where(
-        schema.run.c.run_id
-        == select(func.max(schema.run.c.run_id))
-        .where(schema.run.c.load_id == bindparam("of_load"))
-        .scalar_subquery()
+SPOOL_BLOCKS: Final = """
+    SELECT place, count, codec, data, crc FROM spool_block
+    WHERE place <= :last_place AND place >= coalesce(
+        (SELECT place FROM spool_block WHERE place <= :first_place ORDER BY place DESC LIMIT 1),
+        :first_place
     )
-)
-QUEUES = Construct(
-    select(schema.queue)
-    .where(schema.queue.c.load_id == bindparam("of_load"))
-    .order_by(schema.queue.c.position)
-)
-PUT_SPANS = Construct(
-    select(schema.put_span.c.put_before, schema.run.c.uuid)
-    .join_from(schema.put_span, schema.run)
-    .where(schema.put_span.c.queue_id == bindparam("of_queue"))
-    .where(schema.put_span.c.put_before >= bindparam("least"))
-    .order_by(schema.put_span.c.put_before)
-)
-FAILURES = Construct(
-    select(
-        _failure.item_id,
-        _failure.kind,
-        _failure.type,
-        _failure.message,
-        _failure.traceback,
-        _failure.pid,
-        _failure.signal,
-        _failure.exit_code,
-        _failure.peak_rss,
-        _failure.out_of_memory,
-    )
-    .where(_failure.item_id == bindparam("of_item"))
-    .order_by(_failure.failure_id)
-)
+    ORDER BY place"""
 
-LATEST_FAILURES = Construct(
-    select(
-        _put.codec,
-        _put.payload,
-        _failure.at,
-        _failure.item_id,
-        _failure.kind,
-        _failure.type,
-        _failure.message,
-        _failure.traceback,
-        _failure.pid,
-        _failure.signal,
-        _failure.exit_code,
-        _failure.peak_rss,
+# In the order of their ids without sorting: SQLite merges the two tables as it reads them. A window
+# function (lag) over the same rows takes twice as long as comparing neighbours in Python.
+ENDED: Final = """
+    SELECT first_id, last_id FROM done_range
+    WHERE first_id <= :last_id AND first_id >= coalesce(
+        (SELECT first_id FROM done_range WHERE first_id <= :after_id
+        ORDER BY first_id DESC LIMIT 1),
+        :after_id
     )
-    .select_from(schema.failure.join(schema.put_log, _failure.item_id == _put.item_id))
-    .where(_failure.item_id > bindparam("after_id"), _failure.item_id <= bindparam("last_id"))
-    .order_by(_failure.failure_id.desc())
-    .limit(bindparam("most"))
-)
+    UNION ALL
+    SELECT item_id, item_id FROM parked WHERE item_id > :after_id AND item_id <= :last_id
+    ORDER BY 1"""
 
-LAST_WORKER = Construct(select(func.coalesce(func.max(schema.worker.c.worker_id), _NONE)))
-PARKED_IDS = Construct(
-    select(_parked.item_id)
-    .where(_parked.item_id > bindparam("after_id"), _parked.item_id <= bindparam("last_id"))
-    .order_by(_parked.item_id)
-)
+LAST_PUT: Final = """
+    SELECT next_n - 1 FROM queue JOIN load USING (load_id)
+    WHERE queue_id = :of_queue AND purged_at IS NULL"""
+
+PARKED_IDS: Final = """
+    SELECT item_id FROM parked WHERE item_id > :after_id AND item_id <= :last_id ORDER BY item_id"""
+
+STREAMED: Final = """
+    SELECT first_id, last_id FROM streamed WHERE item_id = :of_item ORDER BY first_id"""
+HAS_STREAMED: Final = "SELECT EXISTS (SELECT 1 FROM streamed)"
+LAST_SPOOL: Final = "SELECT coalesce(max(spool_id), 0) FROM spool"
+
+# --- failures ---
+
+_FAILURE: Final = """
+    item_id, kind, type, message, traceback, pid, signal, exit_code, peak_rss, out_of_memory,
+    retry_at"""
+
+FAILURES: Final = f"SELECT {_FAILURE} FROM failure WHERE item_id = :of_item ORDER BY failure_id"  # noqa: S608
+
+LATEST_FAILURES: Final = f"""
+    SELECT at, {_FAILURE} FROM failure WHERE item_id > :after_id AND item_id <= :last_id
+    ORDER BY failure_id DESC LIMIT :most"""  # noqa: S608
+
+ATTEMPTS: Final = """
+    SELECT item_id, kind, count(*), (
+        SELECT retry_at FROM failure AS latest WHERE latest.item_id = f.item_id
+        ORDER BY failure_id DESC LIMIT 1
+    )
+    FROM failure AS f
+    WHERE item_id > :after_id AND item_id <= :last_id AND forgiven = 0
+    AND item_id > coalesce((
+        SELECT last_id FROM done_range WHERE first_id <= f.item_id ORDER BY first_id DESC LIMIT 1
+    ), 0)
+    AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.item_id = f.item_id)
+    GROUP BY item_id, kind ORDER BY item_id, kind"""

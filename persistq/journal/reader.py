@@ -24,12 +24,12 @@ class FailedAttempt(NamedTuple):
 
     Attributes:
         at: When the attempt failed.
-        item: The item, not decoded.
+        item: The item, not decoded; None if its bytes are damaged or were given up.
         failure: What went wrong.
     """
 
     at: datetime
-    item: Item
+    item: Item | None
     failure: Failure
 
 
@@ -108,6 +108,9 @@ class JournalReader(ABC):
         Args:
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
+
+        Raises:
+            JournalCorrupt: Items are missing, or their bytes are damaged; it says which.
         """
 
     @abstractmethod
@@ -119,4 +122,7 @@ class JournalReader(ABC):
         Args:
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
+
+        Raises:
+            JournalCorrupt: Items are missing, or their bytes are damaged; it says which.
         """

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from persistq.blocks import Origin
 from persistq.items import Failure, FailureKind, item_id_of
 from persistq.journal.base import (
+    Attempts,
     Command,
     Left,
     Load,
     LoadState,
     Param,
+    Published,
+    Put,
     QueueRow,
     Run,
     RunResult,
+    Spooled,
     WorkerRecord,
 )
+from persistq.journal.pages import SPOOL_SHIFT
 from persistq.keys import PutSpan
 from persistq.peer import Peer
 
@@ -27,10 +32,25 @@ Row = tuple[Any, ...]
 
 _PEER_COLUMNS = len(Peer._fields)
 
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
 
 def now() -> str:
     """Return the present moment as the journal stores it."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def time_of(seconds: float | None) -> str | None:
+    """Return a moment, in seconds since 1970, as the journal stores it."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(min(seconds, _LATEST), UTC)
+    return moment.isoformat(timespec="microseconds")
+
+
+def seconds_from(text: str | None) -> float | None:
+    """Return a stored moment in seconds since 1970."""
+    return None if text is None else _time(text).timestamp()
 
 
 def storable(text: str) -> str:
@@ -40,8 +60,10 @@ def storable(text: str) -> str:
 
 def load_from(row: Row) -> Load:
     """Make a `Load` of its columns in order."""
-    load_id, kind, state, created_at, ended_at = row
-    return Load(load_id, kind, LoadState(state), _time(created_at), _time_or_none(ended_at))
+    load_id, kind, state, *times = row
+    created, ended, purged = map(_time_or_none, times)
+    assert created is not None
+    return Load(load_id, kind, LoadState(state), created, ended, purged)
 
 
 def param_from(row: Row) -> Param:
@@ -121,11 +143,17 @@ def spans_from(queue_id: int, rows: Iterable[Row]) -> list[PutSpan]:
 
 
 def failure_from(row: Row) -> Failure:
-    """Make a `Failure` of the columns from ``item_id`` to ``out_of_memory``."""
-    item_id, kind, *rest = row
-    failure = Failure(item_id, FailureKind(kind), *rest)
-    known = None if failure.out_of_memory is None else bool(failure.out_of_memory)
-    return replace(failure, out_of_memory=known)
+    """Make a `Failure` of the columns from ``item_id`` to ``retry_at``."""
+    item_id, kind, *rest, killed, retry_at = row
+    known = None if killed is None else bool(killed)
+    again = seconds_from(retry_at)
+    return Failure(item_id, FailureKind(kind), *rest, out_of_memory=known, retry_at=again)
+
+
+def attempts_from(row: Row) -> Attempts:
+    """Make `Attempts` of an item, a kind, how many, and when the item is tried again."""
+    item_id, kind, count, retry_at = row
+    return Attempts(item_id, FailureKind(kind), count, seconds_from(retry_at))
 
 
 def worker_row(run_id: int | None, at: str, worker: WorkerRecord) -> Row:
@@ -143,7 +171,7 @@ def worker_row(run_id: int | None, at: str, worker: WorkerRecord) -> Row:
 
 
 def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:
-    """Return the columns of a failure from ``run_id`` to ``at``."""
+    """Return the columns of a failure from ``run_id`` to ``retry_at``."""
     return (
         run_id,
         failure.item_id,
@@ -157,7 +185,25 @@ def failure_row(run_id: int | None, at: str, failure: Failure) -> Row:
         failure.peak_rss,
         failure.out_of_memory,
         at,
+        time_of(failure.retry_at),
     )
+
+
+def put_row(turn_id: int, put: Put) -> Row:
+    """Return the columns of a block of items."""
+    origin, steps = put.origin or (None, None)
+    return (put.first_id, *put.block, turn_id, origin, steps, None)
+
+
+def published_row(turn_id: int, published: Published) -> Row:
+    """Return the columns of a block whose items lie in a spool."""
+    first_id, count, spool_id, item_id = published
+    return (first_id, count, 0, b"", 0, turn_id, item_id, Origin(item_id).steps, spool_id)
+
+
+def spooled_row(spooled: Spooled) -> Row:
+    """Return the columns of a block in a spool."""
+    return (spooled.spool_id << SPOOL_SHIFT | spooled.before, *spooled.block)
 
 
 def _time(text: str) -> datetime:

@@ -126,7 +126,7 @@ CREATE TABLE parked (
 ) STRICT""",
     """\
 CREATE TABLE streamed (
-    item_id INTEGER NOT NULL, -- an outstanding item
+    item_id INTEGER NOT NULL, -- an outstanding or parked item
     first_id INTEGER NOT NULL, -- what was made of it so far, as items of another queue
     last_id INTEGER NOT NULL,
     PRIMARY KEY (item_id, first_id)
@@ -180,8 +180,23 @@ CREATE TABLE alembic_version (
 )
 
 TRIGGERS: Final = (
-    # A range has no key that forbids a second one across it; this does, for the price of a look
-    # at its neighbour.
+    # Blocks and ranges have no key that forbids a second one across them; these do, for the price
+    # of a look at their neighbour.
+    """\
+CREATE TRIGGER put_in_order BEFORE INSERT ON put_block BEGIN
+    SELECT RAISE(ABORT, 'an id is put twice') WHERE new.first_id < (
+        SELECT first_id + count FROM put_block WHERE first_id < new.first_id + new.count
+        ORDER BY first_id DESC LIMIT 1
+    );
+    SELECT RAISE(ABORT, 'an id is left out') WHERE new.first_id & 1099511627775 > 1
+    AND new.first_id IS NOT (
+        SELECT first_id + count FROM put_block WHERE first_id < new.first_id
+        ORDER BY first_id DESC LIMIT 1
+    ) AND NOT EXISTS (
+        SELECT 1 FROM queue JOIN load USING (load_id)
+        WHERE queue_id = new.first_id >> 40 AND purged_at IS NOT NULL
+    );
+END""",
     """\
 CREATE TRIGGER done_once BEFORE INSERT ON done_range BEGIN
     SELECT RAISE(ABORT, 'an item is done twice') WHERE new.first_id <= (
@@ -199,4 +214,62 @@ CREATE TRIGGER parked_open BEFORE INSERT ON parked BEGIN
         ORDER BY first_id DESC LIMIT 1
     );
 END""",
+)
+
+VIEWS: Final = (
+    # For people, item by item; nothing of persistq reads it. SQLite 3.37 has to understand it.
+    """\
+CREATE VIEW item AS
+WITH RECURSIVE
+stored(first_id, count, codec, data, turn_id, origin) AS (
+    SELECT first_id, count, codec, data, turn_id, origin FROM put_block WHERE spool_id IS NULL
+    UNION ALL
+    SELECT p.first_id + (s.place & 68719476735), s.count, s.codec, s.data, p.turn_id, p.origin
+    FROM put_block AS p
+    JOIN spool_block AS s ON s.place BETWEEN p.spool_id << 36 AND (p.spool_id << 36) + p.count - 1
+),
+listed AS (
+    SELECT *, CASE WHEN codec = 0 AND count > 1 AND json_valid(CAST(data AS TEXT))
+        THEN CAST(data AS TEXT) END AS list
+    FROM stored
+),
+position(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM position WHERE n < 511),
+single(item_id, block_id, codec, value, turn_id, origin) AS (
+    SELECT first_id, first_id, codec, CASE WHEN codec = 0 THEN CAST(data AS TEXT) END,
+        turn_id, origin
+    FROM listed WHERE count = 1
+    UNION ALL
+    SELECT first_id + j.key, first_id, codec, CASE j.type
+        WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN 'null'
+        WHEN 'text' THEN json_quote(j.value) ELSE CAST(j.value AS TEXT) END,
+        turn_id, origin
+    FROM listed JOIN json_each(list) AS j WHERE list IS NOT NULL AND j.key < count
+    UNION ALL
+    SELECT first_id + n, first_id, codec, NULL, turn_id, origin
+    FROM listed JOIN position ON n < count WHERE count > 1 AND list IS NULL
+)
+SELECT
+    i.item_id,
+    q.load_id,
+    q.name AS stage,
+    i.item_id & 1099511627775 AS number, -- within its queue, from 1
+    CASE WHEN d.outcome = 0 THEN 'done' WHEN d.outcome = 1 THEN 'dropped'
+        WHEN k.item_id IS NOT NULL THEN 'parked' ELSE 'outstanding' END AS state,
+    i.codec, -- 0 JSON, 1 and 2 pickle
+    i.value, -- as JSON; NULL if it is a pickle, or damaged
+    strftime('%Y-%m-%dT%H:%M:%f+00:00', p.at / 1000.0, 'unixepoch') AS put_at,
+    strftime('%Y-%m-%dT%H:%M:%f+00:00', e.at / 1000.0, 'unixepoch') AS done_at,
+    (e.at - p.at) / 1000.0 AS seconds, -- from one to the other
+    p.run_id AS put_run,
+    e.run_id AS done_run,
+    i.block_id,
+    i.origin -- what the first item of its block was made of
+FROM single AS i
+LEFT JOIN queue AS q ON q.queue_id = i.item_id >> 40
+LEFT JOIN turn AS p ON p.turn_id = i.turn_id
+LEFT JOIN done_range AS d ON d.last_id >= i.item_id AND d.first_id = (
+    SELECT max(first_id) FROM done_range WHERE first_id <= i.item_id
+)
+LEFT JOIN turn AS e ON e.turn_id = d.turn_id
+LEFT JOIN parked AS k ON k.item_id = i.item_id""",
 )

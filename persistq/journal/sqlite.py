@@ -7,12 +7,14 @@ one, or `flush`, brings all earlier ones to the disk too.
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from persistq import failpoints
 from persistq.errors import JournalCorrupt
-from persistq.items import FailureKind, Item
-from persistq.journal import marks, statements
+from persistq.items import DoneKind, IdRange, merged
+from persistq.journal import changes, marks, queries
 from persistq.journal.base import (
     Attempts,
     Batch,
@@ -23,6 +25,7 @@ from persistq.journal.base import (
     Load,
     LoadState,
     Param,
+    Published,
     QueueRow,
     RunResult,
 )
@@ -30,6 +33,7 @@ from persistq.journal.creation import create
 from persistq.journal.ground import examine
 from persistq.journal.pages import queue_range
 from persistq.journal.rows import (
+    attempts_from,
     command_values,
     failure_row,
     left_from,
@@ -37,19 +41,22 @@ from persistq.journal.rows import (
     now,
     param_from,
     param_row,
+    published_row,
+    put_row,
     queue_from,
     spans_from,
+    spooled_row,
     storable,
     worker_row,
 )
+from persistq.journal.turns import Turns
 from persistq.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from persistq.journal.statement import Statement
+    from persistq.blocks import Slice
     from persistq.keys import PutSpan
 
 Durability = Literal["normal", "full"]
@@ -100,31 +107,36 @@ class SqliteJournal(Journal):
         self.path = str(file)
         self._writer = Writer(file, always_full=durability == "full")
         self._run_id: int | None = None
+        self._turns = Turns()
+        [(streams,)] = self._writer.read(queries.HAS_STREAMED)
+        self._streams = bool(streams)
 
     # --- loads and runs ---
 
-    def together(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def together(self) -> Iterator[None]:
         """Record what the ``with`` block records in one transaction, or nothing of it. Synced.
 
         Crash: everything in the block is recorded, or nothing; the same if the block raises.
         """
-        return self._writer.together()
+        with self._turns, self._writer.together():
+            yield
 
     def latest_load(self) -> Load | None:
         """Return the load that was begun last, or None in a new journal."""
-        return self._one_load(statements.LATEST_LOAD, most=1)
+        return self._one_load(queries.LATEST_LOAD)
 
     def open_load(self) -> Load | None:
         """Return the load that is carried on by a start that names none, or None."""
-        return self._one_load(statements.OPEN_LOAD, most=1)
+        return self._one_load(queries.OPEN_LOAD)
 
     def load(self, load_id: int) -> Load | None:
         """Return the load with this number, or None."""
-        return self._one_load(statements.LOAD, of_load=load_id)
+        return self._one_load(queries.LOAD, of_load=load_id)
 
     def left_by_others(self, load_id: int) -> list[Left]:
         """Return the loads, but this one, that have parked or outstanding items, oldest first."""
-        return [left_from(row) for row in self._writer.read(statements.LEFT, but_load=load_id)]
+        return [left_from(row) for row in self._writer.read(queries.LEFT, but_load=load_id)]
 
     def begin_load(self, kind: str, params: Iterable[Param] = ()) -> Load:
         """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced.
@@ -132,16 +144,16 @@ class SqliteJournal(Journal):
         Crash: the load is recorded whole, with its parameters, or not at all.
         """
         with self._writer.transaction(synced=True):
-            self._writer.execute(statements.BEGIN_LOAD, kind=kind, created_at=now())
+            self._writer.execute(changes.BEGIN_LOAD, kind=kind, created_at=now())
             load = self.latest_load()
             assert load is not None
             rows = [param_row(load.load_id, param) for param in params]
-            self._writer.many(statements.ADD_PARAM, rows)
+            self._writer.many(changes.ADD_PARAM, rows)
         return load
 
     def params(self, load_id: int) -> dict[str, Param]:
         """Return the parameters of a load by name."""
-        params = map(param_from, self._writer.read(statements.PARAMS, of_load=load_id))
+        params = map(param_from, self._writer.read(queries.PARAMS, of_load=load_id))
         return {param.name: param for param in params}
 
     def abandon_load(self, load_id: int) -> None:
@@ -158,7 +170,7 @@ class SqliteJournal(Journal):
         Crash: it is reopened, or ended as before.
         """
         with self._writer.transaction(synced=True):
-            self._writer.execute(statements.REOPEN_LOAD, of_load=load_id)
+            self._writer.execute(changes.REOPEN_LOAD, of_load=load_id)
 
     def begin_run(self, load_id: int, command: Command) -> int:
         """Record that a process starts to work on a load; return the run's id. Synced.
@@ -172,12 +184,13 @@ class SqliteJournal(Journal):
         with self._writer.transaction(synced=True):
             failpoints.point("journal.before_begin_run")
             cursor = self._writer.execute(
-                statements.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
+                changes.BEGIN_RUN, load_id=load_id, started_at=moment, seen_at=moment, **values
             )
             assert cursor.lastrowid is not None
             failpoints.point("journal.before_spans")
-            self._writer.execute(statements.BEGIN_SPANS, of_run=cursor.lastrowid)
+            self._writer.execute(changes.BEGIN_SPANS, of_run=cursor.lastrowid, of_queue=None)
         self._run_id = cursor.lastrowid
+        self._turns.end()
         return self._run_id
 
     def put_spans(self, queue_id: int, least: int = 0) -> list[PutSpan]:
@@ -187,7 +200,7 @@ class SqliteJournal(Journal):
             queue_id: The queue.
             least: Leave out the spans that begin with fewer items put than these.
         """
-        rows = self._writer.read(statements.PUT_SPANS, of_queue=queue_id, least=least)
+        rows = self._writer.read(queries.PUT_SPANS, of_queue=queue_id, least=least)
         return spans_from(queue_id, rows)
 
     def end_run(self, run_id: int, result: RunResult, reason: str) -> None:
@@ -199,12 +212,12 @@ class SqliteJournal(Journal):
         moment = now()
         with self._writer.transaction(synced=True):
             self._writer.execute(
-                statements.END_RUN, of_run=run_id, seen_at=moment, ended_at=moment, **ending
+                changes.END_RUN, of_run=run_id, seen_at=moment, ended_at=moment, **ending
             )
 
     def queues(self, load_id: int) -> list[QueueRow]:
         """Return the load's queues by position."""
-        return [queue_from(row) for row in self._writer.read(statements.QUEUES, of_load=load_id)]
+        return [queue_from(row) for row in self._writer.read(queries.QUEUES, of_load=load_id)]
 
     def add_queue(self, load_id: int, position: int, name: str) -> QueueRow:
         """Record a new queue of a load and return it. Synced.
@@ -213,12 +226,12 @@ class SqliteJournal(Journal):
         """
         with self._writer.transaction(synced=True):
             cursor = self._writer.execute(
-                statements.ADD_QUEUE, load_id=load_id, position=position, name=name
+                changes.ADD_QUEUE, load_id=load_id, position=position, name=name
             )
             queue_id = cursor.lastrowid
             assert queue_id is not None
             if self._run_id is not None:
-                self._writer.execute(statements.BEGIN_SPAN, of_run=self._run_id, of_queue=queue_id)
+                self._writer.execute(changes.BEGIN_SPANS, of_run=self._run_id, of_queue=queue_id)
         return QueueRow(queue_id, load_id, position, name)
 
     def rename_queues(self, names: Mapping[int, str]) -> None:
@@ -229,15 +242,13 @@ class SqliteJournal(Journal):
         with self._writer.transaction(synced=True):
             # Two may take each other's names, and at no time may two have the same.
             for queue_id in names:
-                self._writer.execute(
-                    statements.RENAME_QUEUE, of_queue=queue_id, name=f"\0{queue_id}"
-                )
+                self._writer.execute(changes.RENAME_QUEUE, of_queue=queue_id, name=f"\0{queue_id}")
             for queue_id, name in names.items():
-                self._writer.execute(statements.RENAME_QUEUE, of_queue=queue_id, name=name)
+                self._writer.execute(changes.RENAME_QUEUE, of_queue=queue_id, name=name)
 
     def next_worker_id(self) -> int:
         """Return the first number that no `WorkerRecord` has, nor one with a higher number."""
-        [(highest,)] = self._writer.read(statements.LAST_WORKER)
+        [(highest,)] = self._writer.read(queries.LAST_WORKER)
         return int(highest) + 1
 
     # --- the two logs ---
@@ -260,10 +271,12 @@ class SqliteJournal(Journal):
         settles = batch.settled_load is not None
         if settles:
             self._writer.require_same_file()
-        with self._writer.transaction(synced=batch.synced or settles, bulky=batch.bulky):
+        synced = batch.synced or settles
+        with self._turns, self._writer.transaction(synced=synced, bulky=batch.bulky):
             self._record_unparked(batch)
+            self._record_spooled(batch)
             self._record_items(batch)
-            self._record_failures(batch)
+            self._record_causes(batch)
             self._record_counters(batch)
             self._record_processes(batch)
             if batch.settled_load is not None:
@@ -285,9 +298,7 @@ class SqliteJournal(Journal):
         with self._writer.transaction(synced=True):
             failpoints.point("journal.before_flush")
             if (
-                self._writer.execute(
-                    statements.SEE_RUN, of_run=self._run_id, seen_at=now()
-                ).rowcount
+                self._writer.execute(changes.SEE_RUN, of_run=self._run_id, seen_at=now()).rowcount
                 == 0
             ):
                 # A transaction that changes nothing syncs nothing; this writes one page.
@@ -295,64 +306,48 @@ class SqliteJournal(Journal):
 
     def outstanding_page(
         self, after_id: int, last_id: int, limit: int, bytes_max: int
-    ) -> list[Item]:
+    ) -> list[Slice]:
         """Return outstanding items with ``after_id < id <= last_id``, in order.
 
         Args:
             after_id: Where the previous page ended.
             last_id: Last id wanted.
             limit: Most items to return.
-            bytes_max: Stop after the item that brings the payloads to this many bytes.
-        """
-        bounds = after_id, last_id
-        return self._writer.page(statements.OUTSTANDING_PAGE, bounds, limit, bytes_max)
+            bytes_max: Stop after the slice that brings the payloads to this many bytes.
 
-    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Item]:
+        Raises:
+            JournalCorrupt: The items are not there. Their bytes are not looked at.
+        """
+        with self._writer.reading() as pages:
+            return pages.outstanding((after_id, last_id), limit, bytes_max)
+
+    def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Slice]:
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
-        return self._writer.page(statements.PUT_PAGE, (after_id, last_id), limit, bytes_max)
+        with self._writer.reading() as pages:
+            return pages.put((after_id, last_id), limit, bytes_max)
 
     def failed_attempts(self, load_id: int) -> list[Attempts]:
         """Return the failures, not forgiven, of the load's outstanding items."""
         return [
-            Attempts(item_id, FailureKind(kind), count)
+            attempts_from(found)
             for row in self.queues(load_id)
-            for item_id, kind, count in self._writer.read(
-                statements.ATTEMPTS, **_bounds(row.queue_id)
-            )
+            for found in self._writer.read(queries.ATTEMPTS, **_bounds(row.queue_id))
         ]
 
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return the ids of a queue's parked items, in order."""
-        rows = self._writer.read(statements.PARKED_IDS, **_bounds(queue_id))
+        rows = self._writer.read(queries.PARKED_IDS, **_bounds(queue_id))
         return [item_id for (item_id,) in rows]
 
-    # --- absorption ---
+    def streamed(self, item_id: int) -> list[IdRange]:
+        """Return what earlier attempts at an outstanding item have put; see `Streamed`."""
+        rows = self._writer.read(queries.STREAMED, of_item=item_id)
+        return merged(IdRange(*row) for row in rows)
 
-    def clear_digests(self, queue_id: int) -> None:
-        """Forget the digests of a queue.
-
-        Crash: all are forgotten, or none.
-        """
-        with self._writer.transaction(synced=False):
-            self._writer.execute(statements.CLEAR_DIGESTS, of_queue=queue_id)
-
-    def add_digests(self, queue_id: int, digests: Iterable[bytes]) -> None:
-        """Count each digest once more.
-
-        Crash: all of them are counted, or none.
-        """
-        rows = [(queue_id, digest) for digest in digests]
-        with self._writer.transaction(synced=False):
-            self._writer.many(statements.ADD_DIGEST, rows)
-
-    def take_digests(self, queue_id: int, digests: Sequence[bytes]) -> list[bool]:
-        """Take one count off for each digest in turn; False where none was left.
-
-        Crash: all of them are taken, or none.
-        """
-        rows = [(queue_id, digest) for digest in digests]
-        with self._writer.transaction(synced=False):
-            return [self._writer.changed(statements.TAKE_DIGEST, row) for row in rows]
+    def next_spool_id(self) -> int:
+        """Return the first number that no spool has, nor one with a higher number."""
+        [(highest,)] = self._writer.read(queries.LAST_SPOOL)
+        return int(highest) + 1
 
     def close(self) -> None:
         """Flush, fold the log back into the file, and close. Safe to call twice.
@@ -370,38 +365,77 @@ class SqliteJournal(Journal):
     # --- what a batch is made of ---
 
     def _record_items(self, batch: Batch) -> None:
-        if batch.puts:
-            self._writer.bulk(statements.PUT, batch.puts)
-        self._record_ids(statements.DONE, batch.done)
-        self._record_ids(statements.DROPPED, batch.dropped)
+        if not (batch.puts or batch.published or batch.done or batch.dropped):
+            return
+        turn_id = self._turns.current(self._writer, self._run_id)
+        self._record_puts(batch, turn_id)
+        self._record_ends(merged(batch.done), DoneKind.DONE, turn_id)
+        self._record_ends(merged(batch.dropped), DoneKind.DROPPED, turn_id)
+
+    def _record_puts(self, batch: Batch, turn_id: int) -> None:
+        rows = [put_row(turn_id, put) for put in batch.puts]
+        for published in batch.published:
+            self._publish(published)
+            rows.append(published_row(turn_id, published))
+        # In order, because that is how the table is laid out.
+        self._writer.many(changes.PUT, sorted(rows, key=itemgetter(0)))
+
+    def _record_ends(self, ranges: list[IdRange], kind: DoneKind, turn_id: int) -> None:
+        if not ranges:
+            return
+        self._writer.many(changes.END, [(*ids, kind.value, turn_id) for ids in ranges])
+        if self._streams:
+            self._writer.many(changes.END_STREAM, ranges)
+
+    def _publish(self, published: Published) -> None:
+        cursor = self._writer.execute(
+            changes.PUBLISH,
+            spool_id=published.spool_id,
+            item_id=published.item_id,
+            count=published.count,
+        )
+        if cursor.rowcount != 1:
+            reason = f"spool {published.spool_id} is published and has not what it should have"
+            raise JournalCorrupt(self.path, reason)
+
+    def _record_spooled(self, batch: Batch) -> None:
+        if batch.spooled:
+            begun = [(one.spool_id, one.item_id) for one in batch.spooled if not one.before]
+            self._writer.many(changes.BEGIN_SPOOL, begun)
+            self._writer.many(changes.SPOOL, map(spooled_row, batch.spooled))
+        if batch.streamed:
+            self._streams = True
+            self._writer.many(changes.STREAM, [(item_id, *ids) for item_id, ids in batch.streamed])
+
+    def _record_causes(self, batch: Batch) -> None:
         if batch.reasons:
             reasons = [(item_id, storable(reason)) for item_id, reason in batch.reasons.items()]
-            self._writer.many(statements.EXPLAIN_DROP, reasons)
-        self._record_ids(statements.PARK, batch.parked)
-
-    def _record_ids(self, statement: Statement, ids: list[int]) -> None:
-        if ids:
-            # In order, because that is how the table is laid out.
-            self._writer.execute(statement, ids=str(sorted(ids)))
+            self._writer.many(changes.EXPLAIN_DROP, reasons)
+        if batch.parked:
+            self._writer.many(changes.PARK, [(item_id,) for item_id in sorted(batch.parked)])
+        if batch.failures:
+            moment = now()
+            rows = [failure_row(self._run_id, moment, failure) for failure in batch.failures]
+            self._writer.many(changes.FAIL, rows)
 
     def _record_unparked(self, batch: Batch) -> None:
         if batch.reopened_load is not None:
-            self._writer.execute(statements.REOPEN_LOAD, of_load=batch.reopened_load)
+            self._writer.execute(changes.REOPEN_LOAD, of_load=batch.reopened_load)
         if not batch.unparked:
             return
         ids = str(sorted(batch.unparked))
-        self._writer.execute(statements.FORGIVE, ids=ids)
-        if self._writer.execute(statements.UNPARK, ids=ids).rowcount != len(batch.unparked):
+        self._writer.execute(changes.FORGIVE, ids=ids)
+        if self._writer.execute(changes.UNPARK, ids=ids).rowcount != len(batch.unparked):
             raise JournalCorrupt(self.path, "an item is put back to work and was not parked")
 
     def _record_processes(self, batch: Batch) -> None:
         moment = now() if batch.workers or batch.departures else ""
         if batch.workers:
             rows = [worker_row(self._run_id, moment, worker) for worker in batch.workers]
-            self._writer.many(statements.ADD_WORKER, rows)
+            self._writer.many(changes.ADD_WORKER, rows)
         for worker_id, how in batch.departures.items():
             self._writer.execute(
-                statements.END_WORKER, of_worker=worker_id, ended_at=moment, ending=how
+                changes.END_WORKER, of_worker=worker_id, ended_at=moment, ending=how
             )
         for ending in batch.endings:
             self._record_ending(ending)
@@ -409,9 +443,9 @@ class SqliteJournal(Journal):
     def _record_ending(self, ending: Ending) -> None:
         known = {"of_pid": ending.pid, "of_run": self._run_id}
         text = f"signal {ending.signal}" if ending.signal else f"exit code {ending.exit_code}"
-        self._writer.execute(statements.NOTE_ENDING, **known, ending=text)
+        self._writer.execute(changes.NOTE_ENDING, **known, ending=text)
         self._writer.execute(
-            statements.EXPLAIN_FAILURES,
+            changes.EXPLAIN_FAILURES,
             **known,
             signal=ending.signal,
             exit_code=ending.exit_code,
@@ -419,19 +453,13 @@ class SqliteJournal(Journal):
             out_of_memory=int(ending.out_of_memory),
         )
 
-    def _record_failures(self, batch: Batch) -> None:
-        if batch.failures:
-            moment = now()
-            rows = [failure_row(self._run_id, moment, failure) for failure in batch.failures]
-            self._writer.many(statements.FAIL, rows)
-
     def _record_counters(self, batch: Batch) -> None:
         for row in batch.queues.values():
             self._count(row)
 
     def _count(self, row: QueueRow) -> None:
         cursor = self._writer.execute(
-            statements.COUNT,
+            changes.COUNT,
             of_queue=row.queue_id,
             next_n=row.next_n,
             done=row.done,
@@ -442,14 +470,12 @@ class SqliteJournal(Journal):
         if cursor.rowcount != 1:
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")
 
-    def _one_load(self, statement: Statement, **values: int) -> Load | None:
-        rows = self._writer.read(statement, **values)
+    def _one_load(self, sql: str, **values: int) -> Load | None:
+        rows = self._writer.read(sql, **values)
         return load_from(rows[0]) if rows else None
 
     def _end_load(self, load_id: int, state: LoadState) -> None:
-        self._writer.execute(
-            statements.END_LOAD, of_load=load_id, state=state.value, ended_at=now()
-        )
+        self._writer.execute(changes.END_LOAD, of_load=load_id, state=state.value, ended_at=now())
 
 
 def _bounds(queue_id: int) -> dict[str, int]:

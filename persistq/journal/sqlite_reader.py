@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import JournalError, JournalMissing, JournalUnavailable, UsageError
-from persistq.items import Failure, Item
-from persistq.journal import marks, statements
+from persistq.journal import marks, queries
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
+from persistq.journal.itemized import item_or_none, items_in
 from persistq.journal.mounts import require_not_mounted
-from persistq.journal.pages import queue_range, read_page
+from persistq.journal.pages import Pages, queue_range
 from persistq.journal.reader import FailedAttempt, JournalReader
 from persistq.journal.rows import (
     failure_from,
@@ -32,10 +33,13 @@ from persistq.site.naming import name_of
 from persistq.site.ownership import require_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from persistq.journal.statement import Statement
+    from persistq.blocks import Slice
+    from persistq.items import Failure, Item
     from persistq.peer import Peer
+
+    _ReadPage = Callable[[tuple[int, int], int, int], list[Slice]]
 
 _PAGE_BYTES: Final = 8 << 20
 
@@ -85,6 +89,7 @@ class SqliteReader(JournalReader):
             reason = f"an older persistq wrote it (schema {version}): run its script to upgrade it"
             raise JournalUnavailable(self.path, reason)
         self._connection = open_to_read(self._file)
+        self._pages = Pages(self._connection, self.path)
 
     def close(self) -> None:
         """Close the journal. Safe to call twice."""
@@ -114,34 +119,34 @@ class SqliteReader(JournalReader):
                 self._latest_run(number),
                 tuple(self._queues(number)),
                 ran_last=last is None or last.load_id == number,
-                params=tuple(map(param_from, self._rows(statements.PARAMS, of_load=number))),
-                left=tuple(map(left_from, self._rows(statements.LEFT, but_load=number))),
+                params=tuple(map(param_from, self._rows(queries.PARAMS, of_load=number))),
+                left=tuple(map(left_from, self._rows(queries.LEFT, but_load=number))),
             )
 
     def writer(self) -> Peer | None:
         """Return the broker that has opened it last, if there was one."""
-        rows = self._rows(statements.WRITER)
+        rows = self._rows(queries.WRITER)
         return peer_from(rows[0]) if rows else None
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
-        return [load_from(row) for row in self._rows(statements.LOADS)]
+        return [load_from(row) for row in self._rows(queries.LOADS)]
 
     def runs(self, load_id: int) -> list[Run]:
         """Return the runs of a load, oldest first."""
-        return [run_from(row) for row in self._rows(statements.RUNS, of_load=load_id)]
+        return [run_from(row) for row in self._rows(queries.RUNS, of_load=load_id)]
 
     def keys(self, queue_id: int) -> ItemKeys:
         """Return what makes the keys of a queue's items.
 
         Read the counters or the items first: a run that begins later may put what comes then.
         """
-        rows = self._rows(statements.PUT_SPANS, of_queue=queue_id, least=0)
+        rows = self._rows(queries.PUT_SPANS, of_queue=queue_id, least=0)
         return ItemKeys(spans_from(queue_id, rows))
 
     def failures(self, item_id: int) -> list[Failure]:
         """Return the failed attempts at an item, oldest first, forgiven ones too."""
-        return [failure_from(row) for row in self._rows(statements.FAILURES, of_item=item_id)]
+        return [failure_from(row) for row in self._rows(queries.FAILURES, of_item=item_id)]
 
     def latest_failures(self, queues: Iterable[QueueRow], most: int) -> list[FailedAttempt]:
         """Return the failed attempts that came last, newest first.
@@ -150,14 +155,15 @@ class SqliteReader(JournalReader):
             queues: The queues to look at.
             most: Most attempts to return.
         """
-        attempts = [
-            _attempt_from(row)
-            for after_id, last_id in (queue_range(queue.queue_id) for queue in queues)
+        rows = [
+            row
+            for queue in queues
             for row in self._rows(
-                statements.LATEST_FAILURES, most=most, after_id=after_id, last_id=last_id
+                queries.LATEST_FAILURES, most=most, **_bounds(queue_range(queue.queue_id))
             )
         ]
-        return sorted(attempts, key=lambda attempt: attempt.at, reverse=True)[:most]
+        latest = sorted(rows, key=itemgetter(0), reverse=True)[:most]
+        return [self._attempt(at, failure_from(tuple(row))) for at, *row in latest]
 
     def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
         """Iterate over outstanding items in the order they were put.
@@ -166,7 +172,7 @@ class SqliteReader(JournalReader):
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
         """
-        return self._paged(statements.OUTSTANDING_PAGE, queue_id, page)
+        return self._paged(self._pages.outstanding, queue_id, page)
 
     def parked(
         self, queue_id: int | None = None, page: int = 1000
@@ -177,20 +183,25 @@ class SqliteReader(JournalReader):
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
         """
-        for item in self._paged(statements.PARKED_PAGE, queue_id, page):
+        for item in self._paged(self._pages.parked, queue_id, page):
             failures = self.failures(item.item_id)
             yield item, failures[-1] if failures else None
 
-    def _paged(self, statement: Statement, queue_id: int | None, page: int) -> Iterator[Item]:
+    def _paged(self, read: _ReadPage, queue_id: int | None, page: int) -> Iterator[Item]:
         for after_id, last_id in self._ranges(queue_id):
             position = after_id
-            while items := self._page(statement, (position, last_id), page):
-                yield from items
-                position = items[-1].item_id
+            while slices := self._page(read, (position, last_id), page):
+                yield from items_in(slices, self.path)
+                position = slices[-1].ids.last
 
-    def _page(self, statement: Statement, bounds: tuple[int, int], page: int) -> list[Item]:
-        with reported(self._file):
-            return read_page(self._connection, statement, bounds, page, _PAGE_BYTES)
+    def _page(self, read: _ReadPage, bounds: tuple[int, int], page: int) -> list[Slice]:
+        with self._snapshot():
+            return read(bounds, page, _PAGE_BYTES)
+
+    def _attempt(self, at: str, failure: Failure) -> FailedAttempt:
+        with self._snapshot():
+            found = self._pages.item(failure.item_id)
+        return FailedAttempt(datetime.fromisoformat(at), item_or_none(found), failure)
 
     def _ranges(self, queue_id: int | None) -> list[tuple[int, int]]:
         if queue_id is not None:
@@ -200,37 +211,37 @@ class SqliteReader(JournalReader):
 
     def _current_load(self, last: Run | None) -> Load | None:
         return (
-            self._one_load(statements.OPEN_LOAD, most=1)
-            or (self._one_load(statements.LOAD, of_load=last.load_id) if last else None)
-            or self._one_load(statements.LATEST_LOAD, most=1)
+            self._one_load(queries.OPEN_LOAD)
+            or (self._one_load(queries.LOAD, of_load=last.load_id) if last else None)
+            or self._one_load(queries.LATEST_LOAD)
         )
 
     def _load(self, name: str, load_id: int) -> Load:
-        load = self._one_load(statements.LOAD, of_load=load_id)
+        load = self._one_load(queries.LOAD, of_load=load_id)
         if load is None:
             numbers = ", ".join(str(load.load_id) for load in self.loads()[-LOADS_NAMED:])
             there = f"its latest ones are: {numbers}" if numbers else "it has none"
             raise UsageError(f"{name!r} has no load {load_id}; {there}")
         return load
 
-    def _one_load(self, statement: Statement, **values: int) -> Load | None:
-        rows = self._rows(statement, **values)
+    def _one_load(self, sql: str, **values: int) -> Load | None:
+        rows = self._rows(sql, **values)
         return load_from(rows[0]) if rows else None
 
     def _last_run(self) -> Run | None:
-        rows = self._rows(statements.LAST_RUN, most=1)
+        rows = self._rows(queries.LAST_RUN)
         return run_from(rows[0]) if rows else None
 
     def _latest_run(self, load_id: int) -> Run | None:
-        rows = self._rows(statements.LATEST_RUN, of_load=load_id)
+        rows = self._rows(queries.LATEST_RUN, of_load=load_id)
         return run_from(rows[0]) if rows else None
 
     def _queues(self, load_id: int) -> list[QueueRow]:
-        return [queue_from(row) for row in self._rows(statements.QUEUES, of_load=load_id)]
+        return [queue_from(row) for row in self._rows(queries.QUEUES, of_load=load_id)]
 
-    def _rows(self, statement: Statement, **values: int) -> list[tuple[object, ...]]:
+    def _rows(self, sql: str, **values: int) -> list[tuple[Any, ...]]:
         with reported(self._file):
-            return self._connection.execute(statement.text, statement.values(**values)).fetchall()
+            return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -243,8 +254,6 @@ class SqliteReader(JournalReader):
                     self._connection.execute("COMMIT")
 
 
-def _attempt_from(row: tuple[Any, ...]) -> FailedAttempt:
-    codec, payload, at, *rest = row
-    failure = failure_from(tuple(rest))
-    item = Item(failure.item_id, codec, payload)
-    return FailedAttempt(datetime.fromisoformat(at), item, failure)
+def _bounds(ids: tuple[int, int]) -> dict[str, int]:
+    after_id, last_id = ids
+    return {"after_id": after_id, "last_id": last_id}

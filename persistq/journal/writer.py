@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
-from persistq.journal import marks, statements
+from persistq.journal import changes, marks, queries
 from persistq.journal.connection import connect, log_of
 from persistq.journal.faults import is_final, reported
-from persistq.journal.pages import read_page
+from persistq.journal.pages import Pages
 from persistq.journal.rows import peer_from, peer_values
 from persistq.site.processes import this_process
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from persistq.items import Item
-    from persistq.journal.statement import Bulk, Statement
 
 # The log is folded back when it has so many bytes. With more, single commits took twice as long
 # when measured, because a log that starts again in place need not grow; where the bytes of large
@@ -52,6 +49,7 @@ class Writer:
         self._together = False
         with reported(file):
             self._connection = connect(file, "rw")
+            self._pages = Pages(self._connection, str(file))
             try:
                 self._configure()
                 self._epoch = self._take_over()
@@ -112,41 +110,30 @@ class Writer:
             finally:
                 self._together = False
 
-    def execute(self, statement: Statement, **values: Any) -> sqlite3.Cursor:
+    def execute(self, sql: str, **values: Any) -> sqlite3.Cursor:
         """Execute a statement within a transaction."""
-        return self._connection.execute(statement.text, statement.values(**values))
+        return self._connection.execute(sql, values)
 
-    def many(self, statement: Statement, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Execute a statement for each row of parameters, given in the statement's order."""
-        self._connection.executemany(statement.text, rows)
-
-    def bulk(self, insert: Bulk, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows, given in the order of the insert's columns."""
-        wide, rest = insert.split(rows)
-        self._connection.executemany(insert.wide.text, wide)
-        self._connection.executemany(insert.one.text, rest)
-
-    def changed(self, statement: Statement, row: tuple[Any, ...]) -> bool:
-        """Execute a statement for one row of parameters, and tell whether it changed anything."""
-        return self._connection.execute(statement.text, row).rowcount > 0
+    def many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Execute a statement within a transaction for each row of parameters."""
+        self._connection.executemany(sql, rows)
 
     def rewrite_header(self) -> None:
         """Write one page within a transaction: one that changes nothing would sync nothing."""
         self._connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION}")
 
-    def read(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    def read(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
         self._require_process()
         with reported(self._file):
-            return self.execute(statement, **values).fetchall()
+            return self.execute(sql, **values).fetchall()
 
-    def page(
-        self, statement: Statement, bounds: tuple[int, int], most: int, bytes_max: int | None = None
-    ) -> list[Item]:
-        """Return one page of items; see `read_page`."""
+    @contextmanager
+    def reading(self) -> Iterator[Pages]:
+        """Give what reads pages of items."""
         self._require_process()
         with reported(self._file):
-            return read_page(self._connection, statement, bounds, most, bytes_max)
+            yield self._pages
 
     def fold(self) -> None:
         """Fold the log back into the file, as far as readers allow."""
@@ -194,14 +181,14 @@ class Writer:
         failpoints.point("journal.before_take_over")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("BEGIN IMMEDIATE")
-        self.execute(statements.TAKE_OVER, **peer_values(this_process()))
+        self.execute(changes.TAKE_OVER, **peer_values(this_process()))
         epoch = self._recorded_epoch()
         self._connection.execute("COMMIT")
         failpoints.point("journal.after_take_over")
         return epoch
 
     def _recorded_epoch(self) -> int:
-        return int(self._connection.execute(statements.EPOCH.text).fetchone()[0])
+        return int(self._connection.execute(queries.EPOCH).fetchone()[0])
 
     def _require_turn(self) -> None:
         """Refuse to record anything once another writer has opened the journal.
@@ -212,7 +199,7 @@ class Writer:
             JournalUnavailable: Another one has.
         """
         if self._recorded_epoch() != self._epoch:
-            writer = peer_from(self.execute(statements.WRITER).fetchone())
+            writer = peer_from(self.execute(queries.WRITER).fetchone())
             reason = (
                 f"{writer} has opened it while this run was at work, so nothing "
                 "more is recorded here: end one of the two, then run its script again"
