@@ -236,6 +236,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         singly = data.draw(st.booleans())
         late = named(mine, singly=singly) + named(strange)
         assert not (strange and self.transitions.finish(consumer, late, busy))
+        across = IdRange(min(mine), max(mine))
+        if across.count > len(self.held_in(consumer, across)):
+            assert not self.transitions.finish(consumer, [across], busy)
         assert self.transitions.finish(consumer, named(mine, singly=singly), busy * len(mine))
         self.settle(consumer, mine, "done")
         self.turn(turn)
@@ -435,6 +438,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
         others = [item_id for item_id in [*self.log, 77] if item_id not in held]
         return consumer, mine, data.draw(st.lists(st.sampled_from(others), max_size=1))
+
+    def held_in(self, consumer: int, ids: IdRange) -> list[int]:
+        """Return which items of a range are in these hands."""
+        return [item_id for item_id in self.held[consumer] if ids.first <= item_id <= ids.last]
 
     def settle(self, consumer: int, item_ids: list[int], fate: str) -> None:
         """Note that items are settled."""
