@@ -121,16 +121,32 @@ def blocks_of(codecs: Sequence[int], payloads: Sequence[bytes]) -> list[Block]:
         codecs: One codec number for each payload.
         payloads: The encoded items.
     """
-    pairs = zip(codecs, payloads, strict=True)
-    return [
-        block_of(codec, part)
-        for codec, group in groupby(pairs, key=lambda pair: pair[0])
-        for part in _parts([payload for _, payload in group])
-    ]
+    blocks: list[Block] = []
+    start = 0
+    for codec, alike in groupby(codecs):
+        stop = start + len([*alike])
+        blocks += [block_of(codec, part) for part in _parts(payloads[start:stop])]
+        start = stop
+    return blocks
 
 
-def _parts(payloads: list[bytes]) -> Iterator[list[bytes]]:
+def array_blocks(count: int, array: bytes) -> list[Block]:
+    """Return the items of one JSON array in as few blocks as `BYTES_MAX` allows.
+
+    Args:
+        count: How many items, at least two and at most `ITEMS_MAX`.
+        array: The array.
+    """
+    if len(array) <= BYTES_MAX:
+        return [Block(count, JSON, array, crc32(array))]
+    return blocks_of([JSON] * count, [*map(bytes, _raw_values(array))])
+
+
+def _parts(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """Cut payloads where a block would have too many items or bytes."""
+    if len(payloads) <= ITEMS_MAX and sum(map(len, payloads)) + len(payloads) < BYTES_MAX:
+        yield payloads
+        return
     part: list[bytes] = []
     size = 1
     for payload in payloads:

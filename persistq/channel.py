@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from persistq.client.outputs import Made
     from persistq.client.window import Delivery
-    from persistq.wire.messages import Ended, Outputs
+    from persistq.wire.messages import Ended
 
 
 class Keys(Protocol):
@@ -49,16 +50,14 @@ class Outlet(Protocol):
     Crash: an item whose report was not sent is worked on again.
     """
 
-    def done(
-        self, item_id: int, started: float, now: float, outputs: list[Outputs] | None = None
-    ) -> None:
+    def done(self, item_id: int, started: float, now: float, made: Made = ()) -> None:
         """Report an item as finished, together with what came of it.
 
         Args:
             item_id: The item.
             started: When work on it began, on the monotonic clock, in seconds.
             now: When it ended.
-            outputs: Encoded items for other queues.
+            made: What was made of it, encoded, for the stages that this one feeds.
         """
 
     def failed(

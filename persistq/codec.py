@@ -10,11 +10,12 @@ from __future__ import annotations
 import enum
 import math
 import pickle
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
+from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, BlockDamaged, array_blocks, blocks_of
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
 from persistq.items import DONE, FAILED, Sentinel
 from persistq.pickles import OwnModules, own_modules, pickled, unpickled
@@ -34,16 +35,28 @@ class Codec(enum.IntEnum):
     """A pickle with names of the program's own modules, see `persistq.pickles`."""
 
 
+VALUE: Final = -1
+"""Stands for a codec where what is called a payload is the value itself, decoded before."""
+
+UNREADABLE: Final = -2
+"""Stands for a codec where what is called a payload is the reason why there is none."""
+
 _JSON: Final = int(Codec.JSON)
 _PICKLE: Final = int(Codec.PICKLE)
 _PICKLE_OF_PROGRAM: Final = int(Codec.PICKLE_OF_PROGRAM)
-_PLAIN: Final = frozenset({int, str, bool, type(None)})
+_TEXTUAL: Final = frozenset({str, bool, type(None)})
+_INTEGERS: Final = frozenset({int})
 
 # Versions of msgspec differ in what they do with larger integers, and equal values need equal
 # bytes.
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
-_DIGITS_MAX: Final = len(str(_INT_MAX))
+
+TOGETHER_FIRST: Final = 16
+"""How many values are encoded together until it is known how many bytes they take."""
+
+_BYTES_AIMED_AT: Final = BYTES_MAX * 7 // 8
+"""Sizes vary: what is too large for one block costs a second look at each of its items."""
 
 _NO_ITEM: Final = {
     DONE: "DONE is no item: every consumer is told by itself when all is done; say that nothing "
@@ -54,6 +67,7 @@ _NO_ITEM: Final = {
 
 _json_encode: Final = msgspec.json.Encoder().encode
 _json_decode: Final = msgspec.json.Decoder().decode
+_json_values: Final = msgspec.json.Decoder(list[Any]).decode
 
 
 def _lossless(value: object) -> bool:
@@ -61,17 +75,37 @@ def _lossless(value: object) -> bool:
     kind = type(value)
     if kind is int:
         return _INT_MIN <= value <= _INT_MAX  # type: ignore[operator]
-    if kind in _PLAIN:
+    if kind in _TEXTUAL:
         return True
     if kind is float:
         return math.isfinite(value)  # type: ignore[arg-type]
     if kind is list:
-        return all(map(_lossless, value))  # type: ignore[call-overload]
-    if kind is dict:
-        return all(type(key) is str for key in value) and all(  # type: ignore[attr-defined]
-            map(_lossless, value.values())  # type: ignore[attr-defined]
-        )
-    return False
+        return _all_lossless(value)  # type: ignore[arg-type]
+    return kind is dict and _row_lossless(value)  # type: ignore[arg-type]
+
+
+def _all_lossless(values: Collection[object]) -> bool:
+    """Return whether JSON gives exactly these values back; most are of one simple type."""
+    kinds = set(map(type, values))
+    if kinds <= _TEXTUAL:
+        return True
+    if kinds == _INTEGERS:
+        return min(values) >= _INT_MIN and max(values) <= _INT_MAX  # type: ignore[type-var, operator]
+    return all(map(_lossless, values))
+
+
+def _row_lossless(row: dict[object, object]) -> bool:
+    """Return whether JSON gives exactly this object back; most are rows, of texts and numbers."""
+    for key, value in row.items():
+        if type(key) is not str:
+            return False
+        kind = type(value)
+        # No call for what is most frequent.
+        if kind is int and _INT_MIN <= value <= _INT_MAX:  # type: ignore[operator]
+            continue
+        if kind not in _TEXTUAL and not _lossless(value):
+            return False
+    return True
 
 
 def _as_json(value: object) -> bytes | None:
@@ -81,6 +115,36 @@ def _as_json(value: object) -> bytes | None:
     except (UnicodeEncodeError, RecursionError, msgspec.MsgspecError):
         # Lone surrogates and self-references: pickle holds them.
         return None
+
+
+def decoded(block: Block) -> tuple[int, Sequence[Any]]:
+    """Return the items of a block, as far as they are decoded together.
+
+    JSON is, because it is data. A pickle runs code whose errors belong to its item, and a block of
+    one need not be decoded before its item is wanted.
+
+    Returns:
+        What to give `ItemCodec.decode`: the codec's number, and a payload for each of the items.
+    """
+    if not block.intact:
+        return _unreadable(block, "its block is damaged: the checksum is wrong")
+    if block.count == 1:
+        return block.codec, (block.data,)
+    if block.codec == _JSON:
+        try:
+            values = _json_values(block.data)
+            if len(values) == block.count:
+                return VALUE, values
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # one of them may be at fault alone
+    try:
+        return block.codec, block.payloads()
+    except (BlockDamaged, RecursionError) as error:
+        return _unreadable(block, f"its block is damaged: {error}")
+
+
+def _unreadable(block: Block, reason: str) -> tuple[int, Sequence[str]]:
+    return UNREADABLE, [reason] * block.count
 
 
 class ItemCodec:
@@ -113,6 +177,7 @@ class ItemCodec:
         self.allow_pickle = allow_pickle
         self.item_bytes_max = item_bytes_max
         self.own = own_modules() if own is None else own
+        self._fitting = TOGETHER_FIRST
 
     def encode(self, value: object) -> tuple[int, bytes]:
         """Encode one value.
@@ -141,32 +206,46 @@ class ItemCodec:
             raise ItemNotStorable(type(value).__qualname__, reason) from error
         return _PICKLE_OF_PROGRAM if has_own_names else _PICKLE, self._measured(value, payload)
 
-    def encode_many(self, values: Sequence[object]) -> tuple[bytes, list[bytes]]:
-        """Encode values, all of them or none.
-
-        Returns:
-            One codec number for each value, as bytes, and the payloads.
+    def encode_many(self, values: Sequence[object]) -> list[Block]:
+        """Encode values, all of them or none; those that JSON holds at one stroke for each block.
 
         Raises:
             ItemNotStorable: One of the values cannot be encoded.
             UsageError: One of them is an end of a queue.
         """
-        kinds = set(map(type, values))
-        if self.name != "pickle" and kinds <= _PLAIN:
-            try:
-                payloads = list(map(_json_encode, values))
-            except (OverflowError, ValueError):
-                pass
-            else:
-                longest = max(map(len, payloads), default=0)
-                small = int not in kinds or longest < _DIGITS_MAX
-                if small and longest <= self.item_bytes_max:
-                    return bytes(len(payloads)), payloads
-        pairs = [self.encode(value) for value in values]
-        return bytes(codec for codec, _ in pairs), [payload for _, payload in pairs]
+        blocks: list[Block] = []
+        start = 0
+        while start < len(values):
+            part = values[start : start + self._fitting]
+            blocks += self._encode_part(part)
+            start += len(part)
+        return blocks
 
-    def decode(self, item_id: int, codec: int, payload: bytes) -> Any:
+    def _encode_part(self, values: Sequence[object]) -> list[Block]:
+        """Encode a few values, and learn how many of their kind fit in one block."""
+        array = self._as_array(values)
+        if array is None:
+            pairs = [self.encode(value) for value in values]
+            blocks = blocks_of([codec for codec, _ in pairs], [payload for _, payload in pairs])
+        else:
+            blocks = array_blocks(len(values), array)
+        size = sum(len(block.data) for block in blocks) // len(values) + 1
+        self._fitting = max(1, min(ITEMS_MAX, _BYTES_AIMED_AT // size))
+        return blocks
+
+    def _as_array(self, values: Sequence[object]) -> bytes | None:
+        """Return values as one JSON array, None where one of them has to be looked at by itself."""
+        array = None if self.name == "pickle" or len(values) == 1 else _as_json(list(values))
+        # None of them is longer than the array without its brackets.
+        return array if array and len(array) - 2 <= self.item_bytes_max else None
+
+    def decode(self, item_id: int, codec: int, payload: Any) -> Any:
         """Turn a stored payload back into a value.
+
+        Args:
+            item_id: The item, for messages.
+            codec: A `Codec` number, `VALUE` or `UNREADABLE`.
+            payload: What that makes of it: bytes, the value or the reason why there is none.
 
         Raises:
             ItemNotReadable: The payload cannot be decoded here, for example because its class is
@@ -179,12 +258,12 @@ class ItemCodec:
                 return pickle.loads(payload)  # noqa: S301 - allow_pickle guards it
             if codec == _PICKLE_OF_PROGRAM and self.allow_pickle:
                 return unpickled(payload, self.own)
+            if codec == VALUE:
+                return payload
         except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
-        known = codec in {_PICKLE, _PICKLE_OF_PROGRAM}
-        reason = "it is a pickle, and this queue does not allow pickle"
-        raise ItemNotReadable(item_id, reason if known else f"unknown codec {codec}")
+        raise ItemNotReadable(item_id, _why_unreadable(codec, payload))
 
     def _measured(self, value: object, payload: bytes) -> bytes:
         if len(payload) > self.item_bytes_max:
@@ -194,6 +273,14 @@ class ItemCodec:
                 f"{self.item_bytes_max:,} (setting item_bytes_max)",
             )
         return payload
+
+
+def _why_unreadable(codec: int, payload: Any) -> str:
+    if codec == UNREADABLE:
+        return str(payload)
+    if codec in {_PICKLE, _PICKLE_OF_PROGRAM}:
+        return "it is a pickle, and this queue does not allow pickle"
+    return f"unknown codec {codec}"
 
 
 def readable(codec: int, payload: bytes, width: int = 200) -> str:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from persistq import failpoints
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
+from persistq.client.outputs import Made
 from persistq.client.producer import LOCK_S, settle_puts
-from persistq.client.report import Finished, Report
+from persistq.client.report import Report
 from persistq.client.window import Delivery, Window
 from persistq.errors import JournalUnavailable, PersistqError
+from persistq.items import IdRange
 from persistq.keys import ItemKeys
 from persistq.site.fence import disinherit
 from persistq.wire.messages import (
     Answer,
     BrokerMessage,
     Cancel,
-    Done,
     Dropped,
     Empty,
     Ended,
@@ -30,7 +32,6 @@ from persistq.wire.messages import (
     Flush,
     GiveBack,
     Items,
-    Outputs,
     Patience,
     Role,
     Take,
@@ -48,6 +49,7 @@ class Consumer:
 
     Args:
         handle: The run and the queue.
+        targets: The queues that get what is made of the items.
 
     Attributes:
         keys: Makes the keys of the items that come here.
@@ -55,7 +57,7 @@ class Consumer:
             since when, on the monotonic clock, which only a supervisor needs.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, targets: Sequence[int] = ()) -> None:
         disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = handle.site.post()
@@ -73,6 +75,7 @@ class Consumer:
         self._window = Window()
         self._items = self._window.items
         self._report = Report(handle.ack_interval)
+        self._targets = targets
         self._getting = threading.Lock()
         self._sending = threading.RLock()
         self._housekeeper: Housekeeper | None = None
@@ -101,9 +104,7 @@ class Consumer:
         except IndexError:
             return self._await_work(timeout)
 
-    def done(
-        self, item_id: int, started: float, now: float, outputs: list[Outputs] | None = None
-    ) -> None:
+    def done(self, item_id: int, started: float, now: float, made: Made = ()) -> None:
         """Report an item as finished, perhaps a little later together with others.
 
         Crash: an item whose report was not sent is redone.
@@ -112,10 +113,10 @@ class Consumer:
             item_id: The item.
             started: When work on it began, on the monotonic clock.
             now: When it ended.
-            outputs: Encoded items for other queues, journaled in the same transaction.
+            made: What was made of it, journaled in the same transaction.
         """
         report = self._report
-        report.add(item_id, now - started, outputs)
+        report.add(item_id, now - started, made)
         if now >= report.due_at or not self._items:
             self.report()
 
@@ -130,13 +131,14 @@ class Consumer:
         """Report that an attempt failed; the broker decides what becomes of the item."""
         with self._sending:
             self.report()
-            self._connection.send(Failed([item_id], error_type, message, traceback, retry_after))
+            ids = [IdRange(item_id, item_id)]
+            self._connection.send(Failed(ids, error_type, message, traceback, retry_after))
 
     def dropped(self, item_id: int, reason: str) -> None:
         """Report that an item needs no work."""
         with self._sending:
             self.report()
-            self._connection.send(Dropped([item_id], reason))
+            self._connection.send(Dropped([IdRange(item_id, item_id)], reason))
 
     @property
     def progress(self) -> int:
@@ -181,7 +183,7 @@ class Consumer:
                 # If this raises, results are lost: then their sources are never reported.
                 settle_puts()
                 failpoints.point("client.before_report")
-                self._connection.send(_done(finished))
+                self._connection.send(finished.told(self._targets))
                 failpoints.point("client.after_report")
 
     def flush(self) -> None:
@@ -300,16 +302,6 @@ class Consumer:
                 self._have_looked_after()
         elif isinstance(message, Answer):
             self._connection.requests.heed(message)
-
-
-def _done(finished: Finished) -> Done:
-    made = [
-        (output, position)
-        for position, item_id in enumerate(finished.item_ids)
-        for output in finished.outputs.get(item_id, ())
-    ]
-    outputs, origins = [output for output, _ in made], [position for _, position in made]
-    return Done(finished.item_ids, finished.busy, outputs, origins)
 
 
 def _until(deadline: float | None) -> float | None:

@@ -41,7 +41,7 @@ class Presence:
         self.handle = handle
         self.hasty = False
         self._leaving = None if run is None else Leave(run, handle)
-        self._on_fork: list[Callable[[], None]] = []
+        self._on_parting: list[Callable[[], None]] = []
         self._begin()
         _present.add(self)
 
@@ -94,6 +94,7 @@ class Presence:
         """Stop getting; what was got and not finished goes to others."""
         consumer, self.present_consumer = self.present_consumer, None
         if consumer is not None:
+            self._part_with_items()
             consumer.leave(farewell=farewell)
 
     def close(self) -> None:
@@ -141,6 +142,7 @@ class Presence:
             if connection is not None:
                 connection.close()
         self._producer = self.present_consumer = self._control = None
+        self._part_with_items()
         if self._leaving is not None:
             leaving, self._leaving = self._leaving, None
             leaving.let_go()
@@ -149,9 +151,13 @@ class Presence:
         if self._finalizer is None:
             self._finalizer = util.Finalize(None, self.leave, exitpriority=_EXIT_PRIORITY)
 
-    def on_fork(self, action: Callable[[], None]) -> None:
-        """Have something done in a forked child."""
-        self._on_fork.append(action)
+    def on_parting(self, action: Callable[[], None]) -> None:
+        """Have something done when what was got is this process's no more, as in a forked child."""
+        self._on_parting.append(action)
+
+    def _part_with_items(self) -> None:
+        for action in self._on_parting:
+            action()
 
     def forget(self) -> None:
         """Start anew in a forked child: what was inherited belongs to the parent."""
@@ -161,8 +167,7 @@ class Presence:
             self._leaving.disown()
         self._leaving = None
         self._begin()
-        for action in self._on_fork:
-            action()
+        self._part_with_items()
 
 
 def sizes_of_run(handle: Handle) -> list[QueueSizes]:

@@ -1,18 +1,15 @@
-"""The putting side of one process.
-
-An item put by itself is sent at once if none was sent just before; otherwise it waits up to a
-millisecond for company, so that a loop of puts costs one message for hundreds of items.
-"""
+"""The putting side of one process."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
 
 from persistq import failpoints, forking
+from persistq.blocks import Block, block_of
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
+from persistq.client.outbox import Outbox
 from persistq.errors import PersistqError, QueueClosed
 from persistq.wire.messages import (
     Accepted,
@@ -27,18 +24,8 @@ from persistq.wire.messages import (
     Role,
 )
 
-_unsettled: set[Producer] = set()
+unsettled: set[Producer] = set()
 """The producers of this process that have put something which may not be journaled yet."""
-
-LINGER_S = 0.001
-"""How long an item may wait for company."""
-
-TOGETHER_ITEMS = 1_000
-TOGETHER_BYTES = 1 << 16
-"""Items and bytes that are sent without waiting for more."""
-
-FORK_S = 0.05
-"""How long a fork waits for the end of a thread that is about to end."""
 
 LOCK_S = 0.05
 """How long a flush waits for the lock before it looks whether anything is left to settle."""
@@ -55,16 +42,13 @@ class Producer:
         self._handle = handle
         self._connection, welcome = Connection.dial(handle, Role.PRODUCER)
         self._closed = handle.queue_id in welcome.closed
-        self._outbox: list[tuple[int, bytes]] = []
-        self._outbox_bytes = 0
-        self._sent_at = 0.0
-        self._late: threading.Thread | None = None
         self._sent = 0
         self._journaled = 0
         self._lock = threading.RLock()
+        self._outbox = Outbox(self._send_outbox, self._lock)
 
     def put_one(self, codec: int, payload: bytes) -> None:
-        """Send an encoded item, at once or within `LINGER_S` together with those that follow it.
+        """Send an encoded item, at once or a moment later together with those that follow it.
 
         Crash: as for `put`; an item that still waits for company is lost with this process too.
 
@@ -73,19 +57,15 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         with self._lock:
-            if not self._outbox:
+            if not self._outbox.waiting:
                 self._listen()
+                # It stays there as long as anything waits.
+                unsettled.add(self)
             self._refuse_if_closed()
-            self._outbox.append((codec, payload))
-            self._outbox_bytes += len(payload)
-            _unsettled.add(self)
-            if self._is_due():
-                self._send_outbox()
-            elif self._late is None:
-                self._linger()
+            self._outbox.add(codec, payload)
 
-    def put(self, codecs: bytes, payloads: list[bytes]) -> None:
-        """Hand encoded items to the broker; returns when the kernel has them.
+    def put(self, blocks: list[Block]) -> None:
+        """Hand encoded items to the broker in one message; returns when the kernel has them.
 
         Crash: items that were not yet journaled when the broker dies are lost with it; `flush`
         returns when none is left in that state.
@@ -99,7 +79,7 @@ class Producer:
             self._refuse_if_closed()
             self._send_outbox()
             with self._connection.conversation:
-                self._send(codecs, payloads)
+                self._send(blocks)
 
     def offer(self, codec: int, payload: bytes, maxsize: int, timeout: float | None) -> bool:
         """Put one item on a bounded queue.
@@ -120,7 +100,8 @@ class Producer:
             self._listen()
             self._refuse_if_closed()
             patience = Patience.NEVER if timeout == 0 else Patience.WAIT
-            offer = Offer(self._handle.queue_id, codec, payload, maxsize, patience)
+            block = block_of(codec, [payload])
+            offer = Offer(self._handle.queue_id, block, maxsize, patience)
             with self._connection.conversation:
                 return self._negotiate(offer, timeout or None)
 
@@ -131,7 +112,7 @@ class Producer:
             QueueClosed: Something was put after another process had sealed the queue.
             BrokerLost: The broker is gone.
         """
-        while self in _unsettled:
+        while self in unsettled:
             failpoints.point("client.before_flush")
             # A thread that waits for room keeps the lock for long, and has settled all before.
             if self._lock.acquire(timeout=LOCK_S):
@@ -144,8 +125,7 @@ class Producer:
         """Send what waits: a child must not do anything before it; and let no thread be forked."""
         with contextlib.suppress(PersistqError):
             self.push()
-        if (late := self._late) is not None:
-            late.join(FORK_S)
+        self._outbox.await_thread()
 
     def push(self) -> None:
         """Send what waits for company; returns when the kernel has it.
@@ -154,7 +134,7 @@ class Producer:
             BrokerLost: The broker is gone.
         """
         # Whoever keeps the lock for long has sent all before.
-        if self._outbox:
+        if self._outbox.waiting:
             with self._lock:
                 self._send_outbox()
 
@@ -166,58 +146,30 @@ class Producer:
 
     def close(self) -> None:
         """Leave the broker; what was put before is not affected."""
-        _unsettled.discard(self)
-        self._outbox = []
+        unsettled.discard(self)
+        self._outbox.clear()
         self._connection.close()
 
-    def _is_due(self) -> bool:
-        """Return whether what is in the outbox goes out now."""
-        if len(self._outbox) >= TOGETHER_ITEMS or self._outbox_bytes >= TOGETHER_BYTES:
-            return True
-        return time.monotonic() - self._sent_at >= LINGER_S
-
-    def _linger(self) -> None:
-        """See that what is in the outbox goes out soon, whatever this thread does next."""
-        self._late = threading.Thread(target=self._send_late, name="persistq-puts", daemon=True)
-        try:
-            self._late.start()
-        except RuntimeError:
-            # Python is shutting down, and starts no more threads.
-            self._late = None
-            self._send_outbox()
-
-    def _send_late(self) -> None:
-        while self._late is not None:
-            time.sleep(LINGER_S)
-            with self._lock:
-                if not self._outbox:
-                    self._late = None
-                # If this fails, so does the next thing that is asked of this producer.
-                with contextlib.suppress(Exception):
-                    self._send_outbox()
-
     def _send_outbox(self) -> None:
-        while self._outbox:
+        while self._outbox.waiting:
             with self._connection.conversation:
-                outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
-                codecs, payloads = zip(*outbox, strict=True)
-                self._send(bytes(codecs), list(payloads))
+                self._send(self._outbox.take())
 
-    def _send(self, codecs: bytes, payloads: list[bytes]) -> None:
+    def _send(self, blocks: list[Block]) -> None:
         # Counted first: what could not be sent is missed by `flush`, which finds the broker gone.
-        self._sent += len(payloads)
-        _unsettled.add(self)
+        self._sent += sum(block.count for block in blocks)
+        unsettled.add(self)
         failpoints.point("client.before_put_sent")
-        self._connection.send(Put(self._handle.queue_id, codecs, payloads))
+        self._connection.send(Put(self._handle.queue_id, blocks))
         failpoints.point("client.after_put_sent")
-        self._sent_at = time.monotonic()
+        self._outbox.note_sent()
 
     def _settle(self) -> None:
         self._send_outbox()
         with self._connection.conversation:
             while self._journaled < self._sent:
                 self._heed(self._connection.receive())
-        _unsettled.discard(self)
+        unsettled.discard(self)
 
     def _negotiate(self, offer: Offer, timeout: float | None) -> bool:
         self._connection.send(offer)
@@ -229,7 +181,7 @@ class Producer:
                 self._connection.stream.tear()
             raise
         self._sent += accepted
-        _unsettled.add(self)
+        unsettled.add(self)
         return accepted
 
     def _await_acceptance(self, timeout: float | None) -> bool:
@@ -261,7 +213,7 @@ class Producer:
 
 
 def _before_fork() -> None:
-    for producer in list(_unsettled):
+    for producer in list(unsettled):
         producer.before_fork()
 
 
@@ -270,10 +222,10 @@ def settle_puts() -> None:
 
     Called before an item is reported as done: its results must not be lost when the report is not.
     """
-    if _unsettled:
-        for producer in list(_unsettled):
+    if unsettled:
+        for producer in list(unsettled):
             producer.flush()
 
 
 # What a parent has put is the parent's to wait for.
-forking.at_fork(forking.Step.PUTS, before=_before_fork, after_in_child=_unsettled.clear)
+forking.at_fork(forking.Step.PUTS, before=_before_fork, after_in_child=unsettled.clear)

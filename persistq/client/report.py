@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from persistq.wire.messages import Outputs
+from persistq.client.outputs import Made, joined
+from persistq.items import ranges_of
+from persistq.wire.messages import Done, Outputs
 
 
 class Finished(NamedTuple):
@@ -14,12 +17,22 @@ class Finished(NamedTuple):
     Attributes:
         item_ids: The items, in the order in which they were finished.
         busy: The time they took together, in seconds.
-        outputs: What handlers made of them, by item; those without outputs are missing.
+        made: What handlers made of them, by item; those of which nothing was made are missing.
     """
 
     item_ids: list[int]
     busy: float
-    outputs: dict[int, list[Outputs]]
+    made: Mapping[int, Made]
+
+    def told(self, targets: Sequence[int]) -> Done:
+        """Return what the broker is told.
+
+        Args:
+            targets: The queues that get what was made, each of them all of it.
+        """
+        blocks, origins = joined(self.made) if self.made else ([], [])
+        outputs = [Outputs(target, blocks, origins) for target in targets if blocks]
+        return Done(ranges_of(self.item_ids), self.busy, outputs)
 
 
 class Report:
@@ -40,20 +53,20 @@ class Report:
         # goes into the next report.
         self._item_ids: list[int] = []
         self._seconds: list[float] = []
-        self._outputs: dict[int, list[Outputs]] = {}
+        self._made: dict[int, Made] = {}
         self.due_at = time.monotonic() + interval
 
-    def add(self, item_id: int, seconds: float, outputs: list[Outputs] | None) -> None:
+    def add(self, item_id: int, seconds: float, made: Made = ()) -> None:
         """Add an item that is finished.
 
         Args:
             item_id: The item.
             seconds: How long it took.
-            outputs: Encoded items for other queues.
+            made: What was made of it.
         """
-        if outputs:
-            # Before its item, so that whoever takes the item finds them.
-            self._outputs[item_id] = outputs
+        if made:
+            # Before its item, so that whoever takes the item finds it.
+            self._made[item_id] = made
         self._seconds.append(seconds)
         self._item_ids.append(item_id)
 
@@ -64,5 +77,8 @@ class Report:
         del self._item_ids[: len(item_ids)]
         seconds = self._seconds[: len(item_ids)]
         del self._seconds[: len(seconds)]
-        outputs = {one: self._outputs.pop(one) for one in item_ids if one in self._outputs}
-        return Finished(item_ids, sum(seconds), outputs)
+        return Finished(item_ids, sum(seconds), self._take_made(item_ids))
+
+    def _take_made(self, item_ids: list[int]) -> dict[int, Made]:
+        made = self._made
+        return {one: made.pop(one) for one in item_ids if one in made} if made else {}

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, repeat
+from typing import Any
 
+from persistq.blocks import Slice, count_of
+from persistq.codec import decoded
+from persistq.items import IdRange, ranges_of
 from persistq.wire.messages import Items
 
-Delivery = tuple[int, int, bytes, int]
+Delivery = tuple[int, int, Any, int]
 """An item as it was handed to this process: its id, codec, payload, and attempts made before.
+
+Codec and payload are for `persistq.codec.ItemCodec.decode`; what lay in a block of JSON with others
+has been decoded with them, and the codec says so (`persistq.codec.VALUE`).
 
 A plain tuple: a named one costs 100 ns to make, for each item.
 """
 
 NEVER = -1
+
+
+def deliveries(
+    slices: Iterable[Slice], failed: Mapping[int, int] | None = None
+) -> Iterator[Delivery]:
+    """Return the items of slices as they are handed out.
+
+    Args:
+        slices: The items.
+        failed: The failed attempts of those that have any, by id.
+    """
+    return chain.from_iterable(_of_slice(part, failed) for part in slices)
+
+
+def _of_slice(part: Slice, failed: Mapping[int, int] | None) -> Iterable[Delivery]:
+    """Make deliveries of a slice with nothing done for each item in Python."""
+    first_id, block, start, stop = part
+    codec, payloads = decoded(block)
+    ids = range(first_id + start, first_id + stop)
+    attempts = map(failed.get, ids, repeat(0)) if failed else repeat(0)
+    # Two of them are endless.
+    return zip(ids, repeat(codec), payloads[start:stop], attempts)
 
 
 class Window:
@@ -45,15 +75,12 @@ class Window:
 
     def add(self, handed: Items) -> bool:
         """Take in what the broker hands out; return whether it is several items."""
-        count = len(handed.item_ids)
+        count = count_of(handed.slices)
         self.seen += 1
         self.asked = False
         self.ask_at = count // 2 if count > 1 else NEVER
         self._received += count
-        failed = handed.attempts
-        attempts = map(failed.get, handed.item_ids, repeat(0)) if failed else repeat(0)
-        # One of them is endless.
-        self.items.extend(zip(handed.item_ids, handed.codecs, handed.payloads, attempts))  # noqa: B905
+        self.items.extend(deliveries(handed.slices, handed.attempts))
         return count > 1
 
     def note_asked(self) -> bool:
@@ -64,15 +91,15 @@ class Window:
         self.asked = True
         return True
 
-    def take_back(self) -> tuple[list[int], bool]:
+    def take_back(self) -> tuple[list[IdRange], bool]:
         """Empty it from its end, while another thread may take from its front.
 
         Returns:
-            The ids of the items that nobody got, in order, and whether more had been asked for.
+            The ids of the items that nobody got, and whether more had been asked for.
         """
         taken: list[int] = []
         with contextlib.suppress(IndexError):
             while True:
                 taken.append(self.items.pop()[0])
         asked, self.asked = self.asked, False
-        return taken[::-1], asked
+        return ranges_of(taken[::-1]), asked

@@ -126,25 +126,35 @@ def _takes_item(parameter: Parameter) -> bool:
 def outputs_of(result: Any) -> Iterable[Any]:
     """Return the items in a handler's result: what it yields, or returns unless None.
 
-    A generator, or a `map` and its like, is run to its end: before that its work is not done, and
-    an error in it comes before anything is recorded.
+    A generator, or a `map` and its like, runs while they are gone through; before its end its work
+    is not done, and an error in it comes before anything is recorded.
 
     Raises:
         NotAResult: It is, or yields, what only promises a result, or is to be raised.
     """
     if result is None:
-        return []
+        return ()
     kind: Any = type(result)
     if is_plain(result, kind):
-        return [result]
-    lazy = _is_lazy(kind) and not promise(result)
-    outputs = list(result) if lazy else [result]
-    verb = "yielded" if lazy else "returned"
-    for output in outputs:
-        require_result(output, "the handler", verb)
-        if isinstance(output, _REQUESTS) or any(output is request for request in _REQUESTS):
-            raise NotAResult("the handler", f"{verb} {output!r}: raise it")
-    return outputs
+        return (result,)
+    if _is_lazy(kind) and not promise(result):
+        return _yielded(result)
+    _require(result, "returned")
+    return (result,)
+
+
+def _yielded(results: Iterable[Any]) -> Iterator[Any]:
+    for output in results:
+        kind: Any = type(output)
+        if not is_plain(output, kind):
+            _require(output, "yielded")
+        yield output
+
+
+def _require(output: Any, verb: str) -> None:
+    require_result(output, "the handler", verb)
+    if isinstance(output, _REQUESTS) or any(output is request for request in _REQUESTS):
+        raise NotAResult("the handler", f"{verb} {output!r}: raise it")
 
 
 _REQUESTS: Final = (Retry, Drop)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
+from persistq.client.outputs import Made, encoded
 from persistq.client.window import Delivery
-from persistq.codec import ItemCodec
+from persistq.codec import VALUE, ItemCodec
 from persistq.pipeline.stage import ItemInfo, outputs_of
-from persistq.wire.messages import Outputs
 
 if TYPE_CHECKING:
     from persistq.channel import Keys
@@ -43,7 +44,7 @@ class StageTask:
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
-        return Consumer(self.handle)
+        return Consumer(self.handle, self.targets)
 
     def prepare(self) -> StageWork:
         """Make the context in this process."""
@@ -59,23 +60,32 @@ class StageWork:
 
     def __init__(self, task: StageTask) -> None:
         self._task = task
-        self._extras: dict[str, Any] = {}
+        self._tells_item = "item" in task.extras
+        extras: dict[str, Any] = {}
         if "settings" in task.extras:
-            self._extras["settings"] = task.settings
+            extras["settings"] = task.settings
         if "ctx" in task.extras and task.context is not None:
-            self._extras["ctx"] = task.context()
+            extras["ctx"] = task.context()
+        self._handle = partial(task.handler, **extras) if extras else task.handler
 
-    def __call__(self, delivery: Delivery, keys: Keys) -> list[Outputs]:
+    def __call__(self, delivery: Delivery, keys: Keys) -> Made:
         """Run the handler on one item; return the items for the next stage."""
-        task, extras = self._task, self._extras
         item_id, codec, payload, attempts = delivery
-        value = task.codec.decode(item_id, codec, payload)
-        if "item" in task.extras:
+        value = payload if codec == VALUE else self._task.codec.decode(item_id, codec, payload)
+        if self._tells_item:
             key = keys.of(item_id)
-            info = ItemInfo(item_id, attempts + 1, task.name, key)
-            extras = {**extras, "item": info}
-        items = outputs_of(task.handler(value, **extras))
-        if not items or not task.targets:
-            return []
-        codecs, payloads = task.codec.encode_many(list(items))
-        return [Outputs(target, codecs, payloads) for target in task.targets]
+            info = ItemInfo(item_id, attempts + 1, self._task.name, key)
+            result = self._handle(value, item=info)
+        else:
+            result = self._handle(value)
+        return () if result is None else self._made(result)
+
+    def _made(self, result: Any) -> Made:
+        """Encode what the handler has returned, or yields."""
+        outputs, codec = outputs_of(result), self._task.codec
+        if self._task.targets:
+            single = isinstance(outputs, tuple)
+            return [*map(codec.encode, outputs)] if single else encoded(outputs, codec)
+        for _ in outputs:
+            continue  # what a last stage yields goes nowhere, but it yields it to its end
+        return ()

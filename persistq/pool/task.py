@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from persistq.channel import Channel, Keys
+    from persistq.client.outputs import Made
     from persistq.client.window import Delivery
-    from persistq.wire.messages import Outputs
 
 
 class Work(Protocol):
     """Works on one item after the other, in one process."""
 
-    def __call__(self, delivery: Delivery, keys: Keys) -> list[Outputs]:
-        """Do what is to be done with an item, and return what comes of it.
+    def __call__(self, delivery: Delivery, keys: Keys) -> Made:
+        """Do what is to be done with an item, and return what comes of it, encoded.
 
         Args:
             delivery: The item, still encoded.

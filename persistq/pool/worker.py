@@ -7,7 +7,8 @@ import sys
 import traceback
 from multiprocessing.connection import Connection
 from time import monotonic as _now
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from persistq import failpoints, forking
 from persistq.errors import PersistqError
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from persistq.channel import Channel
     from persistq.client.window import Delivery
     from persistq.pool.task import Task
+
+
+OWN: Final = __name__.partition(".")[0]
+"""The package whose frames explain nothing to who reads a traceback of a handler."""
 
 
 class Worker:
@@ -51,41 +56,47 @@ class Worker:
         channel.hold(item_id, started)
         try:
             failpoints.point("worker.before_handler")
-            outputs = self._work(delivery, self._channel.keys)
+            made = self._work(delivery, channel.keys)
         except KeyboardInterrupt:
             # Only an inline run gets it, from its user, and it says nothing about the item.
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the item's failure here
-            self._end_if_forked(error)
+            if self._forks != forking.forks:
+                _end_child(error)
             self._report_error(item_id, error)
         else:
-            self._end_if_forked()
+            if self._forks != forking.forks:
+                _end_child()
             failpoints.point("worker.after_handler")
-            channel.done(item_id, started, _now(), outputs)
+            channel.done(item_id, started, _now(), made)
         channel.hold(0)
-
-    def _end_if_forked(self, error: BaseException | None = None) -> None:
-        """End here if the handler has forked and this is the child: the item is the parent's."""
-        if self._forks != forking.forks:
-            if error is not None:
-                say("".join(traceback.format_exception(error)).rstrip())
-            os._exit(0 if error is None else 1)
 
     def _report_error(self, item_id: int, error: BaseException) -> None:
         if isinstance(error, Drop):
             self._channel.dropped(item_id, text_of(error))
             return
         delay = error.delay if isinstance(error, Retry) else None
-        trace = _trace(error, {__name__, type(self._work).__module__})
+        trace = _trace(error)
         self._channel.failed(item_id, type(error).__qualname__, text_of(error), trace, delay)
 
 
-def _trace(error: BaseException, own: set[str]) -> str:
+def _end_child(error: BaseException | None = None) -> NoReturn:
+    """End here: the handler has forked, this is the child, and the item is the parent's."""
+    if error is not None:
+        say("".join(traceback.format_exception(error)).rstrip())
+    os._exit(0 if error is None else 1)
+
+
+def _trace(error: BaseException) -> str:
     """Return the traceback from the handler on; frames of our own modules explain nothing."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") in own:
+    while frames is not None and _is_own(frames.tb_frame):
         frames = frames.tb_next
     return excerpt("".join(traceback.format_exception(type(error), error, frames)))
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(f"{OWN}.")
 
 
 def _set_up(task: Task, channel: Channel, tells: Connection) -> Worker:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import queue
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from time import monotonic as _now
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from persistq.codec import ItemCodec
+from persistq.codec import VALUE, ItemCodec
 from persistq.errors import ItemNotReadable, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel
-from persistq.queues.unfinished import ANY, Held, Unfinished
+from persistq.queues.unfinished import ANY, Unfinished
 from persistq.text.terminal import excerpt, text_of
 
 if TYPE_CHECKING:
     from persistq.channel import Channel
-    from persistq.client.window import Delivery
 
 T = TypeVar("T")
 
@@ -33,9 +32,13 @@ class BaseQueue(ABC, Generic[T]):
     _codec: ItemCodec
     _maxsize: int
 
+    _unsafe: Collection[object]
+    """Empty if all that this process has put, on any queue, is safe: asked before each item."""
+
     def _begin(self) -> None:
-        """Start with empty hands, in a process that makes, gets or inherits this queue."""
+        """Start with empty hands: made, received or inherited, or done with what was got."""
         self._unfinished = Unfinished()
+        self._channel: Channel | None = None
         self._failure = ""
 
     # --- what each kind of queue says ---
@@ -45,10 +48,9 @@ class BaseQueue(ABC, Generic[T]):
     def name(self) -> str:
         """The name of the load."""
 
-    @property
     @abstractmethod
-    def _channel(self) -> Channel:
-        """Where this process gets items and reports on them; opened when first needed."""
+    def _open_channel(self) -> Channel:
+        """Return where this process gets items and reports on them."""
 
     @abstractmethod
     def _settle(self) -> None:
@@ -149,11 +151,19 @@ class BaseQueue(ABC, Generic[T]):
             RunEnded: The program that opened the queue is dead.
             BrokerLost: The broker is gone.
         """
-        self._settle()
-        channel = self._channel
+        if self._unsafe:
+            self._settle()
+        channel = self._channel or self._connected()
         answer = channel.get(None if block and timeout is None else _patience(block, timeout))
         if isinstance(answer, tuple):
-            return self._received(answer, channel)
+            item_id, codec, value, _ = answer
+            if codec != VALUE:
+                value = self._decoded(item_id, codec, value, channel)
+            unfinished = self._unfinished
+            unfinished.append((item_id, value, _now()))
+            # A death is blamed on the one that was got first.
+            channel.hold(item_id if len(unfinished) == 1 else unfinished.first())
+            return value  # type: ignore[no-any-return]
         if answer is None:
             raise queue.Empty
         self._failure = answer.reason
@@ -194,7 +204,7 @@ class BaseQueue(ABC, Generic[T]):
             ValueError: This process has no such unfinished item.
         """
         item_id, _, _ = self._unfinished.find(item, "key()")
-        return self._channel.keys.of(item_id)
+        return (self._channel or self._connected()).keys.of(item_id)
 
     def task_done(self, item: T | object = ANY) -> None:
         """Record that an item this process got is finished.
@@ -212,8 +222,17 @@ class BaseQueue(ABC, Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item: it was called too many times.
         """
-        channel = self._channel
-        item_id, _, got_at = self._take(item, "task_done() called too many times", channel)
+        channel = self._channel or self._connected()
+        unfinished = self._unfinished
+        if item is ANY and unfinished:
+            item_id, _, got_at = unfinished.popleft()
+        else:
+            item_id, _, got_at = unfinished.take(item, "task_done() called too many times")
+        # A death is blamed on the item got first of those that are left. It is the one at work if
+        # items are finished in their order. If they are finished together nobody knows which it
+        # was; but a suspect is handed out before others, so blame comes back to the same item, and
+        # after it to the next, until the one that kills is found.
+        channel.hold(unfinished.first() if unfinished else 0)
         channel.done(item_id, got_at, _now())
 
     def task_failed(self, item: T | object = ANY, error: BaseException | str = "") -> None:
@@ -232,8 +251,9 @@ class BaseQueue(ABC, Generic[T]):
             kind, text = type(error).__name__, text_of(error)
         else:
             kind, text = "TaskFailed", excerpt(error)
-        channel = self._channel
-        item_id, _, _ = self._take(item, "task_failed() called too many times", channel)
+        channel = self._channel or self._connected()
+        item_id, _, _ = self._unfinished.take(item, "task_failed() called too many times")
+        channel.hold(self._unfinished.first())
         self._settle()
         channel.failed(item_id, kind, text, "")
 
@@ -290,30 +310,19 @@ class BaseQueue(ABC, Generic[T]):
 
     # --- inside ---
 
-    def _received(self, delivery: Delivery, channel: Channel) -> T:
-        item_id, codec, payload, _ = delivery
+    def _connected(self) -> Channel:
+        channel = self._channel = self._open_channel()
+        return channel
+
+    def _decoded(self, item_id: int, codec: int, payload: Any, channel: Channel) -> Any:
+        """Decode an item, which may run code that kills this process: then it is to blame."""
         channel.hold(item_id)
         try:
-            value: T = self._codec.decode(item_id, codec, payload)
+            return self._codec.decode(item_id, codec, payload)
         except ItemNotReadable as error:
+            channel.hold(self._unfinished.first())
             channel.failed(item_id, type(error).__name__, error.reason, "")
             raise
-        if self._unfinished.add((item_id, value, _now())) > 1:
-            channel.hold(self._unfinished.first())
-        return value
-
-    def _take(self, item: object, complaint: str, channel: Channel) -> Held:
-        """Return the unfinished item that is meant, and forget it.
-
-        A death is blamed on the item got first of those that are left. It is the one at work if
-        items are finished in their order. If they are finished together nobody knows which it was;
-        but a suspect is handed out before others, so blame comes back to the same item, and after
-        it to the next, until the one that kills is found.
-        """
-        unfinished = self._unfinished
-        taken = unfinished.take(item, complaint)
-        channel.hold(unfinished.first())
-        return taken
 
 
 def _patience(block: bool, timeout: float | None) -> float | None:

@@ -8,13 +8,15 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from persistq import ending
+from persistq.blocks import ITEMS_MAX, Slice
 from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.openings import queue_opening, tell_what_is_left
 from persistq.client.presence import Presence
-from persistq.client.producer import settle_puts
+from persistq.client.producer import settle_puts, unsettled
 from persistq.client.starting import open_run
-from persistq.codec import CodecName, ItemCodec
+from persistq.client.window import deliveries
+from persistq.codec import TOGETHER_FIRST, CodecName, ItemCodec
 from persistq.errors import ItemsFailed
 from persistq.items import item_id_of
 from persistq.queues.base import BaseQueue
@@ -23,8 +25,8 @@ from persistq.wire.messages import Fail, Join, Page, QueueSizes, Requeue, Role, 
 
 T = TypeVar("T")
 
-PUT_MANY_FIRST = 16
-PUT_MANY_ITEMS = 1_000
+PUT_MANY_FIRST = TOGETHER_FIRST
+PUT_MANY_ITEMS = 2 * ITEMS_MAX
 PUT_MANY_BYTES = 1 << 20
 """`PersistentQueue.put_many` sends so many items at a time: few until their size is known, then as
 many as have this many bytes, and never more than ``PUT_MANY_ITEMS``."""
@@ -137,7 +139,7 @@ class PersistentQueue(BaseQueue[T]):
         prefix.
 
         Raises:
-            ItemNotStorable: One of the items cannot be encoded; of the up to a thousand that are
+            ItemNotStorable: One of the items cannot be encoded; of the about a thousand that are
                 sent with it none is put, those before are.
             UsageError: One of them is ``DONE`` or ``FAILED``; as above.
         """
@@ -146,9 +148,9 @@ class PersistentQueue(BaseQueue[T]):
             return
         source, count = iter(items), PUT_MANY_FIRST
         while chunk := list(islice(source, count)):
-            codecs, payloads = self._codec.encode_many(chunk)
-            self._presence.producer.put(codecs, payloads)
-            size = max(1, sum(map(len, payloads)) // len(payloads))
+            blocks = self._codec.encode_many(chunk)
+            self._presence.producer.put(blocks)
+            size = max(1, sum(len(block.data) for block in blocks) // len(chunk))
             count = max(1, min(PUT_MANY_ITEMS, PUT_MANY_BYTES // size))
 
     def close(self) -> None:
@@ -177,10 +179,8 @@ class PersistentQueue(BaseQueue[T]):
 
     # --- getting ---
 
-    @property
-    def _channel(self) -> Consumer:
-        presence = self._presence
-        return presence.present_consumer or presence.consumer
+    def _open_channel(self) -> Consumer:
+        return self._presence.consumer
 
     def dispose(self) -> None:
         """Stop getting: what this process got and did not finish goes to others at once.
@@ -188,7 +188,6 @@ class PersistentQueue(BaseQueue[T]):
         Crash: dying has the same effect.
         """
         self._presence.drop_consumer()
-        self._unfinished.clear()
 
     # --- waiting and looking ---
 
@@ -256,10 +255,11 @@ class PersistentQueue(BaseQueue[T]):
         """
         settle_puts()
         after = item_id_of(self._queue_id, 0)
-        while page := self._presence.ask(Page, self._queue_id, after, PAGE_ITEMS):
-            for item_id, codec, payload in page:
+        page: list[Slice]
+        while page := self._presence.ask(Page, self._queue_id, after, PAGE_ITEMS, kind=list[Slice]):
+            for item_id, codec, payload, _ in deliveries(page):
                 yield self._codec.decode(item_id, codec, payload)
-            after = page[-1][0]
+            after = page[-1].ids.last
 
     def requeue_outstanding(self) -> int:
         """Hand out what ``resume=False`` has held back, after the items that wait already.
@@ -304,14 +304,15 @@ class PersistentQueue(BaseQueue[T]):
 
     # --- inside ---
 
+    _unsafe = unsettled
     _settle = staticmethod(settle_puts)
 
     def _connect(self, presence: Presence) -> None:
         self._begin()
         self._presence = presence
         self._queue_id = presence.handle.queue_id
-        # Items that the parent got before it forked are the parent's.
-        presence.on_fork(self._unfinished.clear)
+        # What was got then belongs to others, and to the parent what it had got before a fork.
+        presence.on_parting(self._begin)
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)

@@ -32,9 +32,11 @@ from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
-_SLOT = struct.Struct("=qqqqq")
+_SLOT = struct.Struct("=qqdqq")
 _WORDS = 5
-"""Of a slot: the number of a process, its item, since when, its start, and a digest of its host."""
+"""Of a slot: the number of a process, its item, since when, its start, and a digest of its host.
+
+Each has eight bytes; since when is in seconds on the monotonic clock, all others are integers."""
 
 _FILE_BYTES = SLOTS * _SLOT.size
 _POLL_S = 0.02
@@ -116,6 +118,7 @@ class Post:
                 try_lock(self._files[-1], Byte.CONSUMERS, exclusive=False)
         self._map = mmap.mmap(self._file, _FILE_BYTES)
         self._words = memoryview(self._map).cast("q")
+        self._times = memoryview(self._map).cast("d")
         self._at = -1
 
     @property
@@ -147,7 +150,7 @@ class Post:
                 leaves the note of before.
         """
         if since:
-            self._words[self._at + 1] = int(since * 1e6)
+            self._times[self._at + 1] = since
         self._words[self._at] = item_id
 
     def close(self) -> None:
@@ -171,6 +174,7 @@ class Post:
 
     def _unmap(self) -> None:
         self._words.release()
+        self._times.release()
         self._map.close()
 
 
@@ -208,7 +212,7 @@ class Lookout:
         """
         slots = _SLOT.iter_unpack(_read(self._file, self._path))
         return [
-            InHand(pid, item_id, since / 1e6)
+            InHand(pid, item_id, since)
             for pid, item_id, since, _, host in slots
             if item_id and host == self._here
         ]

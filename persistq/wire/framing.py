@@ -174,11 +174,11 @@ def from_broker(body: memoryview) -> BrokerMessage:
 
 
 def _is_storable(message: ClientMessage) -> bool:
-    """Return whether a message is long because of many items, none of which is too long."""
+    """Return whether a message is long because of many blocks, none of which is too long."""
     bearers = message.outputs if isinstance(message, Done) else [message]
     return all(
         isinstance(bearer, Put | Outputs)
-        and max(map(len, bearer.payloads), default=0) <= PAYLOAD_BYTES_MAX
+        and all(len(block.data) <= PAYLOAD_BYTES_MAX for block in bearer.blocks)
         for bearer in bearers
     )
 

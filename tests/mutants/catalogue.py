@@ -53,10 +53,10 @@ MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            outputs = self._work(delivery, self._channel.keys)\n",
-        "            self._channel.done(delivery.item_id, started, started, [])\n"
-        "            self._channel.report()\n"
-        "            outputs = self._work(delivery, self._channel.keys)\n",
+        "            made = self._work(delivery, channel.keys)\n",
+        "            channel.done(item_id, started, started, [])\n"
+        "            channel.report()\n"
+        "            made = self._work(delivery, channel.keys)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
@@ -768,5 +768,40 @@ MUTANTS = [
         "[portable(word) for word in sys.orig_argv[1:]]",
         "list(sys.orig_argv[1:])",
         (f"{UNIT}test_ostext.py::test_arguments_are_noted_as_bytes_whatever_the_locale",),
+    ),
+    Mutant(
+        "hands on what lies in a damaged block",
+        "persistq/codec.py",
+        "    if not block.intact:\n",
+        "    if False:\n",
+        (f"{UNIT}test_codec.py::test_no_item_of_a_damaged_block_is_read",),
+    ),
+    Mutant(
+        "lets one bad item keep its whole block from being read",
+        "persistq/codec.py",
+        "            pass  # one of them may be at fault alone\n",
+        '            return _unreadable(block, "bad")\n',
+        (f"{UNIT}test_codec.py::test_one_bad_item_keeps_no_other_from_being_read",),
+    ),
+    Mutant(
+        "hands on the first items of a block for those of its slice",
+        "persistq/client/window.py",
+        "payloads[start:stop]",
+        "payloads[: stop - start]",
+        (f"{UNIT}test_window_and_report.py::test_slices_are_handed_on_item_by_item",),
+    ),
+    Mutant(
+        "joins what was made of items that lie too far apart",
+        "persistq/client/outputs.py",
+        "if step > STEP_MAX]",
+        "if step > STEP_MAX + 1]",
+        (f"{UNIT}test_outputs.py::test_what_neighbours_made_shares_a_block",),
+    ),
+    Mutant(
+        "says that all of a block was made of its first item",
+        "persistq/client/outputs.py",
+        "steps[:1] if alike else steps",
+        'b"\\0"',
+        (f"{UNIT}test_outputs.py::test_each_output_says_what_it_was_made_of",),
     ),
 ]

@@ -15,6 +15,7 @@ import pytest
 from actors import fork_consumer, fork_helper, iterate, put_range, relay
 
 from persistq import DONE, BrokerLost
+from persistq.blocks import block_of
 from persistq.client.connection import Connection
 from persistq.errors import JournalUnavailable
 from persistq.items import FailureKind
@@ -175,8 +176,8 @@ def test_half_a_put_is_no_put(open_queue: Any_) -> None:
     """A producer that dies in the middle of a message leaves no part of it."""
     queue = open_queue()
     handle = queue._presence.handle
-    whole = frame(Put(handle.queue_id, b"\0\0", [b'"whole"', b'"too"']))
-    half = frame(Put(handle.queue_id, b"\0", [b'"half, and never more"']))[:-3]
+    whole = frame(Put(handle.queue_id, [block_of(0, [b'"whole"', b'"too"'])]))
+    half = frame(Put(handle.queue_id, [block_of(0, [b'"half, and never more"'])]))[:-3]
     producer, _ = Connection.dial(handle, Role.PRODUCER)
     producer.stream.send(whole + half)
     assert isinstance(producer.receive(30), Journaled)

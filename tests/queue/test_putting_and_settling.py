@@ -215,7 +215,7 @@ def test_a_burst_of_puts_shares_its_messages(
 
     def counting(self: Connection, message: Any) -> None:
         if isinstance(message, Put):
-            sent.append(len(message.payloads))
+            sent.append(sum(block.count for block in message.blocks))
         send(self, message)
 
     monkeypatch.setattr(Connection, "send", counting)

@@ -32,6 +32,7 @@ from rawclient import (
 )
 
 from persistq import DONE, BrokerLost, PersistentQueue
+from persistq.blocks import block_of
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.errors import BrokerSilent, JournalUnavailable
@@ -254,7 +255,7 @@ def test_client_without_the_token_gets_nothing(open_queue: Opener) -> None:
     queue.flush()
     with pytest.raises(Stranger):
         proven(queue, "wrong")
-    said = (hello_of(queue, Role.CONSUMER), Take(1, 0), Put(1, b"\0", [b"1"]), Flush(1))
+    said = (hello_of(queue, Role.CONSUMER), Take(1, 0), Put(1, [block_of(0, [b"1"])]), Flush(1))
     with connected(queue) as client:
         client.sendall(ClientSide("wrong").greeting)
         exactly(client, GREETING_BYTES + PROOF_BYTES)

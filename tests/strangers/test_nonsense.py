@@ -327,14 +327,16 @@ def test_long_introduction_is_not_waited_for(attack: Attack) -> None:
 def test_item_that_no_journal_can_take_is_not_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand million bytes are SQLite's limit; several items may have more together."""
     monkeypatch.setattr(framing, "PAYLOAD_BYTES_MAX", 100)
-    many = messages.Put(1, b"\0\0", [b"x" * 80, b"y" * 80])
-    report = messages.Done([1], 0.0, [messages.Outputs(2, b"\0\0", [b"x" * 80] * 2)])
+    short, long = block_of(0, [b"x" * 80]), block_of(0, [b"x" * 101])
+    one, origin = [IdRange(1, 1)], Origin(1)
+    many = messages.Put(1, [short, short])
+    report = messages.Done(one, 0.0, [messages.Outputs(2, [short] * 2, [origin] * 2)])
     for fine in (many, report):
         assert FrameReader(from_client).feed(frame(fine)) == [fine]
     for bad in (
-        messages.Put(1, b"\0", [b"x" * 101]),
-        messages.Offer(1, 0, b"x" * 101, 1, Patience.WAIT),
-        messages.Done([1], 0.0, [messages.Outputs(2, b"\0", [b"x" * 101])]),
+        messages.Put(1, [long]),
+        messages.Offer(1, long, 1, Patience.WAIT),
+        messages.Done(one, 0.0, [messages.Outputs(2, [long], [origin])]),
         messages.Fail(1, "x" * 101),
     ):
         with pytest.raises(NotUnderstood):

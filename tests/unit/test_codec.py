@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persistq.codec import Codec, ItemCodec, readable
+from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, block_of
+from persistq.codec import VALUE, Codec, ItemCodec, decoded, readable
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
 from persistq.pickles import PICKLE_PROTOCOL
 
@@ -104,12 +105,51 @@ def test_whatever_pickles_comes_back_as_it_was(value: Any) -> None:
     assert same(round_trip(ItemCodec(), value)[1], value)
 
 
-@given(st.lists(PICKLABLE, max_size=6))
+def one_by_one(blocks: list[Block]) -> list[tuple[int, bytes]]:
+    """Return the codec and the payload of each item of blocks."""
+    return [(block.codec, payload) for block in blocks for payload in block.payloads()]
+
+
+def values_of(blocks: list[Block]) -> list[Any]:
+    """Return what a reader makes of blocks."""
+    codec, values = ItemCodec(), []
+    for block in blocks:
+        number, payloads = decoded(block)
+        values += [codec.decode(1, number, payload) for payload in payloads]
+    return values
+
+
+@given(st.lists(PICKLABLE, max_size=20))
 def test_many_are_encoded_like_one_by_one(values: list[Any]) -> None:
-    """The quick way for plain values gives the same bytes."""
+    """The quick way gives the same bytes: those of an earlier run are compared with them."""
     codec = ItemCodec()
-    codecs, payloads = codec.encode_many(values)
-    assert [*zip(codecs, payloads, strict=True)] == list(map(codec.encode, values))
+    assert one_by_one(codec.encode_many(values)) == list(map(codec.encode, values))
+
+
+@given(st.lists(PICKLABLE, max_size=20))
+def test_blocks_come_back_as_they_were(values: list[Any]) -> None:
+    """Type and value of each item, in order."""
+    assert same(values_of(ItemCodec().encode_many(values)), values)
+
+
+@pytest.mark.parametrize("size", [1, 30, 200, 5_000, 20_000])
+def test_blocks_are_as_large_as_they_may_be_and_not_larger(size: int) -> None:
+    """Few items to begin with, while nobody knows how long they are; then as many as fit."""
+    codec, values = ItemCodec(), [f"{n:0{size}}" for n in range(3_000)]
+    blocks = codec.encode_many(values)
+    assert values_of(blocks) == values
+    assert all(len(block.data) <= BYTES_MAX or block.count == 1 for block in blocks)
+    largest = max(block.count for block in blocks)
+    assert largest == ITEMS_MAX or largest * (size + 3) > BYTES_MAX * 0.6 or size > BYTES_MAX / 2
+    assert len(blocks) <= 2 + 2 * len(values) / largest
+
+
+def test_items_that_grow_are_cut_where_a_block_is_full() -> None:
+    """How many fit is learnt from those before; the first that are longer do not fit."""
+    values = ["x"] * 1_000 + ["y" * 3_000] * 50 + ["z"] * 1_000
+    blocks = ItemCodec().encode_many(values)
+    assert values_of(blocks) == values
+    assert all(len(block.data) <= BYTES_MAX for block in blocks)
 
 
 @pytest.mark.parametrize(
@@ -167,10 +207,9 @@ def test_integers_of_any_size_can_be_put_together() -> None:
     """More digits than Python prints are no obstacle, alone and among others."""
     for values in ([10**5000], [1, 10**5000, "a"], [2**64, 1], ["x" * 50, 1]):
         codec = ItemCodec()
-        codecs, payloads = codec.encode_many(values)
-        assert [*zip(codecs, payloads, strict=True)] == list(map(codec.encode, values))
-        back = [codec.decode(1, *pair) for pair in zip(codecs, payloads, strict=True)]
-        equal = [one == other for one, other in zip(back, values, strict=True)]
+        blocks = codec.encode_many(values)
+        assert one_by_one(blocks) == list(map(codec.encode, values))
+        equal = [one == other for one, other in zip(values_of(blocks), values, strict=True)]
         assert all(equal)
 
 
@@ -211,7 +250,7 @@ def test_many_are_encoded_all_or_none() -> None:
     for values in ([1, 2, lambda: None], [lambda: None, 1], ["x" * 100, 1]):
         with pytest.raises(ItemNotStorable):
             ItemCodec(item_bytes_max=50).encode_many(values)
-    assert ItemCodec().encode_many([]) == (b"", [])
+    assert ItemCodec().encode_many([]) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("auto", "x" * 8), ("pickle", "xx"), ("auto", b"xx")])
@@ -220,9 +259,9 @@ def test_size_is_bounded(name: Any, value: Any) -> None:
     _, payload = ItemCodec(name).encode(value)
     exact = ItemCodec(name, item_bytes_max=len(payload))
     assert exact.encode(value)[1] == payload
-    assert exact.encode_many([value])[1] == [payload]
+    assert one_by_one(exact.encode_many([value, value])) == [exact.encode(value)] * 2
     tight = ItemCodec(name, item_bytes_max=len(payload) - 1)
-    for refuse in (tight.encode, lambda one: tight.encode_many([one])):
+    for refuse in (tight.encode, lambda one: tight.encode_many([1, one])):
         with pytest.raises(ItemNotStorable, match=f"it has {len(payload)} bytes, over the limit"):
             refuse(value)
 
@@ -242,6 +281,50 @@ def test_damaged_payload_is_told_by_its_item(codec: int, payload: bytes) -> None
     """Also a codec that this version does not know."""
     with pytest.raises(ItemNotReadable, match="item 5 cannot be decoded"):
         ItemCodec().decode(5, codec, payload)
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3], ["only one"], [(1,), (2,)]], ids=repr)
+def test_no_item_of_a_damaged_block_is_read(values: list[Any]) -> None:
+    """Whoever decodes compares the checksum: neither SQLite nor a socket does."""
+    (block,) = ItemCodec().encode_many(values)
+    for position in range(len(block.data)):
+        data = bytearray(block.data)
+        data[position] ^= 1
+        codec, payloads = decoded(block._replace(data=bytes(data)))
+        assert len(payloads) == len(values)
+        for payload in payloads:
+            with pytest.raises(ItemNotReadable, match="its block is damaged: the checksum"):
+                ItemCodec().decode(5, codec, payload)
+
+
+@pytest.mark.parametrize("data", [b"[1,2", b"[1]", b"{}", b"1", b"", b"[1,2,3]"])
+def test_no_item_of_a_block_that_was_never_right_is_read(data: bytes) -> None:
+    """Its bytes are those that somebody has put, and not those of two items."""
+    for number in (Codec.JSON, Codec.PICKLE):
+        block = block_of(number, [data])._replace(count=2)
+        codec, payloads = decoded(block)
+        assert len(payloads) == 2
+        for payload in payloads:
+            with pytest.raises(ItemNotReadable, match="item 5 cannot be decoded: its block is"):
+                ItemCodec().decode(5, codec, payload)
+
+
+def test_one_bad_item_keeps_no_other_from_being_read() -> None:
+    """JSON is decoded at one stroke, but what fails is one item's own failure."""
+    block = block_of(Codec.JSON, [b"1", b'"\xff"', b"2"])
+    codec, payloads = decoded(block)
+    assert codec == Codec.JSON
+    assert [ItemCodec().decode(1, codec, payloads[n]) for n in (0, 2)] == [1, 2]
+    with pytest.raises(ItemNotReadable, match="item 7 cannot be decoded"):
+        ItemCodec().decode(7, codec, payloads[1])
+
+
+def test_pickles_are_not_read_before_their_item_is_wanted() -> None:
+    """They run code, whose errors are those of their item; and JSON is read together."""
+    codec, payloads = decoded(ItemCodec("pickle").encode_many([1, 2])[0])
+    assert codec == Codec.PICKLE
+    assert all(isinstance(payload, bytes) for payload in payloads)
+    assert decoded(ItemCodec().encode_many([1, 2])[0]) == (VALUE, [1, 2])
 
 
 def test_equal_values_have_equal_bytes() -> None:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from persistq.blocks import block_of
+from persistq.items import IdRange
 from persistq.wire import messages
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker, from_client
 from persistq.wire.messages import BrokerMessage, ClientMessage, GiveBack, Put
@@ -26,6 +28,14 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     Any: st.none() | st.integers(0, 9) | st.text(),
     type(None): st.none(),
 }
+
+
+ONE = IdRange(1, 1)
+
+
+def put(*payloads: bytes) -> Put:
+    """Return a message with one block for each payload."""
+    return Put(1, [block_of(0, [payload]) for payload in payloads])
 
 
 def valued(kind: Any) -> st.SearchStrategy[Any]:
@@ -86,7 +96,7 @@ def test_every_message_is_spoken_by_somebody() -> None:
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.data())
 def test_frames_may_be_cut_anywhere(payloads: list[bytes], data: st.DataObject) -> None:
     """Whatever pieces the socket delivers, the messages are the same and in order."""
-    said = [Put(1, b"\0", [payload]) for payload in payloads]
+    said = [put(payload) for payload in payloads]
     stream = b"".join(map(frame, said))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     reader, heard = FrameReader(from_client), []
@@ -97,7 +107,7 @@ def test_frames_may_be_cut_anywhere(payloads: list[bytes], data: st.DataObject) 
 
 def test_single_bytes_make_a_message() -> None:
     """The slowest socket delivers one byte at a time."""
-    reader, said = FrameReader(from_client), GiveBack([1, 2])
+    reader, said = FrameReader(from_client), GiveBack([IdRange(1, 2)])
     *early, last = (reader.feed(bytes([byte])) for byte in frame(said))
     assert not any(early)
     assert last == [said]
@@ -105,17 +115,17 @@ def test_single_bytes_make_a_message() -> None:
 
 def test_half_a_frame_is_nothing() -> None:
     """However much of the last message has arrived, it counts only when whole."""
-    whole, half = frame(GiveBack([1])), frame(Put(1, b"\0", [b"payload"]))
+    whole, half = frame(GiveBack([ONE])), frame(put(b"payload"))
     for length in range(len(half)):
-        assert FrameReader(from_client).feed(whole + half[:length]) == [GiveBack([1])]
+        assert FrameReader(from_client).feed(whole + half[:length]) == [GiveBack([ONE])]
 
 
 def test_payload_does_not_change_with_the_buffer() -> None:
     """Bytes that were received stay as they were when more arrive."""
     reader = FrameReader(from_client)
-    (first,) = reader.feed(frame(Put(1, b"\0", [b"first"])))
-    reader.feed(frame(Put(1, b"\0", [b"other"])))
-    assert first == Put(1, b"\0", [b"first"])
+    (first,) = reader.feed(frame(put(b"first")))
+    reader.feed(frame(put(b"other")))
+    assert first == put(b"first")
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x90", b"\x91\x7f", b"hello", b"\x92\x02\xa1x"])
@@ -128,6 +138,6 @@ def test_nonsense_is_refused(body: bytes) -> None:
 def test_peers_do_not_understand_their_own_messages() -> None:
     """A client's message means nothing to a client."""
     with pytest.raises(NotUnderstood):
-        FrameReader(from_broker).feed(frame(GiveBack([1])))
+        FrameReader(from_broker).feed(frame(GiveBack([ONE])))
     with pytest.raises(NotUnderstood):
         FrameReader(from_client).feed(frame(messages.Accepted(ok=True)))
