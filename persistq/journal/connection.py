@@ -53,7 +53,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             return connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             connection.close()
             # While a broker may write at any moment, there is no other way.
             if not isinstance(error, sqlite3.OperationalError) or site_of(str(path)).is_held():

@@ -42,6 +42,7 @@ _OS: Final = {
 }
 _CHECK_RIGHTS: Final = "check who may read and write the file and its directory"
 
+_RESTORE: Final = "restore a backup"
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 # After a failed fsync the kernel may call the lost pages clean, so a second attempt proves nothing.
@@ -75,6 +76,8 @@ def reported(path: Path) -> Iterator[None]:
         if explained is None:
             raise
         raise explained from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it cannot read.
+        raise JournalCorrupt(str(path), f"the file is damaged ({error}): {_RESTORE}") from error
     except OSError as error:
         raise JournalUnavailable(str(path), _reason(error)) from error
 
@@ -94,9 +97,9 @@ def _explained(path: str, error: sqlite3.Error) -> JournalError | None:
     if isinstance(error, sqlite3.IntegrityError):
         return JournalCorrupt(path, f"a record contradicts another ({error}): it was refused")
     if primary in _DAMAGED:
-        return JournalCorrupt(path, f"the file is damaged ({error}): restore a backup")
+        return JournalCorrupt(path, f"the file is damaged ({error}): {_RESTORE}")
     if primary in _UNAVAILABLE:
         return JournalUnavailable(path, _UNAVAILABLE[primary].format(error=error))
     if primary == sqlite3.SQLITE_ERROR and str(error).startswith("no such"):
-        return JournalCorrupt(path, f"a part of it is missing ({error}): restore a backup")
+        return JournalCorrupt(path, f"a part of it is missing ({error}): {_RESTORE}")
     return None

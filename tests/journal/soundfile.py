@@ -1,0 +1,320 @@
+"""A journal that is sound and has everything: rows in every table, and every way they can be."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from persistq.blocks import Block, Origin, block_of
+from persistq.items import item_id_of
+from persistq.journal import marks, schema
+from persistq.journal.soundness.spools import SPOOL_SHIFT
+from persistq.pickles import OwnModules, pickled
+
+TIME = "2026-11-28T19:30:00.000000+00:00"
+LATER = "2026-11-28T19:31:07.250000+00:00"
+_EMPTY = Block(0, 0, b"", 0)
+
+
+class Row(dict[str, Any]):
+    """A row in a file that was opened by somebody who did not make it: with a name of its own."""
+
+
+def _own(n: int) -> bytes:
+    payload, has_own_names = pickled(Row(n=n), OwnModules(__name__, __name__))
+    assert has_own_names
+    return payload
+
+
+def json_block(*values: int) -> Block:
+    """Return a block of numbers."""
+    return block_of(0, [str(value).encode() for value in values])
+
+
+class Writer:
+    """Writes rows as a broker would, and keeps the counters that they need.
+
+    Args:
+        connection: A journal without rows.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.run_id = 0
+        self.turn_id = 0
+        self.counts: dict[int, dict[str, int]] = {}
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Add a row, and return its number."""
+        marks_ = ", ".join(f":{name}" for name in values)
+        text = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks_})"
+        return int(self.connection.execute(text, values).lastrowid or 0)
+
+    def load(self, kind: str, *stages: str) -> tuple[int, list[int]]:
+        """Begin a load with its stages."""
+        load_id = self.insert("load", kind=kind, state="open", created_at=TIME)
+        queues = []
+        for position, name in enumerate(stages):
+            counts = {"next_n": 1, "done": 0, "dropped": 0, "parked": 0}
+            queues.append(
+                self.insert("queue", load_id=load_id, position=position, name=name, **counts)
+            )
+            self.counts[queues[-1]] = counts
+        return load_id, queues
+
+    def run(self, load_id: int, result: str | None = None) -> None:
+        """Begin a run, and a turn of it with its first put; it is over if it has a result."""
+        self.run_id = self.insert(
+            "run",
+            load_id=load_id,
+            executable='"/usr/bin/python3"',
+            argv='["etl.py", "caf\\udce9"]',
+            cwd='"/srv"',
+            environment='{"PERSISTQ_WORKERS": "4"}',
+            **self._process(),
+            node="node",
+            started_at=TIME,
+            seen_at=LATER,
+            ended_at=LATER if result else None,
+            result=result,
+            reason="",
+            uuid=f"{self.run_id + 1:032x}",
+        )
+        for queue_id, load in self.connection.execute("SELECT queue_id, load_id FROM queue"):
+            if load == load_id:
+                put = self.counts[queue_id]["next_n"] - 1
+                self.connection.execute(
+                    "INSERT OR REPLACE INTO put_span VALUES (?, ?, ?)", (queue_id, put, self.run_id)
+                )
+
+    def turn(self) -> None:
+        """Begin a turn, in which something is to be put or to end."""
+        self.turn_id += 2
+        at = 1_790_000_000_000 + 10 * self.turn_id
+        self.insert("turn", turn_id=self.turn_id, run_id=self.run_id, at=at)
+
+    def put(
+        self,
+        queue_id: int,
+        block: Block,
+        origin: Origin | None = None,
+        count: int = 0,
+        spool_id: int | None = None,
+    ) -> int:
+        """Put a block, or publish so many items of a spool; return the id of the first item."""
+        count = count or block.count
+        first_id = item_id_of(queue_id, self.counts[queue_id]["next_n"])
+        self.insert(
+            "put_block",
+            first_id=first_id,
+            count=count,
+            codec=block.codec,
+            data=block.data,
+            crc=block.crc,
+            turn_id=self.turn_id,
+            origin=origin and origin.item_id,
+            steps=origin and origin.steps,
+            spool_id=spool_id,
+        )
+        self._count(queue_id, next_n=count)
+        return first_id
+
+    def end(self, queue_id: int, first: int, last: int, outcome: int = 0) -> None:
+        """Items are done, or dropped."""
+        ids = {"first_id": item_id_of(queue_id, first), "last_id": item_id_of(queue_id, last)}
+        self.insert("done_range", **ids, outcome=outcome, turn_id=self.turn_id)
+        self._count(queue_id, **{("done", "dropped")[outcome]: last - first + 1})
+
+    def fail(self, item_id: int, kind: str = "exception", **values: Any) -> None:
+        """An attempt fails."""
+        texts = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
+        self.insert(
+            "failure",
+            **{"run_id": self.run_id, "item_id": item_id, "kind": kind, "pid": 4712, "at": TIME},
+            **texts,
+            **values,
+        )
+
+    def park(self, queue_id: int, n: int) -> None:
+        """An attempt fails, and it was the last one."""
+        self.fail(item_id_of(queue_id, n), "crash", signal=9, out_of_memory=1, peak_rss=1 << 30)
+        self.insert("parked", item_id=item_id_of(queue_id, n))
+        self._count(queue_id, parked=1)
+
+    def spool(self, item_id: int, blocks: Sequence[Block], *, published: bool) -> int:
+        """Put blocks aside; return the number of their spool."""
+        count = sum(block.count for block in blocks)
+        spool_id = self.insert("spool", item_id=item_id, count=count if published else None)
+        place = spool_id << SPOOL_SHIFT
+        for block in blocks:
+            self.insert("spool_block", place=place, **block._asdict())
+            place += block.count
+        return spool_id
+
+    def worker(self, queue_id: int, ending: str | None) -> None:
+        """A worker begins, and may have ended."""
+        self.insert(
+            "worker",
+            **{"run_id": self.run_id, "queue_id": queue_id, "started_at": TIME},
+            **self._process(),
+            ended_at=LATER if ending else None,
+            ending=ending,
+        )
+
+    def seal(self, *queues: int) -> None:
+        """Nothing more comes on these queues."""
+        for queue_id in queues:
+            self._set(queue_id, sealed_total=self.counts[queue_id]["next_n"] - 1)
+
+    def end_load(self, load_id: int, state: str, ended_at: str | None = LATER) -> None:
+        """A load has another state."""
+        self.connection.execute(
+            "UPDATE load SET state = ?, ended_at = ? WHERE load_id = ?", (state, ended_at, load_id)
+        )
+
+    def _count(self, queue_id: int, **more: int) -> None:
+        counts = self.counts[queue_id]
+        for name, number in more.items():
+            counts[name] += number
+        self._set(queue_id, **counts)
+
+    def _set(self, queue_id: int, **values: int) -> None:
+        text = ", ".join(f"{name} = :{name}" for name in values)
+        self.connection.execute(
+            f"UPDATE queue SET {text} WHERE queue_id = :queue_id", {**values, "queue_id": queue_id}
+        )
+
+    def _process(self) -> dict[str, Any]:
+        return {"host": "host", "pid": 4711, "started": 5}
+
+
+def write_sound_journal(path: Path) -> None:
+    """Write a journal that `check_journal` finds nothing in.
+
+    Args:
+        path: Where there is nothing yet.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute(f"PRAGMA application_id = {marks.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION}")
+        for text in (*schema.TABLES, *schema.TRIGGERS):
+            connection.execute(text)
+        connection.execute(
+            "INSERT INTO alembic_version VALUES (?)", (marks.revision_of(marks.SCHEMA_VERSION),)
+        )
+        writer = Writer(connection)
+        writer.insert("journal", journal_id=1, uuid="0123456789abcdef" * 2, created_at=TIME)
+        writer.insert("writer", writer_id=1, epoch=7, node="node", **writer._process())
+        _purged(writer)
+        _settled(writer)
+        _abandoned(writer)
+        _reopened(writer)
+        _open(writer)
+        connection.commit()
+    path.chmod(0o600)
+
+
+def _purged(writer: Writer) -> None:
+    """A load of which only a parked item is left."""
+    load_id, [queue_id] = writer.load("pipeline", "store")
+    writer.run(load_id, "done")
+    writer.turn()
+    writer.put(queue_id, json_block(1, 2, 3, 4))
+    writer.put(queue_id, block_of(1, [pickle.dumps({5: (6, 7)}, 5)]))
+    writer.end(queue_id, 1, 3)
+    writer.end(queue_id, 4, 4, 1)
+    writer.park(queue_id, 5)
+    writer.worker(queue_id, "left")
+    writer.seal(queue_id)
+    writer.end_load(load_id, "settled")
+    writer.connection.execute("DELETE FROM done_range")
+    writer.connection.execute("DELETE FROM put_block WHERE codec = 0")
+    writer.connection.execute("UPDATE load SET purged_at = ?", (LATER,))
+
+
+def _settled(writer: Writer) -> None:
+    """A load of two stages, in which all has gone well but for one item."""
+    load_id, [first, second] = writer.load("pipeline", "parse", "store")
+    writer.insert(
+        "param", load_id=load_id, name="day", codec=0, payload=b'"mon"', shown="mon", given=1
+    )
+    writer.insert(
+        "param", load_id=load_id, name="key", codec=2, payload=_own(1), shown="***", given=0
+    )
+    writer.run(load_id, "interrupted")
+    writer.turn()
+    writer.put(first, json_block(1, 2, 3))
+    writer.run(load_id, "failed")
+    writer.turn()
+    writer.put(first, block_of(2, [_own(4), _own(5)]))
+    writer.end(first, 1, 2)
+    writer.put(second, json_block(10, 11, 20, 21), Origin(item_id_of(first, 1), b"\0\1\0"))
+    writer.turn()
+    writer.end(first, 3, 3, 1)
+    writer.insert("drop_reason", item_id=item_id_of(first, 3), reason="a duplicate")
+    writer.end(first, 4, 4)
+    writer.put(second, json_block(40), Origin(item_id_of(first, 4)))
+    writer.park(first, 5)
+    writer.end(second, 1, 5)
+    writer.worker(first, "exit code 1")
+    writer.seal(first, second)
+    writer.end_load(load_id, "settled")
+    writer.run(load_id, "done")
+
+
+def _abandoned(writer: Writer) -> None:
+    """A load that nobody carries on."""
+    load_id, [queue_id] = writer.load("queue", "jobs")
+    writer.run(load_id)
+    writer.turn()
+    writer.put(queue_id, block_of(1, [pickle.dumps((n, "text"), 5) for n in range(3)]))
+    writer.end(queue_id, 1, 1)
+    writer.end_load(load_id, "abandoned")
+
+
+def _reopened(writer: Writer) -> None:
+    """A load whose failed item is tried once more."""
+    load_id, [queue_id] = writer.load("queue", "jobs")
+    writer.run(load_id, "done")
+    writer.turn()
+    writer.put(queue_id, json_block(1, 2))
+    writer.end(queue_id, 1, 1)
+    writer.fail(item_id_of(queue_id, 2), "timeout", forgiven=1)
+    writer.seal(queue_id)
+    writer.end_load(load_id, "reopened", None)
+    writer.run(load_id)
+
+
+def _open(writer: Writer) -> None:
+    """A load at work, with large outputs."""
+    load_id, [files, rows, store] = writer.load("pipeline", "files", "rows", "store")
+    writer.run(load_id)
+    writer.turn()
+    writer.put(files, json_block(*range(1, 9)))
+    writer.seal(files)
+    writer.turn()
+    writer.end(files, 1, 3)
+    writer.put(rows, json_block(1, 2, 3), Origin(item_id_of(files, 1), b"\1"))
+    writer.put(rows, json_block(30), Origin(item_id_of(files, 3)))
+    writer.worker(files, "signal 9")
+    writer.run(load_id)
+    writer.turn()
+    aside = [json_block(41, 42), block_of(1, [pickle.dumps((4, n), 5) for n in range(3)])]
+    spool_id = writer.spool(item_id_of(files, 4), aside, published=True)
+    writer.put(rows, _EMPTY, Origin(item_id_of(files, 4)), 5, spool_id)
+    writer.end(files, 4, 4)
+    writer.spool(item_id_of(files, 5), [json_block(51, 52), json_block(53)], published=False)
+    streamed = writer.put(rows, json_block(61, 62, 63), Origin(item_id_of(files, 6)))
+    writer.insert("streamed", item_id=item_id_of(files, 6), first_id=streamed, last_id=streamed + 2)
+    writer.fail(item_id_of(files, 7), retry_at=LATER)
+    writer.fail(item_id_of(files, 8), "suspect", signal=9, exit_code=-9)
+    writer.turn()
+    writer.end(rows, 1, 1)
+    writer.put(store, json_block(100), Origin(item_id_of(rows, 1)))
+    writer.park(rows, 3)
+    writer.worker(rows, None)
