@@ -58,7 +58,7 @@ $(RIVALS): $(READY)
 bench: $(RIVALS)  ## measure persistq against its rivals, on a quiet machine
 	$(BIN)/python benchmarks/run.py
 
-bench-full: $(RIVALS)  ## the same, with 10 million items where millions are the question
+bench-full: $(RIVALS)  ## the same, with 10 million items outstanding instead of one
 	$(BIN)/python benchmarks/run.py --full
 
 compare: $(READY)  ## measure this tree and the commit BASE=HEAD in turns, on a quiet machine

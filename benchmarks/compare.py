@@ -7,6 +7,7 @@ ratio says what a change costs where two runs on two days would not.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,14 @@ from pathlib import Path
 from contest import Claim, Contender, Scale, Scenario
 from rounds import Series
 from scenarios import SCENARIOS, load
-from table import lines_of
+from table import lines_of, targets_text
+from targets import SINCE
+from verdict import ours_failed
 
 ROOT = Path(__file__).resolve().parents[1]
-HOT = ("bulk", "latency", "single_put", "startup")
+OUTPUT = ROOT / "build" / "benchmarks" / "compared"
+HOT = tuple(name for name in SCENARIOS if name in {*(name for name, _ in SINCE), "startup"})
+"""What a change could make slower, and what a target is set for."""
 
 
 def arguments() -> argparse.Namespace:
@@ -34,13 +39,15 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count (default: 7)")
     parser.add_argument("--scale", choices=("tiny", "quick", "normal", "full"), default="normal")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="directory of the figures")
     return parser.parse_args()
 
 
 def main() -> int:
     """Measure both; 1 if one of them failed in a scenario."""
     asked = arguments()
-    failed = False
+    asked.output.mkdir(parents=True, exist_ok=True)
+    records = []
     with checked_out(asked.base) as base, tempfile.TemporaryDirectory() as scratch:
         for name in asked.only:
             scenario = contrasted(load(name, Scale(asked.scale)), asked.base, base)
@@ -50,10 +57,13 @@ def main() -> int:
                 place=Path(scratch, name),
                 tell=lambda _: None,
             )
-            record = series.play(scenario)
+            record = series.play(scenario) | {"scale": asked.scale, "rounds": asked.rounds}
+            text = json.dumps(record | {"base": asked.base}, indent=1)
+            (asked.output / f"{name}.json").write_text(text + "\n", encoding="utf-8")
             print("\n".join(lines_of(record)), flush=True)
-            failed |= any(one["state"] == "failed" for one in record["contenders"])
-    return int(failed)
+            records.append(record)
+    print("\n".join(targets_text(records)), flush=True)
+    return int(any(map(ours_failed, records)))
 
 
 @contextmanager
@@ -70,17 +80,21 @@ def checked_out(commit: str) -> Iterator[Path]:
 def contrasted(scenario: Scenario, commit: str, base: Path) -> Scenario:
     """Return a scenario in which persistq is its own and only rival.
 
-    What prepares its directory is this tree's, so scenarios with one compare the same journal only
-    as long as its format is the same.
+    Each tree prepares its own directory, in its own format.
     """
     ours = [one for one in scenario.contenders if one.ours]
     return replace(
         scenario,
         contenders=[twin for one in ours for twin in _twins(one, commit, base)],
         claims=[
-            Claim(label=f"{one.name}: this tree / {commit}", ours=one.name, rivals=(rival.name,))
+            Claim(
+                label=f"{one.name}: this tree / {commit}",
+                ours=one.name,
+                rivals=(_earlier(one, commit),),
+                target=SINCE.get((scenario.name, one.name)),
+                paired=True,
+            )
             for one in ours
-            for rival in [_twins(one, commit, base)[1]]
         ],
     )
 
@@ -88,8 +102,12 @@ def contrasted(scenario: Scenario, commit: str, base: Path) -> Scenario:
 def _twins(contender: Contender, commit: str, base: Path) -> tuple[Contender, Contender]:
     return (
         replace(contender, checkout=str(ROOT)),
-        replace(contender, name=f"{contender.name}, {commit}", checkout=str(base)),
+        replace(contender, name=_earlier(contender, commit), checkout=str(base)),
     )
+
+
+def _earlier(contender: Contender, commit: str) -> str:
+    return f"{contender.name}, {commit}"
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from places import Delivery
+from targets import Target
 
 Better = Literal["higher", "lower"]
+Preparation = tuple[str, Mapping[str, Any]]
 
 
 class Scale(NamedTuple):
@@ -49,7 +51,9 @@ class Contender:
         durable: What "durable" means here.
         package: The distribution it needs, beyond what every Python has.
         ours: Whether it is persistq.
-        prepared: Whether it runs in the directory that the scenario has prepared.
+        program: The command it needs, beyond what every machine has.
+        prepared: What fills its directory once, before the first round, as a function and its
+            arguments; contenders of one checkout that name the same share the directory.
         checkout: The checkout whose persistq it uses; empty for the installed one.
     """
 
@@ -58,8 +62,9 @@ class Contender:
     options: Mapping[str, Any]
     durable: str
     package: str | None = None
+    program: str | None = None
     ours: bool = False
-    prepared: bool = False
+    prepared: Preparation | None = None
     checkout: str = ""
 
 
@@ -72,20 +77,16 @@ class Claim:
         ours: The contender whose figure is divided.
         rivals: By whose figure; the best of several; a figure in itself when there is none.
         figure: ``value``, or the name of a detail.
-        at_least: The target, where more is better.
-        at_most: The target, where less is better.
-        first: The first goal on the way to the target.
-        stretch: What would be better still.
+        target: Where the ratio should be; None if it is for information.
+        paired: Whether the ratio is the median of the rounds' ratios, instead of the medians'.
     """
 
     label: str
     ours: str
     rivals: tuple[str, ...] = ()
     figure: str = "value"
-    at_least: float | None = None
-    at_most: float | None = None
-    first: float | None = None
-    stretch: float | None = None
+    target: Target | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,6 @@ class Scenario:
         payload: What an item is.
         contenders: Who is measured, in the order of the table.
         claims: What should hold.
-        prepare: Called once, before the first round, in the directory of prepared contenders.
         timeout: Seconds after which a contender counts as hung.
         long: Whether it is one of those that ``--full`` makes much longer.
     """
@@ -114,6 +114,5 @@ class Scenario:
     payload: str
     contenders: list[Contender]
     claims: list[Claim]
-    prepare: tuple[str, Mapping[str, Any]] | None = None
     timeout: float = 300.0
     long: bool = False

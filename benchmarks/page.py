@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scenarios import SCENARIOS
-from table import Record, number, target_of
+from table import TARGETS_HEAD, Record, figure_of, number, targets
 
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE.parent / "build" / "benchmarks"
@@ -40,7 +40,8 @@ REPRODUCE = """\
 
 ```
 make bench         # everything, some with fewer items
-make bench-full    # everything, with 10 million items where the question is what millions cost
+make bench-full    # everything, also the throughput with 10 million items outstanding
+make compare BASE=<commit>    # an earlier commit and this tree, in turns
 ```
 
 `python benchmarks/run.py --only bulk --rounds 7` runs one scenario; `--help` says more. Every
@@ -54,19 +55,26 @@ def main() -> None:
     parser.add_argument("--records", type=Path, default=RECORDS, help="directory of the JSON")
     parser.add_argument("--notes", type=Path, default=HERE / "notes.md", help="written by hand")
     asked = parser.parse_args()
-    paths = [asked.records / f"{name}.json" for name in SCENARIOS]
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    records = _read(asked.records)
     if not records:
         parser.error(f"there are no figures in {asked.records}: run benchmarks/run.py first")
-    print("\n".join(page(records, asked.notes.read_text(encoding="utf-8"))))
+    notes = asked.notes.read_text(encoding="utf-8")
+    print("\n".join(page(records, _read(asked.records / "compared"), notes)))
 
 
-def page(records: list[Record], notes: str) -> Iterator[str]:
-    """Yield the lines of the page."""
+def _read(place: Path) -> list[Record]:
+    paths = [place / f"{name}.json" for name in SCENARIOS]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def page(records: list[Record], compared: list[Record], notes: str) -> Iterator[str]:
+    """Yield the lines of the page; what was compared is left out where nothing was."""
     yield HEAD
-    if doubts := list(_doubts(records)):
+    if doubts := list(_doubts([*records, *compared])):
         yield from ("", WARNING.format("; ".join(doubts)))
-    yield from ("", "## Claims", "", *_claims(records))
+    yield from ("", "## Targets", "", *_claims(records))
+    if compared:
+        yield from ("", "## Against an earlier commit", "", *_since(compared))
     yield from ("", "## Where persistq is slower, and why", "", *_slower(records))
     yield from ("", notes.strip())
     yield from ("", "## Machine and versions", "", *_machine(records))
@@ -79,7 +87,7 @@ def page(records: list[Record], notes: str) -> Iterator[str]:
 def _doubts(records: list[Record]) -> Iterator[str]:
     small = [one["name"] for one in records if one["scale"] not in {"normal", "full"}]
     if small:
-        yield f"taken with few items: {', '.join(small)}"
+        yield f"taken with few items: {', '.join(dict.fromkeys(small))}"
     if any(one["rounds"] < ENOUGH_ROUNDS for one in records):
         yield f"some of fewer than {ENOUGH_ROUNDS} rounds"
     first = records[0]["machine"]
@@ -92,41 +100,29 @@ def _row(*cells: str) -> str:
 
 
 def _claims(records: list[Record]) -> Iterator[str]:
-    yield _row("scenario", "claim", "figure", "target", "holds")
-    yield _row("---", "---", "---:", "---", "---")
-    for record in records:
-        for claim in record["claims"]:
-            if target_of(claim):
-                yield _row(
-                    _link(record), claim["label"], _figure(claim), _goals(claim), _word(claim)
-                )
+    yield _row(*TARGETS_HEAD)
+    yield _row("---", "---", "---:", "---", "---:", "---")
+    for name, label, figure, first, stretch, reached in targets(records):
+        word = "**no**" if reached == "no" else reached
+        yield _row(_link(name), label, figure, first, stretch, word)
 
 
-def _link(record: Record) -> str:
-    return f"[{record['name']}](#{record['name']})"
+def _since(records: list[Record]) -> Iterator[str]:
+    """Yield the ratios of this tree and the earlier commit it was compared with."""
+    yield "Measured in turns by `make compare`; ratios are those of each round, and their median."
+    yield from ("", *_claims(records))
+    rest = [claim for record in records for claim in record["claims"] if not claim["target"]]
+    if rest:
+        yield from ("", *(f"- {claim['label']}: {figure_of(claim)}" for claim in rest))
 
 
-def _figure(claim: Record) -> str:
-    if claim["ratio"] is None:
-        return "-"
-    low, high = number(claim["ratio_min"]), number(claim["ratio_max"])
-    return f"{number(claim['ratio'])} ({low} to {high})"
-
-
-def _goals(claim: Record) -> str:
-    further = [
-        f"{goal} {claim[goal]:g}" for goal in ("first", "stretch") if claim[goal] is not None
-    ]
-    return target_of(claim) + (f" ({', '.join(further)})" if further else "")
-
-
-def _word(claim: Record) -> str:
-    return {True: "yes", False: "**no**", None: "not measured"}[claim["holds"]]
+def _link(name: str) -> str:
+    return f"[{name}](#{name})"
 
 
 def _slower(records: list[Record]) -> Iterator[str]:
     rows = [
-        f"- {_link(record)}: {claim['label']}: {_figure(claim)}"
+        f"- {_link(record['name'])}: {claim['label']}: {figure_of(claim)}"
         for record in records
         for claim in record["claims"]
         if _is_slower(claim, record)
@@ -175,9 +171,9 @@ def _scenario(record: Record) -> Iterator[str]:
     for one in record["contenders"]:
         yield _row(*_contender(one))
     yield from _failures(record)
-    others = [claim for claim in record["claims"] if not target_of(claim)]
+    others = [claim for claim in record["claims"] if not claim["target"]]
     if others:
-        yield from ("", *(f"- {claim['label']}: {_figure(claim)}" for claim in others))
+        yield from ("", *(f"- {claim['label']}: {figure_of(claim)}" for claim in others))
 
 
 def _contender(record: Record) -> list[str]:

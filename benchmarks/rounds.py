@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,20 +44,31 @@ class Series:
         present = [one for one in scenario.contenders if not (self.standard_only and one.package)]
         records = {one.name: _record(one) for one in present}
         try:
-            self._prepare(scenario)
+            ready = self._prepare(scenario, [one for one in present if not _missing(one)])
             for number, contender in self._turns(present):
-                self._turn(number, contender, scenario, records[contender.name])
+                place = ready.get(contender.name, self.place / "own")
+                self._turn(number, contender, scenario, records[contender.name], place)
         finally:
             sweep(self.place)
         for record in records.values():
             record.update(summed_up(record["rounds"], scenario.better))
         return _whole(scenario, circumstances, records)
 
-    def _prepare(self, scenario: Scenario) -> None:
-        if scenario.prepare is not None:
-            self.tell("preparing")
-            function, options = scenario.prepare
-            play(self.place / "prepared", function, options, scenario.timeout)
+    def _prepare(self, scenario: Scenario, contenders: list[Contender]) -> dict[str, Path]:
+        """Prepare each directory that is wanted, and return them by contender."""
+        places: dict[str, Path] = {}
+        ready: dict[str, Path] = {}
+        for one in contenders:
+            if one.prepared is None:
+                continue
+            wanted = json.dumps([one.checkout, *one.prepared])
+            if wanted not in places:
+                self.tell(f"preparing: {one.name}")
+                places[wanted] = self.place / f"prepared-{len(places)}"
+                play(places[wanted], *one.prepared, scenario.timeout, one.checkout)
+                sweep(places[wanted], keep=True)
+            ready[one.name] = places[wanted]
+        return ready
 
     def _turns(self, contenders: list[Contender]) -> Iterator[tuple[int, Contender]]:
         first = WARM_UP if self.warm_up else 0
@@ -64,11 +77,12 @@ class Series:
             for contender in contenders if number % 2 else reversed(contenders):
                 yield number, contender
 
-    def _turn(self, number: int, contender: Contender, scenario: Scenario, record: Record) -> None:
+    def _turn(
+        self, number: int, contender: Contender, scenario: Scenario, record: Record, place: Path
+    ) -> None:
         if record["state"] == "not available":
             return
         self.tell(f"{'warm-up' if number == WARM_UP else f'round {number + 1}'}: {contender.name}")
-        place = self.place / ("prepared" if contender.prepared else "own")
         try:
             outcome = play(
                 place, contender.play, contender.options, scenario.timeout, contender.checkout
@@ -80,7 +94,7 @@ class Series:
             if number != WARM_UP:
                 record["rounds"].append(outcome | {"round": number + 1})
         finally:
-            sweep(place, keep=contender.prepared)
+            sweep(place, keep=contender.prepared is not None)
 
 
 def _record(contender: Contender) -> Record:
@@ -96,10 +110,18 @@ def _record(contender: Contender) -> Record:
         "failures": [],
         "rounds": [],
     }
-    if needed and not found:
-        reason = f"the distribution {needed} is not installed: pip install 'persistq[bench]'"
+    if reason := _missing(contender):
         record |= {"state": "not available", "failures": [{"round": 0, "reason": reason}]}
     return record
+
+
+def _missing(contender: Contender) -> str:
+    """Return what a contender needs and this machine has not, or nothing."""
+    if (package := contender.package) and not version(package):
+        return f"the distribution {package} is not installed: pip install 'persistq[bench]'"
+    if (program := contender.program) and not shutil.which(program):
+        return f"the program {program} is not installed: apt install {program}"
+    return ""
 
 
 def _whole(scenario: Scenario, circumstances: Record, records: dict[str, Record]) -> Record:

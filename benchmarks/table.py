@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Record = dict[str, Any]
@@ -26,36 +26,71 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
-def target_of(claim: Record) -> str:
-    """Return a claim's target as text, empty if it has none."""
-    if claim["at_least"] is not None:
-        return f"at least {claim['at_least']:g}"
-    return "" if claim["at_most"] is None else f"at most {claim['at_most']:g}"
+def targets(records: Iterable[Record]) -> list[list[str]]:
+    """Return every claim that has a target as a row, with the columns of `TARGETS_HEAD`.
+
+    Args:
+        records: Scenarios, as they were measured.
+    """
+    return [
+        [record["name"], claim["label"], figure_of(claim), *goals_of(claim), reached(claim)]
+        for record in records
+        for claim in record["claims"]
+        if claim["target"]
+    ]
 
 
-def verdict_of(claim: Record) -> str:
-    """Return in a word whether a claim holds."""
-    return {True: "holds", False: "does not hold", None: "for information"}[claim["holds"]]
+TARGETS_HEAD = ["scenario", "claim", "figure", "first", "stretch", "reached"]
+
+
+def targets_text(records: Iterable[Record]) -> Iterator[str]:
+    """Yield the lines of the table of targets."""
+    rows = [TARGETS_HEAD, *targets(records)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def goals_of(claim: Record) -> tuple[str, str]:
+    """Return the first goal and the stretch of a claim that has a target, as text."""
+    target = claim["target"]
+    stretch = target["stretch"]
+    words = "at most" if target["less"] else "at least"
+    return f"{words} {target['first']:g}", "" if stretch is None else f"{stretch:g}"
+
+
+def reached(claim: Record) -> str:
+    """Return in a word what a claim has reached of its target."""
+    if claim["holds"] is None:
+        return "not measured"
+    if not claim["holds"]:
+        return "no"
+    return "stretch" if claim["holds_stretch"] else "first"
+
+
+def figure_of(claim: Record) -> str:
+    """Return a claim's figure and its spread over the rounds."""
+    if claim["ratio"] is None:
+        return "-"
+    low, high = number(claim["ratio_min"]), number(claim["ratio_max"])
+    return f"{number(claim['ratio'])} ({low} to {high})"
 
 
 def claim_text(claim: Record) -> str:
     """Return a claim and its figure in one line."""
     if claim["ratio"] is None:
         return f"{claim['label']}: nothing to compare"
-    spread = f"{number(claim['ratio_min'])} to {number(claim['ratio_max'])}"
-    text = f"{claim['label']}: {number(claim['ratio'])} ({spread})"
+    text = f"{claim['label']}: {figure_of(claim)}"
     if claim["against"] and len(claim["rivals"]) > 1:
         text += f" of {claim['against']}"
-    return f"{text}; {_wanted(claim)}" if target_of(claim) else text
+    if claim["paired"]:
+        text += f"; each round: {' '.join(map(number, claim['ratios']))}"
+    return f"{text}; {_wanted(claim)}" if claim["target"] else text
 
 
 def _wanted(claim: Record) -> str:
-    text = f"wanted {target_of(claim)}: {verdict_of(claim)}"
-    for goal in ("first", "stretch"):
-        if claim[goal] is not None:
-            word = "reached" if claim[f"holds_{goal}"] else "not reached"
-            text += f"; {goal} {claim[goal]:g} {word}"
-    return text
+    first, stretch = goals_of(claim)
+    return f"wanted {first}{f', stretch {stretch}' if stretch else ''}: {reached(claim)}"
 
 
 def _contender(record: Record) -> Iterator[str]:

@@ -25,29 +25,30 @@ def summed_up(rounds: Sequence[Record], better: Better) -> Record:
 def judged(claim: Claim, records: dict[str, Record], better: Better) -> Record:
     """Return a claim with its ratio, its spread over the rounds, and whether it holds.
 
-    ``holds`` is None where there is no target, or nothing to compare.
+    ``holds`` is None where there is no target, or nothing to compare, and ``holds_stretch`` where
+    nothing more is aimed at; ``ratios`` has those of the rounds.
     """
     ours = _figures(records[claim.ours], claim.figure)
     rival = _best(claim, records, better)
-    theirs = _figures(records[rival], claim.figure) if rival else [1.0] * len(ours)
-    found: Record = asdict(claim) | {"against": rival, "ratio": None, "holds": None}
-    if not ours or not theirs:
+    theirs = _figures(records[rival], claim.figure) if rival else dict.fromkeys(ours, 1.0)
+    found: Record = asdict(claim) | {"against": rival, "ratio": None}
+    found |= {"holds": None, "holds_stretch": None}
+    # Rounds that both came through: their figures were taken one after the other.
+    ratios = [ours[number] / theirs[number] for number in ours if number in theirs]
+    if not ratios:
         return found
-    pairs = [a / b for a, b in zip(ours, theirs, strict=False)]
-    ratio = median(ours) / median(theirs)
-    return found | {
-        "ratio": ratio,
-        "ratio_min": min(pairs),
-        "ratio_max": max(pairs),
-        "holds": _holds(ratio, claim),
-        "holds_first": None if claim.first is None else _beats(ratio, claim.first, claim),
-        "holds_stretch": None if claim.stretch is None else _beats(ratio, claim.stretch, claim),
-    }
+    ratio = median(ratios) if claim.paired else median(ours.values()) / median(theirs.values())
+    spread = {"ratio_min": min(ratios), "ratio_max": max(ratios), "ratios": ratios}
+    found |= spread | {"ratio": ratio}
+    if claim.target is None:
+        return found
+    met, stretched = claim.target.met(ratio), claim.target.stretched(ratio)
+    return found | {"holds": met, "holds_stretch": stretched}
 
 
 def _best(claim: Claim, records: dict[str, Record], better: Better) -> str | None:
     medians = {
-        name: median(figures)
+        name: median(figures.values())
         for name in claim.rivals
         if (figures := _figures(records[name], claim.figure))
     }
@@ -57,17 +58,15 @@ def _best(claim: Claim, records: dict[str, Record], better: Better) -> str | Non
     return choose(medians, key=lambda name: medians[name])
 
 
-def _figures(record: Record, figure: str) -> list[float]:
-    rounds = record["rounds"]
+def _figures(record: Record, figure: str) -> dict[int, float]:
+    """Return the figure of each round that has one, by the round's number."""
     if figure == "value":
-        return [one["value"] for one in rounds]
-    return [one["details"][figure] for one in rounds if figure in one["details"]]
+        return {one["round"]: one["value"] for one in record["rounds"]}
+    return {
+        one["round"]: one["details"][figure] for one in record["rounds"] if figure in one["details"]
+    }
 
 
-def _holds(ratio: float, claim: Claim) -> bool | None:
-    target = claim.at_least if claim.at_least is not None else claim.at_most
-    return None if target is None else _beats(ratio, target, claim)
-
-
-def _beats(ratio: float, limit: float, claim: Claim) -> bool:
-    return ratio <= limit if claim.at_most is not None else ratio >= limit
+def ours_failed(record: Record) -> bool:
+    """Return whether persistq itself failed in a scenario."""
+    return any(one["ours"] and one["state"] == "failed" for one in record["contenders"])

@@ -14,6 +14,7 @@ import pytest
 
 MAY_BE_SKIPPED = {
     "matplotlib comes with the extra `bench`": "it is not among what tests need",
+    "Redis is a rival of benchmarks only": "it is not among what tests need",
     "mounting a file system needs root": "only some of the machines that run all are root's",
     "mounting an image needs root, loop devices and mkfs.ext4": "containers have no loop devices",
     "mounting is not possible here": "containers may forbid it",

@@ -20,6 +20,12 @@ DURABLE = (
     "are handed out (FULL), done marks within a second (NORMAL); default settings"
 )
 
+_DONE = {
+    False: "SELECT count(*) FROM done_log",
+    True: "SELECT coalesce(sum(last_id - first_id + 1), 0) FROM done_range",
+}
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+
 
 def drain(items: int, workers: int) -> Outcome:
     """Put integers in bulk while workers drain the queue, until all are done and recorded."""
@@ -84,10 +90,29 @@ def carry_blobs(items: int, workers: int, size: int, *, many: bool) -> Outcome:
     return Outcome(items * size / took / 1e6, count_marks(), _recorded(queue))
 
 
-def _take(queue: PersistentQueue[int]) -> None:
+def weigh(items: int, workers: int, width: int) -> Outcome:
+    """Put integers, or strings of so many digits, drain them, and weigh the journal.
+
+    Args:
+        items: Number of items.
+        workers: Number of processes that drain.
+        width: Length of the strings; 0 for integers.
+    """
+    make_marks(items)
+    queue: PersistentQueue[Any] = PersistentQueue("bench")
+    crew = Crew(workers, _take, queue)
+    crew.begin()
+    queue.put_many(str(item).zfill(width) if width else item for item in range(items))
+    queue.close()
+    crew.join()
+    details = _recorded(queue)
+    return Outcome(details["journal_bytes"] / items, count_marks(), details)
+
+
+def _take(queue: PersistentQueue[Any]) -> None:
     marks = open_marks()
     for item in queue:
-        marks[item] += 1
+        marks[int(item)] += 1
         queue.task_done()
 
 
@@ -100,7 +125,15 @@ def _take_blobs(queue: PersistentQueue[bytes]) -> None:
 
 def _recorded(queue: PersistentQueue[Any]) -> dict[str, Any]:
     """Return how many done marks the journal holds, and how large it is."""
-    path = Path(queue.journal)
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as journal:
-        recorded = journal.execute("SELECT count(*) FROM done_log").fetchone()[0]
-    return {"recorded": recorded, "journal_mb": round(path.stat().st_size / 1e6, 1)}
+    uri = f"{Path(queue.journal).as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as journal:
+        recorded = journal.execute(_DONE[_has_ranges(journal)]).fetchone()[0]
+        # Also what lies in the log still, and is folded into the file when its broker ends.
+        size = journal.execute(_SIZE).fetchone()[0]
+    return {"recorded": recorded, "journal_bytes": size, "journal_mb": round(size / 1e6, 1)}
+
+
+def _has_ranges(journal: sqlite3.Connection) -> bool:
+    """Return whether a journal has ranges of done items, or a row for each."""
+    tables = journal.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'done_range'")
+    return bool(tables.fetchone()[0])

@@ -8,16 +8,20 @@ from contest import Scale, Scenario
 
 SCENARIOS = (
     "bulk",
+    "pipeline",
     "workers",
     "pools",
     "durable",
+    "redis",
     "floor",
     "single_put",
     "millisecond",
     "latency",
     "payloads",
     "startup",
+    "size",
     "outstanding",
+    "count",
     "resume",
 )
 """Their names, in the order of the report."""

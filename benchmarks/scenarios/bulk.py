@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import joinable, ours
-
-GOALS = {2: (1.6, 1.0), 4: (2.1, 1.3), 8: (2.1, 1.3)}
-"""Target and first goal, by number of workers."""
-
-STRETCH = 2.5
 
 
 def scenario(scale: Scale) -> Scenario:
     """State the question."""
     items = scale.of(400_000, tiny=2_000)
-    goals = {2: GOALS[2]} if scale.name == "tiny" else GOALS
+    counts = (2,) if scale.name == "tiny" else tuple(targets.BULK)
     return Scenario(
         name="bulk",
         title=f"{items:,} integers put in bulk and drained by 2, 4 and 8 processes",
@@ -26,8 +22,8 @@ def scenario(scale: Scale) -> Scenario:
         "sentinel for each worker, get and task_done, join. Each worker adds one to a byte of "
         "shared memory for each item, so that losses and duplicates would show.",
         payload="an int",
-        contenders=[one for workers in goals for one in _contenders(items, workers)],
-        claims=[_claim(workers) for workers in goals],
+        contenders=[one for workers in counts for one in _contenders(items, workers)],
+        claims=[_claim(workers) for workers in counts],
     )
 
 
@@ -51,12 +47,9 @@ def _contenders(items: int, workers: int) -> list[Contender]:
 
 
 def _claim(workers: int) -> Claim:
-    target, first = GOALS[workers]
     return Claim(
         label=f"persistq / JoinableQueue, {workers} workers",
         ours=f"persistq, {workers} workers",
         rivals=(f"JoinableQueue, {workers} workers",),
-        at_least=target,
-        first=first,
-        stretch=STRETCH,
+        target=targets.BULK[workers],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import (
     dbos_sqlite,
@@ -47,7 +48,7 @@ def scenario(scale: Scale) -> Scenario:
                 label="persistq / the best durable rival that acknowledges items one by one",
                 ours="persistq",
                 rivals=tuple(rival.name for rival in one_by_one),
-                at_least=50,
+                target=targets.BEST_DURABLE,
             ),
             *(
                 Claim(label=f"persistq / {rival.name}", ours="persistq", rivals=(rival.name,))

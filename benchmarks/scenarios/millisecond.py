@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import targets
 from contest import Claim, Contender, Outcome, Scale, Scenario
 from places import Stamps
 from rivals import ours, pools
@@ -74,7 +75,7 @@ def scenario(scale: Scale) -> Scenario:
                 label="persistq / Pool.imap_unordered",
                 ours="persistq",
                 rivals=("Pool.imap_unordered",),
-                at_most=1.03,
+                target=targets.MILLISECOND,
             )
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import targets
 from broker_memory import Sampler
 from contest import Claim, Contender, Outcome, Scale, Scenario
 from crew import Crew
@@ -14,7 +15,6 @@ from rivals import ours
 from persistq import PersistentQueue
 
 WORKERS = 2
-MEMORY_MB = 200
 ENOUGH = 1_000_000
 
 
@@ -89,19 +89,19 @@ def _claims(names: dict[int, str], few: int, many: int) -> list[Claim]:
             label=f"throughput, {many:,} outstanding / {few:,}",
             ours=names[many],
             rivals=(names[few],),
-            at_least=0.9,
+            target=targets.BACKLOG_RATE,
         ),
         Claim(
             label=f"broker's memory at most, {many:,} outstanding, MB",
             ours=names[many],
             figure="memory_mb",
-            at_most=MEMORY_MB,
+            target=targets.BROKER_MB,
         ),
         Claim(
             label=f"broker's memory, {many:,} outstanding / half of them",
             ours=names[many],
             figure="memory_growth",
             # With fewer, half of them do not fill the window that the broker keeps in memory.
-            at_most=1.1 if many >= ENOUGH else None,
+            target=targets.BACKLOG_MEMORY if many >= ENOUGH else None,
         ),
     ]

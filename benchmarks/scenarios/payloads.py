@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import joinable, ours
 
@@ -42,7 +43,10 @@ def scenario(scale: Scale) -> Scenario:
         ],
         claims=[
             Claim(
-                label=f"{name} / JoinableQueue", ours=name, rivals=("JoinableQueue",), at_least=0.5
+                label=f"{name} / JoinableQueue",
+                ours=name,
+                rivals=("JoinableQueue",),
+                target=targets.PAYLOADS,
             )
             for name in WAYS
         ],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import ours, pools
 
 WORKERS = 2
+CHUNKS = "Pool.imap_unordered, chunks of 64"
 
 
 def scenario(scale: Scale) -> Scenario:
@@ -20,7 +22,7 @@ def scenario(scale: Scale) -> Scenario:
             durable=ours.DURABLE,
             ours=True,
         ),
-        _pool("Pool.imap_unordered, chunks of 64", "imap", items, 64),
+        _pool(CHUNKS, "imap", items, 64),
         _pool("Pool.imap_unordered, chunks of 1", "imap", items, 1),
         _pool("ProcessPoolExecutor, chunks of 64", "executor", items, 64),
         _pool("ProcessPoolExecutor, chunks of 1", "executor", few, 1),
@@ -37,7 +39,12 @@ def scenario(scale: Scale) -> Scenario:
         payload="an int",
         contenders=contenders,
         claims=[
-            Claim(label=f"persistq / {rival.name}", ours="persistq", rivals=(rival.name,))
+            Claim(
+                label=f"persistq / {rival.name}",
+                ours="persistq",
+                rivals=(rival.name,),
+                target=targets.POOL_CHUNKS_OF_64 if rival.name == CHUNKS else None,
+            )
             for rival in contenders[1:]
         ],
     )

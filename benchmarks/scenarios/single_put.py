@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import joinable, ours
 
@@ -38,11 +39,11 @@ def scenario(scale: Scale) -> Scenario:
         claims=[
             Claim(
                 label="persistq / JoinableQueue, the loop", ours=PERSISTQ, rivals=(JOINABLE,),
-                at_least=0.5,
+                target=targets.SINGLE_PUT,
             ),
             Claim(
                 label="persistq / JoinableQueue, until handed over", ours=PERSISTQ,
-                rivals=(JOINABLE,), figure="handed_over_rate", at_least=0.5,
+                rivals=(JOINABLE,), figure="handed_over_rate", target=targets.SINGLE_PUT,
             ),
         ],
     )  # fmt: skip

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import targets
 from contest import Claim, Contender, Outcome, Scale, Scenario
 
 from persistq import PersistentQueue
@@ -70,8 +71,13 @@ def scenario(scale: Scale) -> Scenario:
             ),
         ],
         claims=[
-            Claim(label=f"{IMPORT} / {PASS}", ours=IMPORT, rivals=(PASS,), at_most=3),
-            Claim(label=f"{COUNT} / {LIBRARIES}", ours=COUNT, rivals=(LIBRARIES,), at_most=1.25),
+            Claim(label=f"{IMPORT} / {PASS}", ours=IMPORT, rivals=(PASS,), target=targets.IMPORT),
+            Claim(
+                label=f"{COUNT} / {LIBRARIES}",
+                ours=COUNT,
+                rivals=(LIBRARIES,),
+                target=targets.COMMAND,
+            ),
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import targets
 from contest import Claim, Contender, Scale, Scenario
 from rivals import ours
 
@@ -35,7 +36,7 @@ def scenario(scale: Scale) -> Scenario:
                 label=f"{counts[-1]} workers / the best number of workers",
                 ours=names[-1],
                 rivals=tuple(names),
-                at_least=0.8,
+                target=targets.MANY_WORKERS,
             )
         ],
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,19 @@ SCENARIOS = sorted(
     path.stem for path in (BENCHMARKS / "scenarios").glob("*.py") if path.stem != "__init__"
 )
 
+CHECKOUT = pytest.mark.skipif(
+    not (BENCHMARKS.parent / ".git").exists(),
+    reason="this tree is no git checkout, so there is no earlier commit",
+)
 
-def run(script: str, *args: object) -> str:
-    """Run a script of the suite and return what it prints."""
+
+def run(script: str, *args: object, path: str | None = None) -> str:
+    """Run a script of the suite, with programs of a path, and return what it prints."""
     command = [sys.executable, str(BENCHMARKS / script), *map(str, args)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    env = None if path is None else {**os.environ, "PATH": path}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=55, check=False, env=env
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -100,9 +111,35 @@ def test_rival_that_crashes_is_reported_with_its_last_words(tmp_path: Path) -> N
     assert said.startswith("crashed: ValueError: only whole batches of 1000")
 
 
-def test_earlier_commit_and_this_tree_are_measured_in_turns() -> None:
+def test_rival_whose_server_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    """A run goes on without it, and its targets are not taken for reached."""
+    said = run("run.py", "--scale", "tiny", "--output", tmp_path, "--only", "redis", path="")
+    assert "not available: the " in said
+    assert said.rstrip().endswith("not measured")
+
+
+def test_redis_delivers_every_item_once(tmp_path: Path) -> None:
+    """Where its server is installed, and the client for it, it is a rival that loses nothing."""
+    if not (shutil.which("redis-server") and find_spec("redis")):
+        pytest.skip("Redis is a rival of benchmarks only")
+    run("run.py", "--scale", "tiny", "--output", tmp_path, "--only", "redis")
+    rivals = [one for one in record_of("redis", tmp_path)["contenders"] if not one["ours"]]
+    assert len(rivals) == 4
+    for rival in rivals:
+        (only,) = rival["rounds"]
+        assert not only["delivery"]["lost"] + only["delivery"]["duplicates"]
+        assert only["details"]["left"] == 0
+
+
+@CHECKOUT
+def test_earlier_commit_and_this_tree_are_measured_in_turns(tmp_path: Path) -> None:
     """The comparison runs each tree's own persistq, and gives the ratio of the two."""
-    if not (BENCHMARKS.parent / ".git").exists():
-        pytest.skip("this tree is no git checkout, so there is no earlier commit")
-    said = run("compare.py", "--base", "HEAD", "--only", "bulk", "--scale", "tiny", "--rounds", 1)
+    said = compared("bulk", tmp_path)
     assert "persistq, 2 workers: this tree / HEAD: " in said
+    assert record_of("bulk", tmp_path)["base"] == "HEAD"
+
+
+def compared(name: str, output: Path) -> str:
+    """Compare this tree with its last commit in a scenario, and return what is printed."""
+    options = ("--base", "HEAD", "--scale", "tiny", "--rounds", 1, "--output", output)
+    return run("compare.py", *options, "--only", name)
