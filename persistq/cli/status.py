@@ -196,14 +196,17 @@ def _result(run: Run, report: Report) -> str:
 
 
 def _failure_row(attempt: FailedAttempt, report: Report) -> tuple[str, ...]:
-    item = readable(attempt.item.codec, attempt.item.payload, _ITEM_WIDTH)
-    stage = _stage_of(attempt, report)
-    return moment(attempt.at), stage, str(attempt.item.item_id), item, _error(attempt)
+    stage, item_id = _stage_of(attempt, report), str(attempt.failure.item_id)
+    return moment(attempt.at), stage, item_id, _shown(attempt.item), _error(attempt)
+
+
+def _shown(item: Item | None) -> str:
+    return "(cannot be read)" if item is None else readable(item.codec, item.payload, _ITEM_WIDTH)
 
 
 def _stage_of(attempt: FailedAttempt, report: Report) -> str:
     names = {row.queue_id: row.name for row in report.standing.view.queues}
-    return names[queue_of(attempt.item.item_id)]
+    return names[queue_of(attempt.failure.item_id)]
 
 
 def _error(attempt: FailedAttempt) -> str:
@@ -275,7 +278,7 @@ def _run_object(run: Run, report: Report) -> dict[str, Any]:
 
 
 def _failure_object(attempt: FailedAttempt, report: Report) -> dict[str, Any]:
-    failure, item_id = attempt.failure, attempt.item.item_id
+    failure, item_id = attempt.failure, attempt.failure.item_id
     return {
         "at": attempt.at.isoformat(),
         "stage": _stage_of(attempt, report),

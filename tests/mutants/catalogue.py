@@ -274,10 +274,61 @@ MUTANTS = [
     ),
     Mutant(
         "absorbs as a set, not as a multiset",
-        "persistq/journal/statements.py",
-        "SET n=(item_key.n - 1)",
-        "SET n=(item_key.n)",
-        (f"{CONTRACT}[digests_are_a_multiset]",),
+        "persistq/journal/digests.py",
+        "SET n = n - 1",
+        "SET n = n",
+        (f"{JOURNAL}test_digests.py::test_digests_are_a_multiset",),
+    ),
+    Mutant(
+        "lets an item be done twice",
+        "persistq/journal/schema.py",
+        "new.first_id <= (\n        SELECT last_id FROM done_range WHERE first_id <= new.last_id",
+        "new.first_id = (\n        SELECT first_id FROM done_range WHERE first_id <= new.last_id",
+        (f"{CONTRACT}[range_over_one_that_is_done_is_refused[within]]",),
+    ),
+    Mutant(
+        "lets a parked item be done",
+        "persistq/journal/schema.py",
+        "item_id BETWEEN new.first_id AND new.last_id",
+        "item_id BETWEEN new.first_id AND new.first_id",
+        (f"{CONTRACT}[range_over_a_parked_item_is_refused]",),
+    ),
+    Mutant(
+        "gives an id twice within a block",
+        "persistq/journal/schema.py",
+        "WHERE new.first_id < (",
+        "WHERE new.first_id = (",
+        (f"{CONTRACT}[block_over_another_is_refused]",),
+    ),
+    Mutant(
+        "leaves a gap between blocks",
+        "persistq/journal/schema.py",
+        "new.first_id & 1099511627775 > 1",
+        "new.first_id & 1099511627775 < 1",
+        (f"{CONTRACT}[gap_between_blocks_is_refused]",),
+    ),
+    Mutant(
+        "forgets the rest of a block that it has begun to hand out",
+        "persistq/journal/pages.py",
+        "min(last + 1, behind) - start",
+        "first + 1 - start",
+        (f"{CONTRACT}[pages_go_around_what_has_ended]",),
+    ),
+    Mutant(
+        "publishes a spool that is not whole",
+        "persistq/journal/changes.py",
+        "AND count IS NULL AND :count = (",
+        "AND count IS NULL AND :count < 99 + (",
+        (f"{CONTRACT}[spool_is_published_whole[7]]",),
+    ),
+    Mutant(
+        "names a turn that was rolled back",
+        "persistq/journal/turns.py",
+        "        if kind is not None:\n",
+        "        if False:\n",
+        (
+            f"{JOURNAL}test_committing_batches.py::test_turn_that_was_rolled_back_is_not_named_again",
+        ),
     ),
     Mutant(
         "commits what was to be synced without syncing",
@@ -295,9 +346,9 @@ MUTANTS = [
     ),
     Mutant(
         "numbers items without moving the counter on",
-        "persistq/journal/statements.py",
-        "SET next_n=?, done=?",
-        "SET next_n=next_n + ? * 0, done=?",
+        "persistq/journal/changes.py",
+        "SET next_n = :next_n, done",
+        "SET next_n = next_n, done",
         (f"{CONTRACT}[batch_is_recorded_with_everything_in_it]",),
     ),
     Mutant(
@@ -583,16 +634,16 @@ MUTANTS = [
     ),
     Mutant(
         "does not forgive the failures of what is tried again",
-        "persistq/journal/statements.py",
-        '{"forgiven": 1}',
-        '{"forgiven": 0}',
+        "persistq/journal/changes.py",
+        "SET forgiven = 1",
+        "SET forgiven = 0",
         (f"{CONTRACT}[unparked_items_are_outstanding_and_forgiven]",),
     ),
     Mutant(
         "records a dropped item as done",
-        "persistq/journal/statements.py",
-        "SELECT anon_1.value, 1\n",
-        "SELECT anon_1.value, 0\n",
+        "persistq/journal/sqlite.py",
+        "merged(batch.dropped), DoneKind.DROPPED",
+        "merged(batch.dropped), DoneKind.DONE",
         (
             f"{JOURNAL}test_journal_machine.py",
             f"{JOURNAL}test_committing_batches.py::test_outcomes_and_failures_are_rows",
@@ -614,10 +665,9 @@ MUTANTS = [
     ),
     Mutant(
         "lets a run that put nothing keep what the next one puts",
-        "persistq/journal/statements.py",
-        "WHERE run.run_id = ? ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = "
-        "excluded.run_id",
-        "WHERE run.run_id = ? ON CONFLICT (queue_id, put_before) DO NOTHING",
+        "persistq/journal/changes.py",
+        "(queue_id, put_before) DO UPDATE SET run_id = excluded.run_id",
+        "(queue_id, put_before) DO NOTHING",
         (f"{JOURNAL}test_key_machine.py",),
     ),
     Mutant(
@@ -671,9 +721,9 @@ MUTANTS = [
     ),
     Mutant(
         "forgets to raise the epoch",
-        "persistq/journal/statements.py",
-        "SET epoch = (writer.epoch + 1)",
-        "SET epoch = (writer.epoch + 0)",
+        "persistq/journal/changes.py",
+        "SET epoch = epoch + 1",
+        "SET epoch = epoch + 0",
         (f"{CONTRACT}[who_was_overtaken_records_nothing_more[puts]]",),
     ),
     Mutant(
@@ -736,9 +786,9 @@ MUTANTS = [
     ),
     Mutant(
         "lets the retry of an old load capture the next start",
-        "persistq/journal/statements.py",
-        '{"state": "reopened", "ended_at": None}',
-        '{"state": "open", "ended_at": None}',
+        "persistq/journal/changes.py",
+        "SET state = 'reopened'",
+        "SET state = 'open'",
         (f"{LOADS}::test_a_load_that_is_retried_does_not_capture_the_next_start",),
     ),
     Mutant(
