@@ -87,16 +87,18 @@ class Pages:
 
     def _of_each(self, ranges: Generator[IdRange, None, None]) -> Generator[Slice, None, None]:
         """Return the items of ranges, with one look for all those that lie in one block."""
-        held: Slice | None = None
+        block: Block | None = None
+        start = behind = 0
         with closing(ranges):
             for first, last in ranges:
-                if held is not None and first <= held.ids.last:
-                    yield held.within(first, min(last, held.ids.last))
-                    first = held.ids.last + 1  # noqa: PLW2901 - the rest of it lies behind
+                if block is not None and first < behind:
+                    yield Slice(start, block, first - start, min(last + 1, behind) - start)
+                    first = behind  # noqa: PLW2901 - the rest of it lies there
                 if first > last:
                     continue
                 for part in self._blocks(IdRange(first, last)):
-                    held = whole(part.first_id, part.block)
+                    start, block = part.first_id, part.block
+                    behind = start + block.count
                     yield part
 
     def _blocks(self, ids: IdRange) -> Generator[Slice, None, None]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from persistq.blocks import Block, block_of, count_of, items_of
 from persistq.errors import JournalCorrupt
-from persistq.items import Failure, FailureKind, Item, item_id_of
-from persistq.journal.base import Attempts, Batch, LoadState, QueueRow
+from persistq.items import Failure, FailureKind, item_id_of, ranges_of
+from persistq.journal.base import Attempts, Batch, LoadState, Put, QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import check_journal
 from persistq.testing.journals.feed import COMMAND
@@ -61,20 +63,25 @@ class JournalMachine(RuleBasedStateMachine):
     # --- rules ---
 
     @precondition(lambda self: not self.settled)
-    @rule(payloads=st.lists(st.binary(max_size=40), min_size=1, max_size=130), synced=st.booleans())
-    def put_items(self, payloads: list[bytes], synced: bool) -> None:
-        """New items take the next numbers."""
-        first = self.row.next_n
-        items = [
-            Item(item_id_of(self.row.queue_id, first + n), n % 2, payload)
-            for n, payload in enumerate(payloads)
-        ]
-        assert not {item.item_id for item in items} & set(self.put)
-        self.row.next_n += len(items)
+    @rule(
+        payloads=st.lists(st.binary(max_size=40), min_size=1, max_size=130),
+        synced=st.booleans(),
+        data=st.data(),
+    )
+    def put_items(self, payloads: list[bytes], synced: bool, data: st.DataObject) -> None:
+        """New items take the next numbers, in blocks of any size."""
+        first = item_id_of(self.row.queue_id, self.row.next_n)
+        new = {first + n: payload for n, payload in enumerate(payloads)}
+        assert not new.keys() & self.put.keys()
+        puts, next_id = [], first
+        for block in self._blocks(payloads, data):
+            puts.append(Put(next_id, block))
+            next_id += block.count
+        self.row.next_n += len(new)
         self.row.sealed_total = None
-        self._commit(Batch(puts=items, synced=synced))
-        self.put |= {item.item_id: item.payload for item in items}
-        self.outstanding |= {item.item_id for item in items}
+        self._commit(Batch(puts=puts, synced=synced))
+        self.put |= new
+        self.outstanding |= new.keys()
 
     @precondition(lambda self: self.outstanding)
     @rule(data=st.data())
@@ -92,7 +99,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.row.dropped += len(dropped)
         self.row.parked += len(parked)
         failures = [Failure(item, FailureKind.EXCEPTION, "Error", "no") for item in parked]
-        self._commit(Batch(done=done, dropped=dropped, parked=parked, failures=failures))
+        ends = {"done": ranges_of(done), "dropped": ranges_of(dropped)}
+        self._commit(Batch(**ends, parked=parked, failures=failures))
         self.outstanding -= set(chosen)
         self.done |= set(done)
         self.dropped |= set(dropped)
@@ -140,10 +148,12 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def contradict(self, data: st.DataObject) -> None:
         """A batch that contradicts what is recorded changes nothing at all."""
-        ended = sorted(self.done | self.dropped)
-        batch = Batch(puts=[Item(data.draw(st.sampled_from(sorted(self.put))), 0, b"again")])
+        ended = sorted(self.done | self.dropped | self.parked)
+        known = data.draw(st.sampled_from(sorted(self.put)))
+        batch = Batch(puts=[Put(known, block_of(1, [b"again"] * data.draw(st.integers(1, 9))))])
         if ended and data.draw(st.booleans()):
-            batch = Batch(done=[*self.outstanding, data.draw(st.sampled_from(ended))])
+            again = {*self.outstanding, data.draw(st.sampled_from(ended))}
+            batch = Batch(done=ranges_of(sorted(again)))
         with pytest.raises(JournalCorrupt):
             self.journal.commit(batch)
 
@@ -176,14 +186,24 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def outstanding_is_what_the_model_says(self) -> None:
         """The difference of the logs, with every payload."""
-        items = self.journal.outstanding_page(0, EVERYTHING, 1 << 20, 1 << 30)
+        items = list(items_of(self.journal.outstanding_page(0, EVERYTHING, 1 << 20, 1 << 30)))
         assert [item.item_id for item in items] == sorted(self.outstanding)
         assert {item.item_id: item.payload for item in items}.items() <= self.put.items()
 
     @invariant()
+    def pages_are_outstanding_items_in_order(self) -> None:
+        """However small they are."""
+        found, position = [], 0
+        while page := self.journal.outstanding_page(position, EVERYTHING, 7, 1 << 30):
+            assert count_of(page) <= 7
+            position = page[-1].ids.last
+            found += [item.item_id for item in items_of(page)]
+        assert found == sorted(self.outstanding)
+
+    @invariant()
     def everything_put_is_there(self) -> None:
         """The put-log holds every item, as it was put."""
-        items = self.journal.put_page(0, EVERYTHING, 1 << 20, 1 << 30)
+        items = items_of(self.journal.put_page(0, EVERYTHING, 1 << 20, 1 << 30))
         assert {item.item_id: item.payload for item in items} == self.put
 
     @invariant()
@@ -225,6 +245,13 @@ class JournalMachine(RuleBasedStateMachine):
     def _commit(self, batch: Batch) -> None:
         batch.queues[self.row.queue_id] = self.row
         self.journal.commit(batch)
+
+    @staticmethod
+    def _blocks(payloads: list[bytes], data: st.DataObject) -> Iterator[Block]:
+        while payloads:
+            count = data.draw(st.integers(1, len(payloads)))
+            yield block_of(1, payloads[:count])
+            payloads = payloads[count:]
 
     def _open(self) -> None:
         self.journal = open_journal(self.path)

@@ -15,8 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from persistq.items import Item, item_id_of
-from persistq.journal.base import Batch, QueueRow
+from persistq.blocks import block_of
+from persistq.items import item_id_of
+from persistq.journal.base import Batch, Put, QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.keys import ItemKeys
 from persistq.testing import check_journal
@@ -50,9 +51,9 @@ class Live:
         """Put one item."""
         row = self.rows[position]
         self.items[position, row.next_n] = serial
-        item = Item(item_id_of(row.queue_id, row.next_n), 0, b"1")
+        put = Put(item_id_of(row.queue_id, row.next_n), block_of(0, [b"1"]))
         row.next_n += 1
-        self.journal.commit(Batch(puts=[item], queues={row.queue_id: row}))
+        self.journal.commit(Batch(puts=[put], queues={row.queue_id: row}))
 
     def keys(self) -> dict[int, str]:
         """Return the key of each item by its number, as this journal makes it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sqlite3
 import stat
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from persistq.blocks import items_of
 from persistq.errors import JournalUnavailable
 from persistq.journal import marks, migrate
 from persistq.journal.sqlite import open_journal
@@ -40,16 +40,15 @@ def upgrade() -> None:
 
 
 def shape(path: Path) -> dict[str, object]:
-    """Return the tables and indexes of a database, free of white space and quotes."""
+    """Return all that a database has been told to hold, in the words it was told in."""
     with closing(sqlite3.connect(path)) as connection:
         listing = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
-        found: dict[str, object] = {}
-        for name, sql in listing:
-            columns = connection.execute(f"PRAGMA table_info('{name}')").fetchall()
-            found[name] = (re.sub(r'[\s"]+', "", sql or ""), columns)
+        found: dict[str, object] = dict(listing)
         found["marks"] = (
             connection.execute("PRAGMA application_id").fetchone(),
             connection.execute("PRAGMA user_version").fetchone(),
+            connection.execute("PRAGMA page_size").fetchone(),
+            connection.execute("PRAGMA auto_vacuum").fetchone(),
             connection.execute("SELECT * FROM alembic_version").fetchall(),
         )
     return found
@@ -91,17 +90,18 @@ def test_older_journal_is_backed_up_and_upgraded(
     feed.journal._writer.close()
     old = shape(path)
     with closing(open_journal(path)) as journal:
-        ids = [item.item_id for item in journal.outstanding_page(0, 1 << 62, 9, 1 << 20)]
+        page = journal.outstanding_page(0, 1 << 62, 9, 1 << 20)
+        ids = [item.item_id for item in items_of(page)]
     assert ids == [feed.id(1), feed.id(3)]
     found = shape(path)["marks"]
-    assert found == ((marks.APPLICATION_ID,), (2,), [("0002",)])
+    assert found == ((marks.APPLICATION_ID,), (2,), (16_384,), (2,), [("0002",)])
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT title FROM load").fetchall() == [(None,)]
     backup = path.with_name("sales.db.v1-backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     assert shape(backup) == old
     with closing(sqlite3.connect(backup)) as connection:
-        assert connection.execute("SELECT count(*) FROM put_log").fetchone() == (3,)
+        assert connection.execute("SELECT count(*) FROM put_block").fetchone() == (3,)
 
 
 def test_failed_upgrade_changes_nothing(feed: Feed, path: Path, next_version: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from persistq.errors import JournalForeign, JournalMissing, JournalUnavailable
-from persistq.items import Failure, FailureKind
-from persistq.journal import marks, statements
+from persistq.errors import JournalCorrupt, JournalForeign, JournalMissing, JournalUnavailable
+from persistq.items import Failure, FailureKind, Item
+from persistq.journal import marks, queries
 from persistq.journal.base import Batch, LoadState
 from persistq.journal.sqlite import open_journal
 from persistq.journal.sqlite_reader import SqliteReader
@@ -27,17 +27,15 @@ def test_page_that_ends_early_keeps_no_snapshot(feed: Feed) -> None:
     assert busy == 0
 
 
-@pytest.mark.parametrize("name", ["OUTSTANDING_PAGE", "PUT_PAGE", "PARKED_PAGE"])
-def test_pages_are_read_by_primary_key(feed: Feed, name: str) -> None:
+@pytest.mark.parametrize(("name", "searches"), [("BLOCKS", 2), ("SPOOL_BLOCKS", 2), ("ENDED", 3)])
+def test_pages_are_read_by_primary_key(feed: Feed, name: str, searches: int) -> None:
     """The plan searches by key only: no scan of a table, and no sorting."""
-    statement = getattr(statements, name)
-    values = statement.values(after_id=0, last_id=9, most=9)
+    names = "first_id", "last_id", "after_id", "first_place", "last_place"
+    values = dict.fromkeys(names, 9)
     with closing(sqlite3.connect(feed.journal.path)) as connection:
-        plan = [
-            row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", values)
-        ]
-    steps = [step for step in plan if "SUBQUERY" not in step]
-    assert len(steps) == {"OUTSTANDING_PAGE": 3, "PUT_PAGE": 1, "PARKED_PAGE": 2}[name]
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {getattr(queries, name)}", values).fetchall()
+    steps = [step for *_, step in plan if not step.startswith(("SCALAR", "MERGE", "LEFT", "RIGHT"))]
+    assert len(steps) == searches
     assert all(step.startswith("SEARCH") and "INTEGER PRIMARY KEY" in step for step in steps)
 
 
@@ -150,3 +148,83 @@ def test_journal_at_rest_is_read_in_a_directory_that_cannot_be_written(
             assert reader.view().outstanding == 2
     finally:
         path.parent.chmod(0o700)
+
+
+def damage(path: Path, where: str) -> None:
+    """Change the bytes of a block, from outside."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE put_block SET data = CAST('[9,9]' AS BLOB) WHERE {where}")
+        connection.commit()
+
+
+def test_damaged_block_is_named_by_its_items(feed: Feed, path: Path) -> None:
+    """Whoever reads is told which items cannot be read, after those before them."""
+    feed.put_together(2)
+    feed.put_together(3)
+    feed.put(1)
+    feed.park(6)
+    feed.journal.close()
+    damage(path, f"first_id <> {feed.id(1)}")
+    with SqliteReader(path) as reader:
+        items = reader.outstanding()
+        assert [next(items).item_id, next(items).item_id] == [feed.id(1), feed.id(2)]
+        with pytest.raises(JournalCorrupt, match=f"items {feed.id(3)} to {feed.id(5)} cannot be"):
+            next(items)
+        with pytest.raises(JournalCorrupt, match=f"item {feed.id(6)} cannot be read"):
+            next(reader.parked())
+
+
+def test_missing_block_is_told(feed: Feed, path: Path) -> None:
+    """At whichever end it is, or in the middle; what is before it is not lost for that."""
+    feed.put(2)
+    feed.put_together(2)
+    feed.put(1)
+    feed.journal.close()
+    for n in (1, 3, 5):
+        copy = path.with_name(f"{n}.db")
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o600)
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("DELETE FROM put_block WHERE first_id = ?", (feed.id(n),))
+            connection.commit()
+        with (
+            SqliteReader(copy) as reader,
+            pytest.raises(JournalCorrupt, match=f"item {feed.id(n)} is not where it should be"),
+        ):
+            list(reader.outstanding())
+
+
+def test_items_of_a_load_that_was_given_up_are_not_missed(feed: Feed, path: Path) -> None:
+    """Its rows are gone on purpose; parked items stay."""
+    feed.put(3)
+    feed.park(2)
+    feed.done(1, 3)
+    feed.fail(1)
+    feed.settle()
+    feed.journal.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM put_block WHERE first_id <> ?", (feed.id(2),))
+        connection.execute("DELETE FROM done_range")
+        connection.execute("UPDATE load SET purged_at = '2026-01-01T00:00:00.000000+00:00'")
+        connection.commit()
+    with SqliteReader(path) as reader:
+        assert list(reader.outstanding()) == []
+        assert [item.item_id for item, _ in reader.parked()] == [feed.id(2)]
+        assert [attempt.item for attempt in reader.latest_failures([feed.row], 9)] == [None]
+        (load,) = reader.loads()
+    assert load.purged_at is not None
+
+
+def test_failures_are_shown_with_their_item(feed: Feed, path: Path) -> None:
+    """The newest first; where the item's bytes are damaged there is none."""
+    feed.put_together(2)
+    feed.put(1)
+    for n in (1, 2, 3):
+        feed.fail(n, retry_at=2e9)
+    feed.journal.close()
+    damage(path, f"first_id = {feed.id(1)}")
+    with SqliteReader(path) as reader:
+        latest = reader.latest_failures([feed.row], 2)
+    assert [attempt.failure.item_id for attempt in latest] == [feed.id(3), feed.id(2)]
+    assert [attempt.item for attempt in latest] == [Item(feed.id(3), 1, b"payload"), None]
+    assert latest[0].failure.retry_at == 2e9

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def rows(path: Path) -> dict[str, list[Any]]:
     """Return all rows of a journal but who may write it."""
-    tables = "load", "run", "queue", "put_log", "done_log", "parked", "item_key", "worker"
+    tables = "load", "run", "queue", "put_block", "done_range", "parked", "turn", "worker"
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
 

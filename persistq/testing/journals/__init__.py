@@ -8,10 +8,20 @@ from __future__ import annotations
 from typing import Final
 
 from persistq.testing.contract import Check, Making, run_checks
-from persistq.testing.journals import absorption, loads, logs, owners, pages, parking, stages
+from persistq.testing.journals import (
+    attempts,
+    blocks,
+    loads,
+    logs,
+    owners,
+    pages,
+    parking,
+    spools,
+    stages,
+)
 from persistq.testing.journals.place import OpenJournal
 
-_SUBJECTS: Final = (loads, stages, logs, pages, parking, absorption, owners)
+_SUBJECTS: Final = (loads, stages, logs, blocks, pages, parking, attempts, spools, owners)
 
 
 def journal_contract_checks() -> list[Check[OpenJournal]]:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Final
 
-from persistq.items import Failure, FailureKind, Item, item_id_of
+from persistq.blocks import ITEMS_MAX, block_of, items_of, whole
+from persistq.items import Failure, FailureKind, IdRange, Item, item_id_of, ranges_of
 from persistq.journal.base import (
     Batch,
     Command,
     Ending,
     Journal,
     Load,
+    Put,
     QueueRow,
     WorkerRecord,
 )
@@ -56,36 +58,57 @@ class Feed:
         """Return the ids of items."""
         return [self.id(n) for n in numbers]
 
-    def new_items(self, count: int, payload: bytes = b"payload") -> list[Item]:
-        """Return the next items, and count them as put."""
-        first = self.row.next_n
-        self.row.next_n += count
-        return [Item(self.id(n), 1, payload) for n in range(first, first + count)]
+    def ranges(self, numbers: Sequence[int]) -> list[IdRange]:
+        """Return items as ranges."""
+        return ranges_of(self.ids(numbers))
+
+    def blocks(self, payloads: Sequence[bytes], codec: int = 1) -> list[Put]:
+        """Return the next items in as few blocks as there can be, and count them as put."""
+        puts = []
+        for start in range(0, len(payloads), ITEMS_MAX):
+            block = block_of(codec, payloads[start : start + ITEMS_MAX])
+            puts.append(Put(self.id(self.row.next_n), block))
+            self.row.next_n += block.count
+        return puts
+
+    def singles(self, count: int, payload: bytes = b"payload") -> list[Put]:
+        """Return the next items, each a block by itself, and count them as put."""
+        return [put for _ in range(count) for put in self.blocks([payload])]
 
     def put(self, count: int, payload: bytes = b"payload", synced: bool = False) -> list[Item]:
-        """Put items, and return them."""
-        items = self.new_items(count, payload)
-        self.commit(Batch(puts=items, synced=synced))
-        return items
+        """Put items, each a block by itself, and return them."""
+        return self.put_blocks(self.singles(count, payload), synced=synced)
+
+    def put_together(self, count: int, payload: bytes = b"payload") -> list[Item]:
+        """Put items in as few blocks as there can be, and return them."""
+        return self.put_blocks(self.blocks([payload] * count))
+
+    def put_blocks(self, puts: list[Put], synced: bool = False) -> list[Item]:
+        """Put blocks, and return their items."""
+        self.commit(Batch(puts=puts, synced=synced))
+        return list(items_of(whole(put.first_id, put.block) for put in puts))
 
     def done(self, *numbers: int) -> None:
         """Record items as done."""
         self.row.done += len(numbers)
-        self.commit(Batch(done=self.ids(numbers)))
+        self.commit(Batch(done=self.ranges(numbers)))
 
     def drop(self, *numbers: int) -> None:
         """Record items as dropped."""
         self.row.dropped += len(numbers)
-        self.commit(Batch(dropped=self.ids(numbers)))
+        self.commit(Batch(dropped=self.ranges(numbers)))
 
     def park(self, *numbers: int) -> None:
         """Record items as parked."""
         self.row.parked += len(numbers)
         self.commit(Batch(parked=self.ids(numbers)))
 
-    def fail(self, n: int, kind: FailureKind = FailureKind.EXCEPTION) -> None:
+    def fail(
+        self, n: int, kind: FailureKind = FailureKind.EXCEPTION, retry_at: float | None = None
+    ) -> None:
         """Record a failed attempt at an item."""
-        self.commit(Batch(failures=[Failure(self.id(n), kind, "ValueError", "no")]))
+        failure = Failure(self.id(n), kind, "ValueError", "no", retry_at=retry_at)
+        self.commit(Batch(failures=[failure]))
 
     def unpark(self, *numbers: int) -> None:
         """Make parked items outstanding again, and reopen the load."""
@@ -143,8 +166,9 @@ class Feed:
     def outstanding(self, limit: int = 1000, bytes_max: int = ALL_BYTES) -> list[int]:
         """Return the numbers of the first page of outstanding items."""
         page = self.journal.outstanding_page(self.id(0), self.id(1 << 30), limit, bytes_max)
-        return [item.item_id - self.id(0) for item in page]
+        return [item.item_id - self.id(0) for item in items_of(page)]
 
     def everything_put(self) -> list[Item]:
         """Return all items of the queue, finished or not."""
-        return self.journal.put_page(self.id(0), self.id(1 << 30), 1 << 20, ALL_BYTES)
+        page = self.journal.put_page(self.id(0), self.id(1 << 30), 1 << 20, ALL_BYTES)
+        return list(items_of(page))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from persistq.blocks import block_of
 from persistq.errors import JournalCorrupt
 from persistq.items import Item
-from persistq.journal.base import Batch, LoadState
+from persistq.journal.base import Batch, LoadState, Put
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules
@@ -21,8 +22,9 @@ def batch_is_recorded_with_everything_in_it(place: JournalPlace) -> None:
     row = feed.row
     row.next_n, row.done, row.dropped, row.parked = 6, 2, 1, 1
     items = [Item(feed.id(n), n % 3, bytes([n])) for n in range(1, 6)]
-    done, dropped, parked = feed.ids([1, 2]), feed.ids([3]), feed.ids([4])
-    feed.commit(Batch(puts=items, done=done, dropped=dropped, parked=parked))
+    puts = [Put(item_id, block_of(codec, [payload])) for item_id, codec, payload in items]
+    done, dropped, parked = feed.ranges([1, 2]), feed.ranges([3]), feed.ids([4])
+    feed.commit(Batch(puts=puts, done=done, dropped=dropped, parked=parked))
     feed.fail(5)
     later = feed.carried_on(place.reopen())
     same(later.row, row)
@@ -51,7 +53,7 @@ def outputs_are_recorded_with_the_end_of_their_item(place: JournalPlace) -> None
     second = Feed(first.journal, 1, first.load)
     first.put(1)
     first.row.done = 1
-    batch = Batch(done=[first.id(1)], puts=second.new_items(2))
+    batch = Batch(done=first.ranges([1]), puts=second.singles(2))
     batch.queues[second.row.queue_id] = second.row
     first.commit(batch)
     same(first.outstanding(), [])
@@ -64,7 +66,8 @@ def payload_comes_back_as_it_was(place: JournalPlace, kind: str) -> None:
     feed = place.feed()
     feed.row.next_n = 2
     item = Item(feed.id(1), 2, PAYLOADS[kind])
-    feed.commit(Batch(puts=[item], bulky=kind == "large"))
+    put = Put(item.item_id, block_of(item.codec, [item.payload]))
+    feed.commit(Batch(puts=[put], bulky=kind == "large"))
     same(feed.carried_on(place.reopen()).everything_put() == [item], True)
 
 
@@ -72,7 +75,8 @@ def payload_comes_back_as_it_was(place: JournalPlace, kind: str) -> None:
 def batch_of_many_items_is_recorded_whole(place: JournalPlace) -> None:
     """Thousands of puts and ends fit into one batch each."""
     feed = place.feed()
-    feed.put(5_003)
+    feed.put_together(2_500)
+    feed.put(2_503)
     feed.done(*range(5_000, 0, -1))
     same(feed.outstanding(), [5_001, 5_002, 5_003])
     same(len(feed.everything_put()), 5_003)
@@ -85,7 +89,8 @@ def item_done_twice_takes_the_whole_batch_back(place: JournalPlace) -> None:
     feed.put(3)
     feed.done(1)
     with refused(JournalCorrupt):
-        feed.journal.commit(Batch(puts=[Item(feed.id(4), 1, b"")], done=feed.ids([2, 1])))
+        put = Put(feed.id(4), block_of(1, [b""]))
+        feed.journal.commit(Batch(puts=[put], done=feed.ranges([2, 1])))
     same(feed.outstanding(), [2, 3])
     same(len(feed.everything_put()), 3)
     feed.done(2)
@@ -96,13 +101,14 @@ def item_done_twice_takes_the_whole_batch_back(place: JournalPlace) -> None:
 def id_is_never_used_again(place: JournalPlace) -> None:
     """The put-log does not take the same id twice, not even of an item that is done."""
     feed = place.feed()
-    items = feed.put(2)
+    items = feed.put_together(3)
     feed.done(1)
     for item in items:
         with refused(JournalCorrupt):
-            feed.journal.commit(Batch(puts=[item]))
+            put = Put(item.item_id, block_of(item.codec, [item.payload]))
+            feed.journal.commit(Batch(puts=[put]))
     same(feed.everything_put(), items)
-    same(feed.outstanding(), [2])
+    same(feed.outstanding(), [2, 3])
 
 
 @RULES.check
@@ -112,7 +118,7 @@ def counters_that_cannot_be_are_refused(place: JournalPlace) -> None:
     feed.put(1)
     feed.row.done = 2
     with refused(JournalCorrupt):
-        feed.commit(Batch(done=[feed.id(1)]))
+        feed.commit(Batch(done=feed.ranges([1])))
     same(feed.outstanding(), [1])
     feed.reread()
     known, feed.row.queue_id = feed.row.queue_id, feed.row.queue_id + 98

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from persistq.blocks import count_of
 from persistq.errors import JournalUnavailable, PersistqError
 from persistq.journal.base import Batch, Journal, QueueRow, RunResult
 from persistq.testing.contract import refused, same, true
@@ -32,9 +33,6 @@ WRITING: Final[Mapping[str, Callable[[Feed], object]]] = {
     "settle": lambda feed: feed.journal.commit(Batch(settled_load=feed.load.load_id)),
     "flush": lambda feed: feed.journal.flush(),
     "unpark": lambda feed: feed.unpark(2),
-    "clear_digests": lambda feed: feed.journal.clear_digests(feed.row.queue_id),
-    "add_digests": lambda feed: feed.journal.add_digests(feed.row.queue_id, [b"x"]),
-    "take_digests": lambda feed: feed.journal.take_digests(feed.row.queue_id, [b"x"]),
 }
 
 
@@ -137,7 +135,7 @@ def killed_process_leaves_batches_whole(place: JournalPlace, attempt: int) -> No
         feed = Feed(journal)
         while True:
             feed.row.done += 1
-            feed.commit(Batch(puts=feed.new_items(3), done=[feed.id(feed.row.put)]))
+            feed.commit(Batch(puts=feed.singles(3), done=feed.ranges([feed.row.put])))
             if feed.row.done == 1 + 10 * attempt:
                 say()
 
@@ -148,7 +146,7 @@ def killed_process_leaves_batches_whole(place: JournalPlace, attempt: int) -> No
     same(row.put, 3 * row.done, "items put")
     put = journal.put_page(0, 1 << 62, 1 << 20, 1 << 30)
     outstanding = journal.outstanding_page(0, 1 << 62, 1 << 20, 1 << 30)
-    same((len(put), len(outstanding)), (row.put, row.outstanding))
+    same((count_of(put), count_of(outstanding)), (row.put, row.outstanding))
 
 
 def _contents(journal: Journal, feed: Feed) -> object:
@@ -162,6 +160,7 @@ def _contents(journal: Journal, feed: Feed) -> object:
         journal.failed_attempts(load_id),
         journal.parked_ids(queue_id),
         journal.next_worker_id(),
+        journal.next_spool_id(),
         journal.put_page(0, 1 << 62, 1 << 20, 1 << 30),
         journal.outstanding_page(0, 1 << 62, 1 << 20, 1 << 30),
     )

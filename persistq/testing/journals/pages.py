@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from persistq.items import FailureKind
-from persistq.journal.base import Attempts
+from persistq.blocks import Block, Slice, count_of, items_of
+from persistq.journal.base import Batch, Put
 from persistq.testing.contract import same
 from persistq.testing.journals.feed import ALL_BYTES, Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules
@@ -32,7 +32,8 @@ def everything_put_stays_in_the_put_log(place: JournalPlace) -> None:
     feed.done(1, 3)
     feed.park(2)
     same(feed.everything_put(), items)
-    same(feed.journal.put_page(feed.id(1), feed.id(4), 2, ALL_BYTES), items[1:3])
+    page = feed.journal.put_page(feed.id(1), feed.id(4), 2, ALL_BYTES)
+    same(list(items_of(page)), items[1:3])
 
 
 @RULES.check
@@ -41,16 +42,16 @@ def page_stays_within_its_bounds(place: JournalPlace) -> None:
     feed = place.feed()
     feed.put(9)
     page = feed.journal.outstanding_page(feed.id(2), feed.id(6), 100, ALL_BYTES)
-    same([item.item_id for item in page], feed.ids([3, 4, 5, 6]))
+    same([item.item_id for item in items_of(page)], feed.ids([3, 4, 5, 6]))
     same(feed.outstanding(limit=2), [1, 2])
     same(feed.journal.outstanding_page(feed.id(9), feed.id(99), 9, ALL_BYTES), [])
 
 
 @RULES.check_each([(1, 1), (100, 1), (101, 2), (250, 3)])
-def page_ends_with_the_item_that_reaches_its_bytes(
+def page_ends_with_the_slice_that_reaches_its_bytes(
     place: JournalPlace, case: tuple[int, int]
 ) -> None:
-    """There is always one item, so that one of any size can be read."""
+    """There is always one slice, so that an item of any size can be read."""
     bytes_max, count = case
     feed = place.feed()
     feed.put(5, bytes(100))
@@ -84,19 +85,66 @@ def queues_do_not_mix(place: JournalPlace) -> None:
 
 
 @RULES.check
-def failures_are_counted_of_outstanding_items(place: JournalPlace) -> None:
-    """Failures are counted by item and kind, across openings, until the item has ended."""
+def pages_go_around_what_has_ended(place: JournalPlace) -> None:
+    """Gaps within a block, between blocks and across them are all found, page by page."""
     feed = place.feed()
+    feed.put_together(20)
     feed.put(3)
-    for n, kind in ((2, FailureKind.CRASH), (3, FailureKind.EXCEPTION), (3, FailureKind.EXCEPTION)):
-        feed.fail(n, kind)
-    later = feed.carried_on(place.reopen())
-    expected = [
-        Attempts(feed.id(2), FailureKind.CRASH, 1),
-        Attempts(feed.id(3), FailureKind.EXCEPTION, 2),
-    ]
-    same(later.journal.failed_attempts(feed.load.load_id), expected)
-    later.done(3)
-    same(later.journal.failed_attempts(feed.load.load_id), expected[:1])
-    later.park(2)
-    same(later.journal.failed_attempts(feed.load.load_id), [])
+    feed.put_together(20)
+    feed.done(*range(2, 10), 21, 22, 40)
+    feed.drop(12, 43)
+    feed.park(11, 24)
+    ended = {*range(2, 10), 21, 22, 40, 12, 43, 11, 24}
+    left = [n for n in range(1, 44) if n not in ended]
+    for one in place.now_and_later_fed(feed):
+        for limit in (1, 3, 1000):
+            same(_all_pages(one, limit), left, f"pages of {limit}")
+
+
+@RULES.check
+def slices_share_the_block_that_they_are_of(place: JournalPlace) -> None:
+    """Items that were put together are handed out as slices of what was put, byte for byte."""
+    feed = place.feed()
+    (put,) = feed.blocks([b"1", b"22", b"333", b"4444"], codec=0)
+    feed.put_blocks([put])
+    feed.done(2)
+    page = feed.journal.outstanding_page(feed.id(0), feed.id(9), 9, ALL_BYTES)
+    first, second = Slice(put.first_id, put.block, 0, 1), Slice(put.first_id, put.block, 2, 4)
+    same(page, [first, second])
+    same(feed.journal.outstanding_page(feed.id(1), feed.id(3), 9, ALL_BYTES), [second.split(1)[0]])
+    same(
+        feed.journal.put_page(feed.id(1), feed.id(3), 9, ALL_BYTES),
+        [Slice(put.first_id, put.block, 1, 3)],
+    )
+
+
+@RULES.check
+def limit_cuts_a_block(place: JournalPlace) -> None:
+    """A page has no more items than asked for, however they were put."""
+    feed = place.feed()
+    feed.put_together(10)
+    feed.done(1)
+    same(feed.outstanding(limit=4), [2, 3, 4, 5])
+    page = feed.journal.put_page(feed.id(0), feed.id(10), 4, ALL_BYTES)
+    same(count_of(page), 4)
+
+
+@RULES.check
+def block_whose_bytes_are_damaged_is_handed_out(place: JournalPlace) -> None:
+    """Whether bytes are those that were encoded is judged by whoever decodes them."""
+    feed = place.feed()
+    damaged = Block(3, 1, b"no array", 1)
+    feed.commit(Batch(puts=[Put(feed.id(1), damaged)]))
+    feed.row.next_n = 4
+    feed.commit(Batch())
+    (part,) = feed.journal.outstanding_page(feed.id(1), feed.id(9), 9, ALL_BYTES)
+    same((part.block, part.start, part.stop), (damaged, 1, 3))
+
+
+def _all_pages(feed: Feed, limit: int) -> list[int]:
+    numbers: list[int] = []
+    position = feed.id(0)
+    while page := feed.journal.outstanding_page(position, feed.id(1 << 30), limit, ALL_BYTES):
+        position = page[-1].ids.last
+        numbers += [item.item_id - feed.id(0) for item in items_of(page)]
+    return numbers
