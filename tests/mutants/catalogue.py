@@ -524,8 +524,8 @@ MUTANTS = [
     Mutant(
         "acknowledges puts that a power cut takes",
         "persistq/broker/producing.py",
-        "session.transitions.put(put.queue_id, codecs, payloads, synced=True)",
-        "session.transitions.put(put.queue_id, codecs, payloads, synced=False)",
+        "session.transitions.put(put.queue_id, blocks, synced=True)",
+        "session.transitions.put(put.queue_id, blocks, synced=False)",
         (f"{GROUND}test_power_cut.py::test_what_was_acknowledged_survives_a_power_cut",),
     ),
     Mutant(
