@@ -45,7 +45,7 @@ class Block(NamedTuple):
             nor a socket does.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # not how often something is in it
     codec: int
     data: bytes
     crc: int
@@ -174,7 +174,7 @@ class Slice(NamedTuple):
     stop: int
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # as above
         """How many items."""
         return self.stop - self.start
 

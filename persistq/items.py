@@ -50,7 +50,7 @@ class IdRange(NamedTuple):
     last: int
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # not how often a number is in it
         """How many."""
         return self.last - self.first + 1
 

@@ -20,7 +20,7 @@ from persistq.cli.standing import (
     standing_of,
 )
 from persistq.codec import readable
-from persistq.items import queue_of
+from persistq.items import Item, queue_of
 from persistq.text.masking import masked_words
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ def _explained(path: str, error: sqlite3.Error) -> JournalError | None:
     primary = code_of(error) & 0xFF
     if isinstance(error, sqlite3.IntegrityError):
         return JournalCorrupt(path, f"a record contradicts another ({error}): it was refused")
-    if primary in _DAMAGED:
+    if primary in _DAMAGED or str(error) == "unsupported file format":
         return JournalCorrupt(path, f"the file is damaged ({error}): {_RESTORE}")
     if primary in _UNAVAILABLE:
         return JournalUnavailable(path, _UNAVAILABLE[primary].format(error=error))

@@ -146,8 +146,7 @@ def failure_from(row: Row) -> Failure:
     """Make a `Failure` of the columns from ``item_id`` to ``retry_at``."""
     item_id, kind, *rest, killed, retry_at = row
     known = None if killed is None else bool(killed)
-    again = seconds_from(retry_at)
-    return Failure(item_id, FailureKind(kind), *rest, out_of_memory=known, retry_at=again)
+    return Failure(item_id, FailureKind(kind), *rest, known, seconds_from(retry_at))
 
 
 def attempts_from(row: Row) -> Attempts:

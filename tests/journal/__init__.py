@@ -1,0 +1,1 @@
+"""Journals on disk: what they keep, and whether they agree with themselves."""

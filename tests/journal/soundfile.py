@@ -12,7 +12,7 @@ from typing import Any
 from persistq.blocks import Block, Origin, block_of
 from persistq.items import item_id_of
 from persistq.journal import marks, schema
-from persistq.journal.soundness.spools import SPOOL_SHIFT
+from persistq.journal.pages import SPOOL_SHIFT
 from persistq.pickles import OwnModules, pickled
 
 TIME = "2026-11-28T19:30:00.000000+00:00"
@@ -134,7 +134,11 @@ class Writer:
         texts = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
         self.insert(
             "failure",
-            **{"run_id": self.run_id, "item_id": item_id, "kind": kind, "pid": 4712, "at": TIME},
+            run_id=self.run_id,
+            item_id=item_id,
+            kind=kind,
+            pid=4712,
+            at=TIME,
             **texts,
             **values,
         )
@@ -159,7 +163,9 @@ class Writer:
         """A worker begins, and may have ended."""
         self.insert(
             "worker",
-            **{"run_id": self.run_id, "queue_id": queue_id, "started_at": TIME},
+            run_id=self.run_id,
+            queue_id=queue_id,
+            started_at=TIME,
             **self._process(),
             ended_at=LATER if ending else None,
             ending=ending,
@@ -202,7 +208,7 @@ def write_sound_journal(path: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {marks.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {marks.SCHEMA_VERSION}")
-        for text in (*schema.TABLES, *schema.TRIGGERS):
+        for text in (*schema.TABLES, *schema.TRIGGERS, *schema.VIEWS):
             connection.execute(text)
         connection.execute(
             "INSERT INTO alembic_version VALUES (?)", (marks.revision_of(marks.SCHEMA_VERSION),)

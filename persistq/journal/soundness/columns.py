@@ -115,7 +115,11 @@ _CLOCK: Final = "clocks may be set back, so times are not compared"
 _PROCESS: Final = "names a process that may be gone"
 _ENDING: Final = "what the system has said"
 
+# SQLite forgets CHECK constraints where it only reads, so what they say is said here again.
+_ONE: Final = _number("1", 1, 1)
+
 COLUMNS: Final = (
+    Column("journal.journal_id", _ONE),
     Column("journal.uuid", UUID, "names the journal, and nothing in it repeats that"),
     Column("journal.created_at", TIME, _CLOCK),
     Column("load.kind", _one_of("queue", "pipeline"), "a pipeline may have one stage"),
@@ -154,8 +158,8 @@ COLUMNS: Final = (
         _or_null(_number("a number", 0, 1 << 63)),
         "the number of its items, or NULL: of the last stage that is sealed, in an unsettled load",
     ),
-    Column("turn.run_id", NUMBER, "of a turn in which nothing was put, a run of the load"),
-    Column("turn.at", NUMBER, "between the turns before and after it"),
+    Column("turn.run_id", NUMBER, "of a turn in which nothing was put: a run of the load"),
+    Column("turn.at", NUMBER, _CLOCK),
     Column("put_block.turn_id", NUMBER, "a turn of the run that put it, in order"),
     Column("put_block.origin", NUMBER, "an item that has ended, of another stage of the load"),
     Column("put_block.steps", BYTES, "as long as all origins are such items"),
@@ -186,6 +190,7 @@ COLUMNS: Final = (
     Column("worker.started_at", TIME, _CLOCK),
     Column("worker.ended_at", _or_null(TIME), _CLOCK),
     Column("worker.ending", _or_null(TEXT), _FOR_PEOPLE),
+    Column("writer.writer_id", _ONE),
     Column("writer.epoch", COUNT, "rises with each opening, of which there is no list"),
     Column("writer.host", TEXT, _PROCESS),
     Column("writer.pid", NUMBER, _PROCESS),

@@ -48,8 +48,9 @@ COUNTERS: Final = {
     "{2:,} items are parked, its counters say {3:,}": f"""
         SELECT queue_id, name, ({_PARKED}) AS found, parked FROM queue AS q
         WHERE found <> parked""",
-    "its counters are negative": """
-        SELECT queue_id, name FROM queue WHERE min(next_n - 1, done, dropped, parked) < 0""",
+    "its counters are negative, or more than its items": f"""
+        SELECT queue_id, name FROM queue
+        WHERE min(next_n - 1, done, dropped, parked, {_LEFT}) < 0""",
     "it was sealed with {2:,} items and has {3:,}": """
         SELECT queue_id, name, sealed_total, next_n - 1 FROM queue
         WHERE sealed_total <> next_n - 1""",

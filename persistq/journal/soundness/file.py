@@ -23,7 +23,7 @@ _INCREMENTAL: Final = 2
 def check_schema(connection: sqlite3.Connection) -> Iterator[str]:
     """Say what is in the file that is not ours, or lacks, or is not as it was made.
 
-    With another schema, other statements may not say what they seem to: look at nothing else then.
+    With another schema statements may not mean what they say: look at nothing else then.
     """
     found = {_text(name): (_text(kind), _text(sql)) for name, kind, sql in _rows(connection)}
     wanted = _wanted()
@@ -47,7 +47,10 @@ def check_marks(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def check_pages(connection: sqlite3.Connection) -> Iterator[str]:
-    """Say what SQLite finds: damaged pages, indexes that differ from tables, broken constraints."""
+    """Say what SQLite finds: damaged pages, indexes unlike their tables, values of wrong types.
+
+    A statement on such a file may fail: look at nothing else then.
+    """
     for (line,) in connection.execute(f"PRAGMA integrity_check({LINES_MAX})"):
         if _text(line) != "ok":
             yield f"integrity_check: {_text(line)}"
@@ -60,7 +63,7 @@ def _rows(connection: sqlite3.Connection) -> sqlite3.Cursor:
 def _wanted() -> dict[str, tuple[str, str]]:
     name, kind, sql = _OF_SQLITE
     wanted = {name: (kind, sql)}
-    for text in (*schema.TABLES, *schema.TRIGGERS):
+    for text in (*schema.TABLES, *schema.TRIGGERS, *schema.VIEWS):
         kind, name = _NAME.match(text).groups()  # type: ignore[union-attr]
         wanted[name] = (kind.lower(), text)
     return wanted

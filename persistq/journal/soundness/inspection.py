@@ -92,14 +92,13 @@ def inspect_journal(path: str | os.PathLike[str]) -> Inspection:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = bytes
         connection.execute("BEGIN")
-        if problems := [*check_schema(connection)]:
+        if problems := [*check_schema(connection)] or [*check_pages(connection)]:
             return Inspection([], [*problems, "so nothing else was looked at"])
         return Inspection([*_stages(connection)], [*_problems(connection)])
 
 
 def _problems(connection: sqlite3.Connection) -> Iterator[str]:
     yield from check_marks(connection)
-    yield from check_pages(connection)
     findings = Findings()
     check_columns(connection, findings)
     check_records(connection, findings)

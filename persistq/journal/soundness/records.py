@@ -104,9 +104,6 @@ TURNS: Final = {
     "{} turns are of an earlier run than the turn before": f"""
         SELECT turn_id FROM turn AS t
         WHERE run_id < {previous("turn", "turn_id", "run_id", "t.turn_id")}""",
-    "{} turns are earlier than the turn before": f"""
-        SELECT turn_id FROM turn AS t WHERE at < {previous("turn", "turn_id", "at", "t.turn_id")}
-        OR at < 0""",
     # Those of purged loads go after what has named them.
     "in {} turns nothing was put or ended": """
         SELECT turn_id FROM turn JOIN run USING (run_id) JOIN load USING (load_id)

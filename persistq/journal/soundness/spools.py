@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from persistq.blocks import Origin
+from persistq.journal.pages import SPOOL_SHIFT
 from persistq.journal.soundness.decoding import flaw_of
 from persistq.journal.soundness.rules import (
     check_rules,
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from persistq.journal.soundness.findings import Findings
 
-SPOOL_SHIFT: Final = 36
-"""``place = spool_id << SPOOL_SHIFT | outputs before the block``."""
 
 RULES: Final = {
     "spool has {} rows of items that were not put": f"""
