@@ -146,7 +146,8 @@ def failure_from(row: Row) -> Failure:
     """Make a `Failure` of the columns from ``item_id`` to ``retry_at``."""
     item_id, kind, *rest, killed, retry_at = row
     known = None if killed is None else bool(killed)
-    return Failure(item_id, FailureKind(kind), *rest, known, seconds_from(retry_at))
+    last: list[Any] = [known, seconds_from(retry_at)]
+    return Failure(item_id, FailureKind(kind), *rest, *last)
 
 
 def attempts_from(row: Row) -> Attempts:
