@@ -193,7 +193,7 @@ def test_carrying_on_says_so_in_one_line(program: MakeProgram) -> None:
     assert script.run().err.count("load 1 begins") == 1
     script.touch("fixed")
     ended = script.run()
-    done = script.rows("SELECT count(*) FROM done_log")
+    done = script.rows("SELECT count(*) FROM item WHERE state = 'done'")
     assert done == [6000]
     [line] = [line for line in ended.err.splitlines() if "carrying on" in line]
     assert "outstanding" in line
@@ -259,9 +259,7 @@ def test_outputs_and_their_done_record_are_one_transaction(
     assert ended.code == 0, ended.err
     # One row for each output and one effect for each row: doubled outputs would show in both.
     assert script.queues() == [(100, 100, 0, 0), (200, 200, 0, 0)]
-    assert script.rows("SELECT count(DISTINCT payload) FROM put_log WHERE item_id >> 40 = 2") == [
-        200
-    ]
+    assert script.rows("SELECT count(DISTINCT value) FROM item WHERE item_id >> 40 = 2") == [200]
     stored = {line: n for line, n in script.counts.items() if line.startswith("store")}
     assert set(stored) == {f"store {number}" for number in range(200)}
     # Each death costs at most the item in the worker's hand and the one in the lost commit.
@@ -291,4 +289,4 @@ def test_a_run_that_died_in_every_phase_is_completed(program: MakeProgram) -> No
     ended = script.run()
     assert ended.code == 0, ended.err
     assert set(script.counts) == {str(number) for number in range(400)}
-    assert script.rows("SELECT count(*) FROM done_log WHERE item_id >> 40 = 1") == [400]
+    assert script.rows("SELECT sum(done) FROM queue WHERE queue_id = 1") == [400]
