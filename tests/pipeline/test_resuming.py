@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import MakeProgram
-from .program import kill
+from .program import kill, until
 
 RAISES = """
     pipeline = Pipeline("demo", workers=2)
@@ -290,3 +290,33 @@ def test_a_run_that_died_in_every_phase_is_completed(program: MakeProgram) -> No
     assert ended.code == 0, ended.err
     assert set(script.counts) == {str(number) for number in range(400)}
     assert script.rows("SELECT sum(done) FROM queue WHERE queue_id = 1") == [400]
+
+
+def test_a_retry_that_waits_for_its_time_waits_in_the_next_run_as_well(
+    program: MakeProgram,
+) -> None:
+    """The moment is kept with the failure; the other items do not wait for it."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage(retries=1)
+        def store(number):
+            note(number, time.time())
+            if number == 1 and not noted("fixed"):
+                note("fixed")
+                raise Retry(delay=5)
+
+        pipeline.run()
+        """
+    )
+    process = script.start()
+    until(lambda: script.counts["fixed"] == 1)
+    until(lambda: script.rows("SELECT count(*) FROM failure WHERE retry_at > at") == [1])
+    kill(process.pid, signal.SIGKILL)
+    script.wait(process)
+    ended = script.run()
+    assert ended.code == 0, ended.err
+    first, again = (float(line.split()[1]) for line in script.notes if line.startswith("1 "))
+    assert 5 - 0.1 <= again - first < 20

@@ -139,10 +139,10 @@ def check(value):
     return value
 
 
-@pipeline.stage(retries=5)
+@pipeline.stage(retries=100)
 def store(value):
     if not (HERE / "fixed").exists():
-        raise Retry(600)
+        raise Retry(1)
     # What is read is what this process knows by the name, and not a double of it.
     number = [type(one) is type(value) and shown(one) == shown(value) for one in VALUES].index(True)
     with (HERE / "effects").open("a") as file:
