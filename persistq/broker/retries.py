@@ -38,6 +38,11 @@ class Retries:
     def __bool__(self) -> bool:
         return bool(self.delayed or self.recalled)
 
+    @property
+    def waiting(self) -> int:
+        """How many are not due yet, or not known to be."""
+        return len(self.delayed) + len(self.noted)
+
     # --- waiting ---
 
     def delay(self, item_id: int, due: float) -> None:

@@ -29,6 +29,7 @@ def sizes_of(lane: Lane) -> QueueSizes:
         row.sealed_total is not None,
         lane.resumed,
         lane.blamed,
+        lane.retries.waiting,
     )
 
 

@@ -103,14 +103,13 @@ LATEST_FAILURES: Final = f"""
     ORDER BY failure_id DESC LIMIT :most"""  # noqa: S608
 
 ATTEMPTS: Final = """
-    SELECT item_id, kind, count(*), (
-        SELECT retry_at FROM failure AS latest WHERE latest.item_id = f.item_id
-        ORDER BY failure_id DESC LIMIT 1
+    SELECT f.item_id, f.kind, count(*), latest.at, latest.retry_at
+    FROM failure AS f JOIN failure AS latest ON latest.failure_id = (
+        SELECT max(failure_id) FROM failure AS other WHERE other.item_id = f.item_id
     )
-    FROM failure AS f
-    WHERE item_id > :after_id AND item_id <= :last_id AND forgiven = 0
-    AND item_id > coalesce((
+    WHERE f.item_id > :after_id AND f.item_id <= :last_id AND f.forgiven = 0
+    AND f.item_id > coalesce((
         SELECT last_id FROM done_range WHERE first_id <= f.item_id ORDER BY first_id DESC LIMIT 1
     ), 0)
     AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.item_id = f.item_id)
-    GROUP BY item_id, kind ORDER BY item_id, kind"""
+    GROUP BY f.item_id, f.kind ORDER BY f.item_id, f.kind"""

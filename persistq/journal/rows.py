@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -151,9 +152,15 @@ def failure_from(row: Row) -> Failure:
 
 
 def attempts_from(row: Row) -> Attempts:
-    """Make `Attempts` of an item, a kind, how many, and when the item is tried again."""
-    item_id, kind, count, retry_at = row
-    return Attempts(item_id, FailureKind(kind), count, seconds_from(retry_at))
+    """Make `Attempts` of an item, a kind, how many, when it failed last and is tried again.
+
+    A clock that has been set back since then does not make the wait longer than it was to be.
+    """
+    item_id, kind, count, failed_at, retry_at = row
+    failed, again = seconds_from(failed_at), seconds_from(retry_at)
+    if failed is not None and again is not None:
+        again = min(again, time.time() + again - failed)
+    return Attempts(item_id, FailureKind(kind), count, again)
 
 
 def worker_row(run_id: int | None, at: str, worker: WorkerRecord) -> Row:

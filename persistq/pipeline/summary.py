@@ -67,8 +67,10 @@ def beginning(opened: OpenedRun) -> Iterator[str]:
     if welcome.carried_on:
         done = sum(queue.done + queue.dropped for queue in welcome.queues)
         outstanding = outstanding_in(welcome.queues)
+        delayed = sum(queue.delayed for queue in welcome.queues)
+        waiting = f" ({delayed:,} of them not before their next attempt is due)" if delayed else ""
         yield (
-            f"carrying on load {welcome.load_id}: {outstanding:,} outstanding, "
+            f"carrying on load {welcome.load_id}: {outstanding:,} outstanding{waiting}, "
             f"{done:,} done before; {place}"
         )
         return

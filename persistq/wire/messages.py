@@ -263,8 +263,9 @@ ClientMessage = (
 class QueueSizes(_Message, frozen=True):
     """Counters of one queue.
 
-    ``waiting`` items are in nobody's hands; ``resumed`` items were done before this run began;
-    ``blamed`` is the number of deaths of workers in this run for which an item was blamed.
+    ``waiting`` items are in nobody's hands, and ``delayed`` ones of them are not due yet;
+    ``resumed`` items were done before this run began; ``blamed`` is the number of deaths of workers
+    in this run for which an item was blamed.
     """
 
     queue_id: int
@@ -278,6 +279,7 @@ class QueueSizes(_Message, frozen=True):
     sealed: bool
     resumed: int
     blamed: int = 0
+    delayed: int = 0
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -318,5 +318,6 @@ def test_a_retry_that_waits_for_its_time_waits_in_the_next_run_as_well(
     script.wait(process)
     ended = script.run()
     assert ended.code == 0, ended.err
+    assert "1 outstanding (1 of them not before their next attempt is due)" in ended.err
     first, again = (float(line.split()[1]) for line in script.notes if line.startswith("1 "))
     assert 5 - 0.1 <= again - first < 20
