@@ -71,6 +71,11 @@ class Consuming:
         """Items are finished; their outputs are recorded in the same transaction."""
         self._transitions.finish(link.number, done.ids, done.busy, done.outputs)
 
+    def on_spool(self, link: Link, spool: messages.Spool) -> None:
+        """Record what is made of an item at work; what comes too late is made again by others."""
+        failpoints.point("broker.before_spool")
+        self._transitions.spool(link.number, spool.item_id, spool.blocks)
+
     def on_failed(self, link: Link, failed: messages.Failed) -> None:
         """An attempt has failed; its items are retried or parked."""
         kind, now = FailureKind.EXCEPTION, self._session.clock()

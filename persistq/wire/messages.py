@@ -221,6 +221,17 @@ class WorkerEnded(_Message, frozen=True, tag=21):
     out_of_memory: bool
 
 
+class Spool(_Message, frozen=True, tag=22):
+    """Some of what is made of an item at work, for each queue that its stage feeds.
+
+    It is kept, and all that was spooled becomes items when the item is done; if this attempt at it
+    ends otherwise, it is void.
+    """
+
+    item_id: int
+    blocks: list[Block]
+
+
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
@@ -254,6 +265,7 @@ ClientMessage = (
     | Halt
     | Overdue
     | WorkerEnded
+    | Spool
     | Farewell
 )
 
