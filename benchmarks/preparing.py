@@ -93,11 +93,14 @@ def _row_by_row(state: State) -> None:
 def _by_blocks(state: State) -> None:
     """Write a journal of blocks and ranges; no range is longer than a block, as in a real run."""
     from persistq.items import IdRange, item_id_of
-    from persistq.journal.base import Batch, Put
+    from persistq.journal.base import Batch, Command, Put
     from persistq.journal.sqlite import open_journal
+    from persistq.site.processes import this_process
 
     with closing(open_journal(JOURNAL.resolve())) as journal:
-        queue = journal.add_queue(journal.begin_load("queue").load_id, 0, NAME)
+        load_id = journal.begin_load("queue").load_id
+        journal.begin_run(load_id, Command("python", ("etl.py",), "/", this_process()))
+        queue = journal.add_queue(load_id, 0, NAME)
         base = item_id_of(queue.queue_id, 0)
         for blocks in _commits(state.put):
             last = blocks[-1][-1] + 1
@@ -108,7 +111,9 @@ def _by_blocks(state: State) -> None:
                     for block in blocks
                     for start, end in state.spans(block[0] + 1, block[-1] + 1)
                 ],
-                queues=[replace(queue, next_n=last + 1, done=state.done_before(last))],
+                queues={
+                    queue.queue_id: replace(queue, next_n=last + 1, done=state.done_before(last))
+                },
             )
             journal.commit(batch)
 

@@ -26,6 +26,7 @@ from persistq.text.masking import masked_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from persistq.items import Item
     from persistq.journal.base import Left, QueueRow, Run
     from persistq.journal.reader import FailedAttempt, JournalReader
     from persistq.keys import ItemKeys

@@ -54,7 +54,7 @@ ADD_WORKER: Final = """
 END_WORKER: Final = """
     UPDATE worker SET ended_at = :ended_at, ending = :ending WHERE worker_id = :of_worker"""
 NOTE_ENDING: Final = """
-    UPDATE worker SET ending = :ending WHERE worker_id = (
+    UPDATE worker SET ending = :ending, ended_at = coalesce(ended_at, :ended_at) WHERE worker_id = (
         SELECT max(worker_id) FROM worker WHERE pid = :of_pid AND run_id = :of_run
     )"""
 

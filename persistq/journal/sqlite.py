@@ -442,7 +442,7 @@ class SqliteJournal(Journal):
     def _record_ending(self, ending: Ending) -> None:
         known = {"of_pid": ending.pid, "of_run": self._run_id}
         text = f"signal {ending.signal}" if ending.signal else f"exit code {ending.exit_code}"
-        self._writer.execute(changes.NOTE_ENDING, **known, ending=text)
+        self._writer.execute(changes.NOTE_ENDING, **known, ending=text, ended_at=now())
         self._writer.execute(
             changes.EXPLAIN_FAILURES,
             **known,

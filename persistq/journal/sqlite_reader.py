@@ -9,7 +9,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from persistq.errors import JournalError, JournalMissing, JournalUnavailable, UsageError
+from persistq.errors import (
+    JournalCorrupt,
+    JournalError,
+    JournalMissing,
+    JournalUnavailable,
+    UsageError,
+)
 from persistq.journal import marks, queries
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
@@ -249,6 +255,11 @@ class SqliteReader(JournalReader):
             self._connection.execute("BEGIN")
             try:
                 yield
+            except UsageError:
+                raise
+            except ValueError as error:
+                reason = f"a row holds what it cannot ({error}): see persistq verify"
+                raise JournalCorrupt(self.path, reason) from error
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("COMMIT")

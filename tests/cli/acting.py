@@ -11,8 +11,8 @@ from pathlib import Path
 from click.testing import Result
 
 from persistq.codec import ItemCodec
-from persistq.items import Failure, FailureKind, Item, item_id_of
-from persistq.journal.base import Batch, QueueRow, RunResult
+from persistq.items import Failure, FailureKind, item_id_of, ranges_of
+from persistq.journal.base import Batch, Put, QueueRow, RunResult
 from persistq.journal.sqlite import SqliteJournal
 
 TIMEOUT_S = 50.0
@@ -74,14 +74,16 @@ class Ledger:
     def put(self, *values: object) -> None:
         """Put values."""
         first, self.row.next_n = self.row.next_n, self.row.next_n + len(values)
-        encoded = [self.codec.encode(value) for value in values]
-        items = [Item(self.id(first + n), *pair) for n, pair in enumerate(encoded)]
-        self._commit(Batch(puts=items))
+        puts = list[Put]()
+        for block in self.codec.encode_many(values):
+            puts.append(Put(self.id(first), block))
+            first += block.count
+        self._commit(Batch(puts=puts))
 
     def done(self, *numbers: int) -> None:
         """Record items as done."""
         self.row.done += len(numbers)
-        self._commit(Batch(done=[self.id(n) for n in numbers]))
+        self._commit(Batch(done=ranges_of([self.id(n) for n in numbers])))
 
     def fail(self, number: int, kind: str, message: str, *, park: bool = True) -> None:
         """Record a failed attempt, and park its item."""

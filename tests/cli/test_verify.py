@@ -13,14 +13,23 @@ from .acting import Call, Ledger, Record
 from .test_looking import hold, let_go
 
 WRONG = {
-    "DELETE FROM put_log WHERE item_id & 255 = 5": "is not numbered from 1",
+    "DELETE FROM put_block": "put_block has 0 items, next_n says 6",
+    "UPDATE put_block SET data = x'5b305d'": "blocks whose checksum is wrong (the first: 109",
     "UPDATE queue SET done = done - 1": "2 items are done, its counters say 1",
     "DELETE FROM parked": "0 items are parked, its counters say 1",
-    "INSERT INTO done_log SELECT item_id, 0 FROM parked": "both in done_log and in parked",
-    "INSERT INTO done_log VALUES (77, 0)": "done_log has 1 rows that put_log lacks",
+    "UPDATE parked SET item_id = item_id - 1": "both in done_range and in parked",
+    "INSERT INTO done_range VALUES (77, 77, 0, 1)": "done_range has 1 rows with items that",
     "UPDATE queue SET sealed_total = 99": "it was sealed with 99 items and has 6",
     "UPDATE load SET state = 'settled', ended_at = created_at": "2 items are outstanding",
+    "UPDATE load SET state = 'lost'": "load.state holds 1 values that are not 'open' or 'settled'",
+    "UPDATE load SET created_at = 'noon'": "load.created_at holds 1 values that are not a time",
+    "UPDATE queue SET name = CAST(x'ff' AS TEXT)": "queue.name holds 1 values that are not a text",
+    "DROP TRIGGER done_once": "trigger done_once is missing",
+    "CREATE TRIGGER mine BEFORE INSERT ON run BEGIN SELECT RAISE(IGNORE); END": (
+        "trigger mine is not part of a journal"
+    ),
 }
+"""What is changed by hand, and what is said of it."""
 
 
 @pytest.fixture
@@ -36,9 +45,10 @@ def ledger(record: Record) -> Ledger:
 
 
 def _dropped(ledger: Ledger, number: int) -> object:
+    from persistq.items import ranges_of
     from persistq.journal.base import Batch
 
-    return Batch(dropped=[ledger.id(number)])
+    return Batch(dropped=ranges_of([ledger.id(number)]))
 
 
 def edit(ledger: Ledger, sql: str) -> None:
@@ -104,11 +114,19 @@ def test_verify_names_each_contradiction(call: Call, ledger: Ledger, sql: str) -
     """Whatever does not agree is told in a sentence, and the exit code is 5."""
     edit(ledger, sql)
     result = call("verify", "sales")
-    sentence = WRONG[sql].replace("is not numbered", "are not numbered")
-    assert sentence in result.stdout
+    assert WRONG[sql] in result.stdout
     assert "WRONG: " in result.stdout
     assert result.exit_code == 5
     assert json.loads(call("verify", "sales", "--json").stdout)["sound"] is False
+
+
+def test_a_state_that_does_not_exist_is_told_in_a_sentence(call: Call, ledger: Ledger) -> None:
+    """Also where the journal is to be found by when its run has started."""
+    edit(ledger, "UPDATE load SET state = 'lost'")
+    result = call("verify")
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 4
+    assert result.stderr.count("\n") == 1
 
 
 def test_verify_writes_nothing(call: Call, ledger: Ledger) -> None:

@@ -130,9 +130,9 @@ def judge(
 
 
 _LOGS = (
-    "SELECT item_id >> 40, payload FROM put_log",
-    "SELECT p.item_id >> 40, payload FROM put_log AS p JOIN done_log USING (item_id)",
-    "SELECT p.item_id >> 40, payload FROM put_log AS p JOIN parked USING (item_id)",
+    "SELECT item_id >> 40, value FROM item",
+    "SELECT item_id >> 40, value FROM item WHERE state IN ('done', 'dropped')",
+    "SELECT item_id >> 40, value FROM item WHERE state = 'parked'",
 )
 
 
@@ -140,7 +140,7 @@ def _keys(journal: Path, sql: str, stages: str) -> Counter[str]:
     """Return the keys of a log: the stage's prefix and the number that was put."""
     with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
         rows = connection.execute(sql).fetchall()
-    return Counter(f"{stages[q - 1 : q]}{msgspec.json.decode(payload)}" for q, payload in rows)
+    return Counter(f"{stages[q - 1 : q]}{msgspec.json.decode(value)}" for q, value in rows)
 
 
 def load_states(journal: Path) -> list[str]:

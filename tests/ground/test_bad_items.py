@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from persistq import DONE, ItemNotReadable, ItemNotStorable, PersistentQueue
-from persistq.items import Item, item_id_of
-from persistq.journal.base import Batch, Command
+from persistq.codec import ItemCodec
+from persistq.items import item_id_of
+from persistq.journal.base import Batch, Command, Put
 from persistq.journal.sqlite import open_journal
 from persistq.site.processes import this_process
 from persistq.site.runlock import holder_of, lock_path
@@ -249,8 +250,10 @@ def fill(site: Site, number: int) -> None:
     for first in range(1, number + 1, 50_000):
         last = min(first + 50_000, number + 1)
         row.next_n = last
-        items = [Item(item_id_of(row.queue_id, n), 0, b"%d" % n) for n in range(first, last)]
-        journal.commit(Batch(puts=items, queues={row.queue_id: row}))
+        blocks = ItemCodec().encode_many(range(first, last))
+        starts = accumulate([block.count for block in blocks], initial=first)
+        puts = [Put(item_id_of(row.queue_id, n), block) for n, block in zip(starts, blocks)]  # noqa: B905
+        journal.commit(Batch(puts=puts, queues={row.queue_id: row}))
     journal.close()
 
 

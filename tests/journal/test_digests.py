@@ -60,8 +60,8 @@ def test_two_do_not_share_a_file(digests: Digests) -> None:
 def test_digests_leave_no_file(tmp_path: Path) -> None:
     """Though there is one while they are used, whose name is gone at once."""
     code = (
-        "import os; from persistq.journal.digests import Digests; d = Digests();"
-        "d.add(os.urandom(16) for _ in range(600_000));"
+        "import os; from persistq.journal import digests; digests._CACHE_KIB = 64;"
+        "d = digests.Digests(); d.add(os.urandom(16) for _ in range(20_000));"
         "print(os.listdir(os.environ['TMPDIR']));"
         "print(any('(deleted)' in os.readlink(f'/proc/self/fd/{n}')"
         " for n in range(3, 20) if os.path.islink(f'/proc/self/fd/{n}')))"

@@ -47,7 +47,7 @@ WRONG = {
     "UPDATE load SET ended_at = NULL WHERE load_id = 2": "state that contradicts their end",
     "DELETE FROM load WHERE load_id = 3": "load has gaps: 1 rows are missing",
     "DELETE FROM run WHERE run_id = 9": "sqlite_sequence does not say how many rows run has had",
-    "DELETE FROM queue WHERE load_id = 2": "1 loads have no queues",
+    "DELETE FROM queue WHERE load_id = 2": "1 loads are settled, and have no queues",
     "UPDATE queue SET position = 4 WHERE queue_id = 1": "positions are not 0, 1, 2",
     "UPDATE run SET result = NULL WHERE run_id = 1": "a result without an end, or",
     "UPDATE run SET argv = '[1]' WHERE run_id = 1": "not JSON: an array of strings",

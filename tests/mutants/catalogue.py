@@ -40,6 +40,8 @@ KILLED = "test_a_broker_killed_at_any_system_call_loses_nothing"
 DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
+SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
+
 LATE = "test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing"
 HALVED = "test_a_blamed_attempt_is_halved_down_to_the_item_that_kills"
 GIVEN_BACK = "test_what_is_given_back_belongs_to_no_attempt_any_more"
@@ -294,18 +296,14 @@ MUTANTS = [
         (f"{CONTRACT}[range_over_a_parked_item_is_refused]",),
     ),
     Mutant(
-        "gives an id twice within a block",
-        "persistq/journal/schema.py",
-        "WHERE new.first_id < (",
-        "WHERE new.first_id = (",
-        (f"{CONTRACT}[block_over_another_is_refused]",),
-    ),
-    Mutant(
         "leaves a gap between blocks",
         "persistq/journal/schema.py",
         "new.first_id & 1099511627775 > 1",
         "new.first_id & 1099511627775 < 1",
-        (f"{CONTRACT}[gap_between_blocks_is_refused]",),
+        (
+            f"{CONTRACT}[gap_between_blocks_is_refused]",
+            f"{CONTRACT}[block_over_another_is_refused]",
+        ),
     ),
     Mutant(
         "forgets the rest of a block that it has begun to hand out",
@@ -853,5 +851,26 @@ MUTANTS = [
         "steps[:1] if alike else steps",
         'b"\\0"',
         (f"{UNIT}test_outputs.py::test_each_output_says_what_it_was_made_of",),
+    ),
+    Mutant(
+        "does not compare the bytes of a block with their checksum",
+        "persistq/journal/soundness/decoding.py",
+        "    if crc32(data) != crc:\n",
+        "    if not crc:\n",
+        (f"{JOURNAL}test_soundness.py::test_every_flipped_bit_of_an_item_is_noticed",),
+    ),
+    Mutant(
+        "takes outputs of items that have not ended for sound",
+        "persistq/journal/soundness/origins.py",
+        "(_STREAMED, (item_id, made)).fetchone() is not None\n",
+        "(_STREAMED, (item_id, made)).fetchone() is not made\n",
+        (SENTENCES,),
+    ),
+    Mutant(
+        "trusts a file that has a trigger of its own",
+        "persistq/journal/soundness/file.py",
+        "        if name not in wanted:\n",
+        '        if name not in wanted and kind != "trigger":\n',
+        (SENTENCES,),
     ),
 ]

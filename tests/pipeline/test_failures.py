@@ -350,7 +350,7 @@ def test_a_source_that_yields_what_cannot_be_stored_fails(program: MakeProgram) 
     ended = script.run()
     assert ended.code == 3
     assert "source 'numbers' raised ItemNotStorable: an item of type" in ended.err
-    assert script.rows("SELECT count(*) FROM put_log") == [1]
+    assert script.rows("SELECT count(*) FROM item") == [1]
 
 
 def test_an_end_of_a_queue_is_refused_as_an_output(program: MakeProgram) -> None:

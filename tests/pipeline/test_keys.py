@@ -152,7 +152,7 @@ def test_copies_of_a_journal_share_the_keys_of_the_items_they_share(program: Mak
     original = scripts[0]
     process = original.start()
     original.await_note("work", 2)
-    until(lambda: original.rows("SELECT count(*) FROM put_log") == [20])
+    until(lambda: original.rows("SELECT count(*) FROM item") == [20])
     for script in scripts[1:]:
         copy_journal(original.home, script.home)
     for script in scripts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import MakeProgram
-from .program import kill
+from .program import kill, until
 
 RAISES = """
     pipeline = Pipeline("demo", workers=2)
@@ -193,7 +193,7 @@ def test_carrying_on_says_so_in_one_line(program: MakeProgram) -> None:
     assert script.run().err.count("load 1 begins") == 1
     script.touch("fixed")
     ended = script.run()
-    done = script.rows("SELECT count(*) FROM done_log")
+    done = script.rows("SELECT count(*) FROM item WHERE state = 'done'")
     assert done == [6000]
     [line] = [line for line in ended.err.splitlines() if "carrying on" in line]
     assert "outstanding" in line
@@ -259,9 +259,7 @@ def test_outputs_and_their_done_record_are_one_transaction(
     assert ended.code == 0, ended.err
     # One row for each output and one effect for each row: doubled outputs would show in both.
     assert script.queues() == [(100, 100, 0, 0), (200, 200, 0, 0)]
-    assert script.rows("SELECT count(DISTINCT payload) FROM put_log WHERE item_id >> 40 = 2") == [
-        200
-    ]
+    assert script.rows("SELECT count(DISTINCT value) FROM item WHERE item_id >> 40 = 2") == [200]
     stored = {line: n for line, n in script.counts.items() if line.startswith("store")}
     assert set(stored) == {f"store {number}" for number in range(200)}
     # Each death costs at most the item in the worker's hand and the one in the lost commit.
@@ -291,4 +289,34 @@ def test_a_run_that_died_in_every_phase_is_completed(program: MakeProgram) -> No
     ended = script.run()
     assert ended.code == 0, ended.err
     assert set(script.counts) == {str(number) for number in range(400)}
-    assert script.rows("SELECT count(*) FROM done_log WHERE item_id >> 40 = 1") == [400]
+    assert script.rows("SELECT sum(done) FROM queue WHERE queue_id = 1") == [400]
+
+
+def test_a_retry_that_waits_for_its_time_waits_in_the_next_run_as_well(
+    program: MakeProgram,
+) -> None:
+    """The moment is kept with the failure; the other items do not wait for it."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+        pipeline.source(lambda: range(3))
+
+        @pipeline.stage(retries=1)
+        def store(number):
+            note(number, time.time())
+            if number == 1 and not noted("fixed"):
+                note("fixed")
+                raise Retry(delay=5)
+
+        pipeline.run()
+        """
+    )
+    process = script.start()
+    until(lambda: script.counts["fixed"] == 1)
+    until(lambda: script.rows("SELECT count(*) FROM failure WHERE retry_at > at") == [1])
+    kill(process.pid, signal.SIGKILL)
+    script.wait(process)
+    ended = script.run()
+    assert ended.code == 0, ended.err
+    first, again = (float(line.split()[1]) for line in script.notes if line.startswith("1 "))
+    assert 5 - 0.1 <= again - first < 20

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from persistq.blocks import Block
+
 PATIENCE_S = 50.0
 
 PROGRAM = '''\
@@ -137,10 +139,10 @@ def check(value):
     return value
 
 
-@pipeline.stage(retries=5)
+@pipeline.stage(retries=100)
 def store(value):
     if not (HERE / "fixed").exists():
-        raise Retry(600)
+        raise Retry(1)
     # What is read is what this process knows by the name, and not a double of it.
     number = [type(one) is type(value) and shown(one) == shown(value) for one in VALUES].index(True)
     with (HERE / "effects").open("a") as file:
@@ -220,10 +222,11 @@ def start(home: Path, way: str) -> subprocess.CompletedProcess[str]:
 def stored(home: Path) -> list[tuple[int, bytes]]:
     """Return the items of the first stage."""
     with sqlite3.connect(home / ".persistq" / "rows.db") as journal:
-        return journal.execute(
-            "SELECT codec, payload FROM put_log WHERE item_id >> 40 = "
-            "(SELECT min(queue_id) FROM queue) ORDER BY item_id"
+        blocks = journal.execute(
+            "SELECT count, codec, data, crc FROM put_block WHERE first_id >> 40 = "
+            "(SELECT min(queue_id) FROM queue) ORDER BY first_id"
         ).fetchall()
+    return [(row[1], payload) for row in blocks for payload in Block(*row).payloads()]
 
 
 @pytest.fixture(scope="module")

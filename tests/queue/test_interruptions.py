@@ -80,7 +80,7 @@ def test_interrupted_at_any_instant_a_queue_works_or_says_that_it_was_interrupte
     flushed, words = json.loads(done.stdout)
     assert set(words) <= {"said"}
     with closing(sqlite3.connect(journal_dir / "work.db")) as connection:
-        put = Counter(int(row[0]) for row in connection.execute("SELECT payload FROM put_log"))
+        put = Counter(int(row[0]) for row in connection.execute("SELECT value FROM item"))
     assert flushed
     assert set(flushed) <= set(put)
     assert max(put.values()) == 1

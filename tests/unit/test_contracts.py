@@ -84,8 +84,8 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "unparked_items_are_outstanding_and_forgiven": ("commit", unforgiving),
     "some_parked_items_can_be_unparked": ("parked_ids", lambda journal, queue_id: []),
     "numbers_of_workers_never_come_again": ("next_worker_id", lambda journal: 1),
-    "digests_are_a_multiset": ("take_digests", lambda journal, _, digests: [True] * len(digests)),
-    "digests_of_a_queue_can_be_forgotten": ("clear_digests", nothing),
+    "numbers_of_spools_never_come_again": ("next_spool_id", lambda journal: 1),
+    "what_is_streamed_is_known_until_its_item_has_ended": ("streamed", lambda journal, item_id: []),
     "who_was_overtaken_records_nothing_more[flush]": ("flush", nothing),
     "another_process_is_refused": ("latest_load", lambda journal: None),
 }
@@ -191,7 +191,7 @@ def test_importing_the_suites_loads_no_database() -> None:
     """Nor pytest, nor what else is heavy; each name is loaded when it is used."""
     code = (
         "import sys, persistq.testing as t; before = len(sys.modules); t.check_journal_contract;"
-        "print(*({'sqlite3', 'sqlalchemy', 'alembic', 'pytest', 'msgspec', 'multiprocessing'}"
+        "print(*({'sqlite3', 'sqlalchemy', 'alembic', 'pytest', 'multiprocessing'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run(

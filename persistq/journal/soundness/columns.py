@@ -211,6 +211,7 @@ MAY_LACK: Final = {
 """Tables of which a row may be missing, and which row."""
 
 MAY_HAVE_MORE: Final = {
+    "load": "the last one may have no stages and no run yet",
     "param": "a load may have any parameters",
     "drop_reason": "of dropped items",
     "spool": "one that was not published may have no blocks yet",

@@ -62,8 +62,9 @@ LOADS: Final = {
         SELECT load_id FROM load WHERE (ended_at IS NULL) <> (state IN ('open', 'reopened'))""",
     "{} loads are open, and have been purged": """
         SELECT load_id FROM load WHERE state = 'open' AND purged_at IS NOT NULL""",
-    "{} loads have no queues": """
-        SELECT load_id FROM load WHERE load_id NOT IN (SELECT load_id FROM queue)""",
+    "{} loads are settled, and have no queues": """
+        SELECT load_id FROM load
+        WHERE state = 'settled' AND load_id NOT IN (SELECT load_id FROM queue)""",
     "{} loads have queues whose positions are not 0, 1, 2 ...": """
         SELECT load_id FROM queue GROUP BY load_id
         HAVING min(position) <> 0 OR max(position) <> count(*) - 1""",
