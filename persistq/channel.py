@@ -72,6 +72,15 @@ class Outlet(Protocol):
             blocks: What was made, in order, at least one.
         """
 
+    def stream(self, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        """Hand on some of what is made of an item while it is worked on, whatever becomes of it.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+            first: Whether this attempt has handed on nothing before.
+        """
+
     def failed(
         self,
         item_id: int,

@@ -89,8 +89,20 @@ def _spool(session: Session, link: Link, spool: messages.Spool) -> bool:
     made_of = [IdRange(spool.item_id, spool.item_id)]
     count = session.transitions.spools.count_of(link.number, spool.item_id)
     few = count + sum(block.count for block in spool.blocks) <= OUTPUTS_MAX
-    targets = session.feeds[session.scheduler.consumers[link.number].queue_id]
+    queue_id = session.scheduler.consumers[link.number].queue_id
+    targets = session.feeds[queue_id] if queue_id not in session.streaming else ()
     return few and bool(targets) and all(_takes(session, link, made_of, one) for one in targets)
+
+
+def _stream(session: Session, link: Link, stream: messages.Stream) -> bool:
+    """Return whether a consumer may put these outputs, should it hold the item."""
+    if not stream.blocks or not all(map(_is_block, stream.blocks)):
+        return False
+    queue_id = session.scheduler.consumers[link.number].queue_id
+    made_of = [IdRange(stream.item_id, stream.item_id)]
+    begun = stream.first or session.streams.item_of(link.number) == stream.item_id
+    open_to_it = all(_takes(session, link, made_of, one) for one in session.feeds[queue_id])
+    return begun and open_to_it and queue_id in session.streaming
 
 
 def _failed(session: Session, link: Link, failed: messages.Failed) -> bool:
@@ -179,8 +191,8 @@ def _takes_outputs(
 
     Outputs of items that are not the consumer's any more do not count, and break no rule.
     """
-    consumer, queue_id = session.scheduler.consumers[link.number], outputs.queue_id
-    fed = queue_id in session.feeds[consumer.queue_id]
+    source, queue_id = session.scheduler.consumers[link.number].queue_id, outputs.queue_id
+    fed = queue_id in session.feeds[source] and source not in session.streaming
     return fed and _takes(session, link, done.ids, queue_id)
 
 
@@ -216,6 +228,7 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Take: (_CONSUMER, None),
     messages.Done: (_CONSUMER, _done),
     messages.Spool: (_CONSUMER, _spool),
+    messages.Stream: (_CONSUMER, _stream),
     messages.Failed: (_CONSUMER, _failed),
     messages.Dropped: (_CONSUMER, _is_report),
     messages.GiveBack: (_CONSUMER, _is_report),

@@ -88,6 +88,7 @@ class Broker:
             messages.Take: consuming.on_take,
             messages.Done: consuming.on_done,
             messages.Spool: consuming.on_spool,
+            messages.Stream: consuming.on_stream,
             messages.Failed: consuming.on_failed,
             messages.Dropped: consuming.on_dropped,
             messages.GiveBack: consuming.on_give_back,

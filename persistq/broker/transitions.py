@@ -41,6 +41,7 @@ from persistq.journal.base import (
     Published,
     Put,
     QueueRow,
+    Streamed,
     WorkerRecord,
 )
 from persistq.peer import Peer
@@ -159,6 +160,10 @@ class Transitions:
         """Put items into the hands of everybody who waits and can be served: (consumer, window)."""
         return self.scheduler.assign(now)
 
+    def is_held(self, consumer_id: int, item_id: int) -> bool:
+        """Return whether an item is in a consumer's hands."""
+        return item_id in self.scheduler.consumers[consumer_id].hands
+
     def spool(self, consumer_id: int, item_id: int, blocks: Sequence[Block]) -> bool:
         """Some of what is made of an item is recorded while it is worked on, and is no items yet.
 
@@ -175,12 +180,29 @@ class Transitions:
         Returns:
             False if the consumer does not hold it: then nothing has changed.
         """
-        if item_id not in self.scheduler.consumers[consumer_id].hands:
+        if not self.is_held(consumer_id, item_id):
             return False
         for record in self.spools.add(consumer_id, item_id, blocks):
             self._batch.spooled.append(record)
             self._note_bytes(record.block)
         return True
+
+    def stream(self, item_id: int, queue_id: int, blocks: Sequence[Block]) -> None:
+        """Put what is made of an item at work, and remember it until the item has ended.
+
+        Crash: both are recorded, or neither.
+
+        Args:
+            item_id: The item.
+            queue_id: A queue that its stage feeds.
+            blocks: What was made, but for what an earlier attempt has put.
+        """
+        if not blocks:
+            return
+        before = item_id_of(queue_id, self.rows[queue_id].put)
+        self.put(queue_id, blocks, synced=False, origins=[Origin(item_id)] * len(blocks))
+        ids = IdRange(before + 1, item_id_of(queue_id, self.rows[queue_id].put))
+        self._batch.streamed.append(Streamed(item_id, ids))
 
     def finish(
         self,

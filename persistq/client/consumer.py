@@ -36,6 +36,7 @@ from persistq.wire.messages import (
     Patience,
     Role,
     Spool,
+    Stream,
     Take,
     Welcome,
 )
@@ -138,6 +139,22 @@ class Consumer:
             self._connection.send(Spool(item_id, blocks))
             failpoints.point("client.after_spool")
             self._report.due_at = 0.0
+
+    def stream(self, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        """Have some of what is made of an item put while it is worked on; waits for the socket.
+
+        Crash: what the broker has got is put, and another attempt at the item may put it again.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+            first: Whether this attempt has put nothing before.
+        """
+        with self._sending, self._connection.conversation:
+            self.report()
+            failpoints.point("client.before_stream")
+            self._connection.send(Stream(item_id, blocks, first))
+            failpoints.point("client.after_stream")
 
     def failed(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import sub
-from typing import Any, Final
+from time import monotonic as _now
+from typing import Any, Final, Protocol
 
 from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin, blocks_of
 from persistq.codec import ItemCodec
@@ -20,12 +21,22 @@ SPOOLED_BLOCKS: Final = 16
 SPOOLED_BYTES: Final = 1 << 18
 """So many blocks, or bytes, of what is made of one item are held before they are spooled."""
 
+STREAMED_S: Final = 0.01
+"""What is streamed waits no longer for company, unless nothing more comes for a while."""
+
 STEP_MAX: Final = 255
 """How far apart the items may be that neighbours in one block were made of; see `Origin`."""
 
 
 Spool = Callable[[list[Block]], None]
 """Takes blocks of what is made of an item while more of it is being made."""
+
+
+class Send(Protocol):
+    """Takes blocks of what is made of an item, to be put at once."""
+
+    def __call__(self, blocks: list[Block], *, first: bool) -> None:
+        """Take some; the first ones are those that begin an attempt."""
 
 
 def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None) -> Made:
@@ -54,6 +65,31 @@ def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None)
             heap.add(run)
             run, size = [], 0
     return heap.closed(run)
+
+
+def stream(values: Iterable[Any], codec: ItemCodec, send: Send) -> None:
+    """Encode values as they come, and hand them on without waiting for the last one.
+
+    Args:
+        values: What a handler makes of one item.
+        codec: Encodes it.
+        send: Takes blocks of it.
+
+    Raises:
+        ItemNotStorable: One of them cannot be encoded; those before it are handed on.
+        UsageError: One of them is an end of a queue.
+    """
+    run: list[Encoded] = []
+    size, due, first = 0, 0.0, True
+    for value in values:
+        one = codec.encode(value)
+        run.append(one)
+        size += len(one[1])
+        if size >= BYTES_MAX or len(run) == ITEMS_MAX or _now() >= due:
+            send(_blocks(run), first=first)
+            run, size, due, first = [], 0, _now() + STREAMED_S, False
+    if run:
+        send(_blocks(run), first=first)
 
 
 class _Heap:

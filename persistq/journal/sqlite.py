@@ -343,6 +343,11 @@ class SqliteJournal(Journal):
         rows = self._writer.read(queries.STREAMED, of_item=item_id)
         return merged(IdRange(*row) for row in rows)
 
+    def has_streamed(self, queue_id: int) -> bool:
+        """Return whether items of a queue that are not done have put anything; see `Streamed`."""
+        [(found,)] = self._writer.read(queries.HAS_STREAMED_OF, **_bounds(queue_id))
+        return bool(found)
+
     def next_spool_id(self) -> int:
         """Return the first number that no spool has, nor one with a higher number."""
         [(highest,)] = self._writer.read(queries.LAST_SPOOL)
@@ -403,6 +408,7 @@ class SqliteJournal(Journal):
             self._writer.many(changes.BEGIN_SPOOL, begun)
             self._writer.many(changes.SPOOL, map(spooled_row, batch.spooled))
         if batch.streamed:
+            failpoints.point("journal.before_stream")
             self._streams = True
             self._writer.many(changes.STREAM, [(item_id, *ids) for item_id, ids in batch.streamed])
 

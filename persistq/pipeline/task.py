@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from persistq import forking
 from persistq.blocks import Block
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
-from persistq.client.outputs import Made, Spool, encoded
+from persistq.client.outputs import Made, encoded, stream
 from persistq.client.window import Delivery
 from persistq.codec import VALUE, ItemCodec
 from persistq.pipeline.stage import ItemInfo, outputs_of
@@ -33,6 +33,7 @@ class StageTask:
         settings: The argument ``settings``.
         targets: The queues that outputs go to; none after the last stage.
         codec: Encodes and decodes items.
+        stream: Whether outputs go on at once.
     """
 
     name: str
@@ -43,6 +44,7 @@ class StageTask:
     settings: Any
     targets: tuple[int, ...]
     codec: ItemCodec
+    stream: bool = False
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
@@ -86,19 +88,33 @@ class StageWork:
             result = self._handle(value)
         if result is None:
             return ()
-        return self._made(result, partial(self._spool, channel, item_id))
+        return self._made(result, item_id, channel)
 
-    def _made(self, result: Any, spool: Spool) -> Made:
+    def _made(self, result: Any, item_id: int, channel: Channel) -> Made:
         """Encode what the handler has returned, or yields."""
         outputs, codec = outputs_of(result), self._task.codec
+        if self._task.targets and self._task.stream:
+            stream(outputs, codec, partial(self._stream, channel, item_id))
+            return ()
         if self._task.targets:
             single = isinstance(outputs, tuple)
-            return [*map(codec.encode, outputs)] if single else encoded(outputs, codec, spool)
+            return (
+                [*map(codec.encode, outputs)]
+                if single
+                else self._encoded(outputs, item_id, channel)
+            )
         for _ in outputs:
             continue  # what a last stage yields goes nowhere, but it yields it to its end
         return ()
+
+    def _encoded(self, outputs: Iterable[Any], item_id: int, channel: Channel) -> Made:
+        return encoded(outputs, self._task.codec, partial(self._spool, channel, item_id))
 
     def _spool(self, channel: Channel, item_id: int, blocks: list[Block]) -> None:
         """Spool, but not in a child that the handler has forked: the item is its parent's."""
         if self._forks == forking.forks:
             channel.spool(item_id, blocks)
+
+    def _stream(self, channel: Channel, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        if self._forks == forking.forks:
+            channel.stream(item_id, blocks, first=first)

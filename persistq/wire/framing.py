@@ -24,6 +24,7 @@ from persistq.wire.messages import (
     Outputs,
     Put,
     Spool,
+    Stream,
 )
 
 M = TypeVar("M")
@@ -185,7 +186,7 @@ def _is_storable(message: ClientMessage) -> bool:
     """Return whether a message is long because of many blocks, none of which is too long."""
     bearers = message.outputs if isinstance(message, Done) else [message]
     return all(
-        isinstance(bearer, Put | Outputs | Spool)
+        isinstance(bearer, Put | Outputs | Spool | Stream)
         and all(len(block.data) <= PAYLOAD_BYTES_MAX for block in bearer.blocks)
         for bearer in bearers
     )
