@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from persistq.blocks import Block
     from persistq.client.outputs import Made
     from persistq.client.window import Delivery
     from persistq.wire.messages import Ended
@@ -58,6 +59,26 @@ class Outlet(Protocol):
             started: When work on it began, on the monotonic clock, in seconds.
             now: When it ended.
             made: What was made of it, encoded, for the stages that this one feeds.
+        """
+
+    def spool(self, item_id: int, blocks: list[Block]) -> None:
+        """Hand over some of what is made of an item while it is worked on.
+
+        All of it together counts as made when the item is reported as done, and if the attempt ends
+        otherwise, none of it.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+        """
+
+    def stream(self, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        """Hand on some of what is made of an item while it is worked on, whatever becomes of it.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+            first: Whether this attempt has handed on nothing before.
         """
 
     def failed(

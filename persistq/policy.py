@@ -122,6 +122,11 @@ class StageOptions(TypedDict, total=False):
     halt: str | None
     """A rule that ends the load with FAILED, like ``soon,fail=3`` or ``now,fail=5%``; see
     `persistq.halting`."""
+    stream: bool | None
+    """Whether what the handler yields goes on to the next stage at once, and not only when its item
+    is done. So that stage may see rows of an item that fails later. If the item is tried again,
+    what it has put absorbs what it puts: each row goes on once as long as the handler repeats
+    itself."""
 
 
 class Option(NamedTuple):

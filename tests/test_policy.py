@@ -14,7 +14,7 @@ from persistq.policy import OPTIONS, STAGE_OPTIONS, Policy, StageOptions
 from persistq.settings import Settings, load_settings
 from persistq.wire.messages import StageSpec
 
-OF_STAGES_ALONE = {"name", "was", "workers"}
+OF_STAGES_ALONE = {"name", "was", "workers", "stream"}
 
 
 def test_every_option_of_a_policy_is_a_setting_with_its_default() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from persistq.broker.parameters import first_parameters, require_agreement
-from persistq.broker.stages import renamed_stages
+from persistq.broker.stages import renamed_stages, require_streaming
 from persistq.errors import JournalMissing, UsageError
 from persistq.journal.base import LoadState
 
@@ -63,6 +63,7 @@ def choose(journal: Journal, opening: Opening) -> Choice:
         )
     rows = journal.queues(load.load_id)
     renames = renamed_stages(opening, rows)
+    require_streaming(opening, [row for row in rows if journal.has_streamed(row.queue_id)])
     sealed = bool(rows) and rows[0].sealed_total is not None
     require_agreement(opening, load.load_id, journal.params(load.load_id), sealed=sealed)
     return Choice(load, renames=renames)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin
 from persistq.broker.link import Link
 from persistq.broker.session import Session
+from persistq.broker.spools import OUTPUTS_MAX
 from persistq.codec import Codec
 from persistq.items import IdRange, queue_of
 from persistq.journal.base import RunResult
@@ -79,6 +80,29 @@ def _seal(session: Session, _: Link, seal: messages.Seal) -> bool:
 def _done(session: Session, link: Link, done: messages.Done) -> bool:
     known = _is_report(session, link, done) and _is_duration(done.busy)
     return known and all(_may_put(session, link, done, outputs) for outputs in done.outputs)
+
+
+def _spool(session: Session, link: Link, spool: messages.Spool) -> bool:
+    """Return whether a consumer may spool these outputs, should it hold the item."""
+    if not spool.blocks or not all(map(_is_block, spool.blocks)):
+        return False
+    made_of = [IdRange(spool.item_id, spool.item_id)]
+    count = session.transitions.spools.count_of(link.number, spool.item_id)
+    few = count + sum(block.count for block in spool.blocks) <= OUTPUTS_MAX
+    queue_id = session.scheduler.consumers[link.number].queue_id
+    targets = session.feeds[queue_id] if queue_id not in session.streaming else ()
+    return few and bool(targets) and all(_takes(session, link, made_of, one) for one in targets)
+
+
+def _stream(session: Session, link: Link, stream: messages.Stream) -> bool:
+    """Return whether a consumer may put these outputs, should it hold the item."""
+    if not stream.blocks or not all(map(_is_block, stream.blocks)):
+        return False
+    queue_id = session.scheduler.consumers[link.number].queue_id
+    made_of = [IdRange(stream.item_id, stream.item_id)]
+    begun = stream.first or session.streams.item_of(link.number) == stream.item_id
+    open_to_it = all(_takes(session, link, made_of, one) for one in session.feeds[queue_id])
+    return begun and open_to_it and queue_id in session.streaming
 
 
 def _failed(session: Session, link: Link, failed: messages.Failed) -> bool:
@@ -167,12 +191,15 @@ def _takes_outputs(
 
     Outputs of items that are not the consumer's any more do not count, and break no rule.
     """
-    lanes, consumer = session.scheduler.lanes, session.scheduler.consumers[link.number]
-    queue_id = outputs.queue_id
-    if queue_id not in session.feeds[consumer.queue_id]:
-        return False
-    sealed = lanes[queue_id].row.sealed_total is not None
-    return not (sealed and consumer.hands.holds(done.ids))
+    source, queue_id = session.scheduler.consumers[link.number].queue_id, outputs.queue_id
+    fed = queue_id in session.feeds[source] and source not in session.streaming
+    return fed and _takes(session, link, done.ids, queue_id)
+
+
+def _takes(session: Session, link: Link, made_of: Sequence[IdRange], queue_id: int) -> bool:
+    """Return whether a queue is open for what this consumer makes of items, if they are its."""
+    sealed = session.scheduler.lanes[queue_id].row.sealed_total is not None
+    return not (sealed and session.scheduler.consumers[link.number].hands.holds(made_of))
 
 
 def _is_block(block: Block) -> bool:
@@ -200,6 +227,8 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Offer: (_PRODUCER, _offer),
     messages.Take: (_CONSUMER, None),
     messages.Done: (_CONSUMER, _done),
+    messages.Spool: (_CONSUMER, _spool),
+    messages.Stream: (_CONSUMER, _stream),
     messages.Failed: (_CONSUMER, _failed),
     messages.Dropped: (_CONSUMER, _is_report),
     messages.GiveBack: (_CONSUMER, _is_report),

@@ -71,6 +71,23 @@ class Consuming:
         """Items are finished; their outputs are recorded in the same transaction."""
         self._transitions.finish(link.number, done.ids, done.busy, done.outputs)
 
+    def on_spool(self, link: Link, spool: messages.Spool) -> None:
+        """Record what is made of an item at work; what comes too late is made again by others."""
+        failpoints.point("broker.before_spool")
+        self._transitions.spool(link.number, spool.item_id, spool.blocks)
+
+    def on_stream(self, link: Link, stream: messages.Stream) -> None:
+        """Put what is made of an item at work, as far as no earlier attempt at it has."""
+        session, number = self._session, link.number
+        if not self._transitions.is_held(number, stream.item_id):
+            return
+        failpoints.point("broker.before_stream")
+        if stream.first:
+            session.streams.begin(number, stream.item_id)
+        for queue_id in sorted(session.feeds[self._scheduler.consumers[number].queue_id]):
+            blocks = session.streams.admit(number, queue_id, stream)
+            self._transitions.stream(stream.item_id, queue_id, blocks)
+
     def on_failed(self, link: Link, failed: messages.Failed) -> None:
         """An attempt has failed; its items are retried or parked."""
         kind, now = FailureKind.EXCEPTION, self._session.clock()
@@ -175,6 +192,7 @@ class Consuming:
         if in_hand and not link.farewell and not self._dismissed(link):
             self._blame(in_hand, link)
         self._transitions.leave(link.number)
+        self._session.streams.leave(link.number)
         self._overdue.pop(link.owner, None)
         if (ending := self._endings.pop(link.owner, None)) is not None:
             self._transitions.note_ending(ending)

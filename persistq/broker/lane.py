@@ -111,6 +111,10 @@ class Lane:
         else:
             self.ready.append(slices)
 
+    def arrive_on_disk(self, ids: IdRange) -> None:
+        """Take in newly journaled items, with consecutive ids, that are read when there is room."""
+        self._leave_on_disk(ids.first - 1, ids.last)
+
     def _leave_on_disk(self, after: int, last: int) -> None:
         end = self.backlog[-1] if self.backlog else None
         if end is not None and end.untouched and end.last == after:

@@ -185,8 +185,13 @@ def _spans(journal: Journal, row: QueueRow) -> list[PutSpan]:
     return journal.put_spans(row.queue_id, 0 if row.outstanding or row.parked else row.put)
 
 
+def new_absorber(journal: Journal) -> Absorber:
+    """Return an absorber that expects nothing yet."""
+    return Absorber(journal, Digests)
+
+
 def absorber_of(journal: Journal, row: QueueRow) -> Absorber:
     """Return an absorber for all that was ever put on a queue."""
-    absorber = Absorber(journal, Digests)
+    absorber = new_absorber(journal)
     absorber.expect(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
     return absorber

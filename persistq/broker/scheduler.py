@@ -88,6 +88,10 @@ class Scheduler:
         """Take in newly journaled items of one queue."""
         self.lanes[queue_of(slices[0].first_id)].arrive(slices)
 
+    def arrive_on_disk(self, ids: IdRange) -> None:
+        """Take in newly journaled items of one queue that are to be read from the journal."""
+        self.lanes[queue_of(ids.first)].arrive_on_disk(ids)
+
     def unpark(self, queue_id: int, item_ids: Sequence[int]) -> None:
         """Take in items that were parked."""
         self.lanes[queue_id].unpark(item_ids)

@@ -87,6 +87,8 @@ class Broker:
             messages.Seal: producing.on_seal,
             messages.Take: consuming.on_take,
             messages.Done: consuming.on_done,
+            messages.Spool: consuming.on_spool,
+            messages.Stream: consuming.on_stream,
             messages.Failed: consuming.on_failed,
             messages.Dropped: consuming.on_dropped,
             messages.GiveBack: consuming.on_give_back,

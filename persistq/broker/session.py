@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from persistq.broker.link import Link
-from persistq.broker.opening import OpenLoad
+from persistq.broker.opening import OpenLoad, new_absorber
 from persistq.broker.roster import Roster
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.streams import Streams
 from persistq.broker.watching import Watcher, sizes_of
 from persistq.errors import RunEnded
 from persistq.items import Failure
@@ -33,6 +35,8 @@ class Session:
         watchers: Those that want to see progress.
         entries: The queues that take what is put; others get what a stage has made.
         feeds: For each queue, those that get what its stage has made.
+        streaming: The queues whose stage has it put at once.
+        streams: What was put of items that are at work.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Session:
             number[name]: frozenset(number[target] for target in targets)
             for name, targets in opened.graph.feeds.items()
         }
+        self.streaming = frozenset(number[stage.name] for stage in opening.stages if stage.stream)
+        self.streams = Streams(journal, partial(new_absorber, journal))
         self._after_commit: list[Callable[[], None]] = []
 
     @property

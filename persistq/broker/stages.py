@@ -40,6 +40,28 @@ def renamed_stages(opening: Opening, rows: Sequence[QueueRow]) -> dict[int, str]
     }
 
 
+def require_streaming(opening: Opening, rows: Sequence[QueueRow]) -> None:
+    """Require that stages which have streamed what they made of an unfinished item still do.
+
+    Nothing else would know what of it is put already.
+
+    Args:
+        opening: The start.
+        rows: The queues of these stages.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for row in rows:
+        stage = opening.stages[row.position]
+        if not stage.stream:
+            raise UsageError(
+                f"load {row.load_id} in {opening.path} is unfinished and its stage {stage.name!r} "
+                "has put a part of what it makes of an item: say @pipeline.stage(stream=True) "
+                "until that is done, or begin anew with --fresh (fresh=True)"
+            )
+
+
 def _refused(opening: Opening, rows: Sequence[QueueRow]) -> UsageError:
     had, has = [row.name for row in rows], [stage.name for stage in opening.stages]
     place = f"load {rows[0].load_id} in {opening.path} is unfinished and"

@@ -20,6 +20,7 @@ from persistq.broker.failures import FailureCounts
 from persistq.broker.lane import Window
 from persistq.broker.policy import FailurePolicy, Verdict
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.spools import Spool, Spools
 from persistq.graph import Graph
 from persistq.items import (
     ITEMS_PER_QUEUE_MAX,
@@ -32,7 +33,17 @@ from persistq.items import (
     queue_of,
     ranges_of,
 )
-from persistq.journal.base import Attempts, Batch, Ending, Journal, Put, QueueRow, WorkerRecord
+from persistq.journal.base import (
+    Attempts,
+    Batch,
+    Ending,
+    Journal,
+    Published,
+    Put,
+    QueueRow,
+    Streamed,
+    WorkerRecord,
+)
 from persistq.peer import Peer
 from persistq.wire.messages import Outputs
 
@@ -69,6 +80,7 @@ class Transitions:
         rows: The queues by number.
         scheduler: The places.
         failures: How often outstanding items have failed.
+        spools: What is made of items at work and is kept until they are done.
         settled: Whether the load is recorded as settled.
         unsynced: Whether a power cut would undo commits.
         on_failure: Told of each failed attempt: the stage, the failure, and whether it was parked.
@@ -86,6 +98,7 @@ class Transitions:
         self.rows = {row.queue_id: row for row in rows}
         self.scheduler = scheduler
         self.failures = FailureCounts()
+        self.spools = Spools(journal.next_spool_id())
         self.settled = False
         self.unsynced = False
         self.on_failure: Callable[[str, Failure, bool], None] = _nobody_listens
@@ -98,6 +111,7 @@ class Transitions:
         self._batch = Batch()
         self._bytes = 0
         self._arrivals: dict[int, list[Slice]] = {}
+        self._unread: dict[int, int] = {}
 
     def remember(self, attempts: Attempts) -> None:
         """Take over what earlier runs have recorded about an outstanding item."""
@@ -135,20 +149,60 @@ class Transitions:
         for block, origin in zip(
             blocks, repeat(None) if origins is None else origins, strict=False
         ):
-            first = item_id_of(queue_id, row.next_n)
-            row.next_n += block.count
-            assert row.next_n <= ITEMS_PER_QUEUE_MAX, "a queue is full"
-            self._bytes += len(block.data)
+            first = self._grow(row, block.count)
+            self._note_bytes(block)
             self._batch.puts.append(Put(first, block, origin))
-            arrivals.append(whole(first, block))
-        row.sealed_total = None
-        self._batch.bulky = self._bytes >= BULKY_BYTES
+            if queue_id not in self._unread:
+                arrivals.append(whole(first, block))
         self._batch.synced |= synced
-        self._touch(row)
 
     def hand_out(self, now: float) -> Iterator[tuple[int, Window]]:
         """Put items into the hands of everybody who waits and can be served: (consumer, window)."""
         return self.scheduler.assign(now)
+
+    def is_held(self, consumer_id: int, item_id: int) -> bool:
+        """Return whether an item is in a consumer's hands."""
+        return item_id in self.scheduler.consumers[consumer_id].hands
+
+    def spool(self, consumer_id: int, item_id: int, blocks: Sequence[Block]) -> bool:
+        """Some of what is made of an item is recorded while it is worked on, and is no items yet.
+
+        All that is spooled at one attempt becomes items if the item is finished, of each queue that
+        its stage feeds. If the attempt ends in any other way, it is void.
+
+        Crash: what was spooled is void, because nobody can finish that attempt.
+
+        Args:
+            consumer_id: Who works on it.
+            item_id: The item.
+            blocks: What was made, in order; at least one.
+
+        Returns:
+            False if the consumer does not hold it: then nothing has changed.
+        """
+        if not self.is_held(consumer_id, item_id):
+            return False
+        for record in self.spools.add(consumer_id, item_id, blocks):
+            self._batch.spooled.append(record)
+            self._note_bytes(record.block)
+        return True
+
+    def stream(self, item_id: int, queue_id: int, blocks: Sequence[Block]) -> None:
+        """Put what is made of an item at work, and remember it until the item has ended.
+
+        Crash: both are recorded, or neither.
+
+        Args:
+            item_id: The item.
+            queue_id: A queue that its stage feeds.
+            blocks: What was made, but for what an earlier attempt has put.
+        """
+        if not blocks:
+            return
+        before = item_id_of(queue_id, self.rows[queue_id].put)
+        self.put(queue_id, blocks, synced=False, origins=[Origin(item_id)] * len(blocks))
+        ids = IdRange(before + 1, item_id_of(queue_id, self.rows[queue_id].put))
+        self._batch.streamed.append(Streamed(item_id, ids))
 
     def finish(
         self,
@@ -157,13 +211,13 @@ class Transitions:
         busy: float,
         outputs: Sequence[Outputs] = (),
     ) -> bool:
-        """Items are done; what was made of them is put in the same transaction.
+        """Items are done; what was made of them is put, or published, in the same transaction.
 
         Args:
             consumer_id: Who finished them.
             ranges: The items.
             busy: How long they took together, in seconds.
-            outputs: What was made of them, for other queues.
+            outputs: What was made of them, for other queues, but for what was spooled.
 
         Returns:
             False if the consumer does not hold all of them: then nothing has changed.
@@ -177,12 +231,15 @@ class Transitions:
         self._touch(row)
         for made in outputs:
             self.put(made.queue_id, made.blocks, synced=False, origins=made.origins)
+        for spool in self.spools.end(consumer_id, ranges):
+            self._publish(row, spool)
         return True
 
     def drop(self, consumer_id: int, ranges: Sequence[IdRange], reason: str) -> bool:
         """Items need no work; False if the consumer does not hold all of them."""
         if not ranges or self.scheduler.take_back(consumer_id, ranges) is None:
             return False
+        self.spools.end(consumer_id, ranges)
         row = self._row_of(consumer_id)
         row.dropped += count_in(ranges)
         self.failures.forget(ranges)
@@ -215,6 +272,7 @@ class Transitions:
         """
         if self.scheduler.take_back(consumer_id, ranges) is None:
             return []
+        self.spools.end(consumer_id, ranges)
         policy = self._policies[self._row_of(consumer_id).queue_id]
         verdicts = []
         for item_id in ids_in(ranges):
@@ -261,9 +319,11 @@ class Transitions:
     def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start, for others; nothing to record."""
         self.scheduler.give_back(consumer_id, ranges)
+        self.spools.end(consumer_id, ranges)
 
     def leave(self, consumer_id: int) -> None:
         """A consumer is gone; what it holds goes to others. Nothing to record."""
+        self.spools.leave(consumer_id)
         self.scheduler.leave(consumer_id)
 
     def unpark(self, queue_id: int, item_ids: Iterable[int] | None = None) -> int:
@@ -348,8 +408,8 @@ class Transitions:
         Raises:
             JournalError: It could not be written. The broker must end: its memory is now ahead.
         """
-        batch, arrivals = self._batch, list(self._arrivals.values())
-        self._batch, self._bytes, self._arrivals = Batch(), 0, {}
+        batch, arrivals, unread = self._batch, list(self._arrivals.values()), self._unread
+        self._batch, self._bytes, self._arrivals, self._unread = Batch(), 0, {}, {}
         self.unsynced = not batch.synced and (self.unsynced or bool(batch))
         if batch:
             failpoints.point("broker.before_commit")
@@ -357,13 +417,39 @@ class Transitions:
             failpoints.point("broker.after_commit")
         elif batch.synced:
             self._journal.flush()
-        for slices in arrivals:
+        for slices in filter(None, arrivals):
             self.scheduler.arrive(slices)
+        for queue_id, first in unread.items():
+            last = item_id_of(queue_id, self.rows[queue_id].put)
+            self.scheduler.arrive_on_disk(IdRange(first, last))
 
     # --- inside ---
 
     def _row_of(self, consumer_id: int) -> QueueRow:
         return self.rows[self.scheduler.consumers[consumer_id].queue_id]
+
+    def _grow(self, row: QueueRow, count: int) -> int:
+        """Count so many new items, and return the id of the first; a seal is lifted."""
+        first = item_id_of(row.queue_id, row.next_n)
+        row.next_n += count
+        assert row.next_n <= ITEMS_PER_QUEUE_MAX, "a queue is full"
+        row.sealed_total = None
+        self._touch(row)
+        return first
+
+    def _note_bytes(self, block: Block) -> None:
+        self._bytes += len(block.data)
+        self._batch.bulky = self._bytes >= BULKY_BYTES
+
+    def _publish(self, made_in: QueueRow, spool: Spool) -> None:
+        """Make items of a spool; they are left on disk, and so is what is put behind them."""
+        failpoints.point("broker.before_publish")
+        for name in self._graph.feeds[made_in.name]:
+            row = self._named[name]
+            first = self._grow(row, spool.count)
+            published = Published(first, spool.count, spool.spool_id, spool.item_id)
+            self._batch.published.append(published)
+            self._unread.setdefault(row.queue_id, first)
 
     def _touch(self, row: QueueRow) -> None:
         self._batch.queues[row.queue_id] = row

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from persistq import failpoints
+from persistq.blocks import Block
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
@@ -34,6 +35,8 @@ from persistq.wire.messages import (
     Items,
     Patience,
     Role,
+    Spool,
+    Stream,
     Take,
     Welcome,
 )
@@ -119,6 +122,39 @@ class Consumer:
         report.add(item_id, now - started, made)
         if now >= report.due_at or not self._items:
             self.report()
+
+    def spool(self, item_id: int, blocks: list[Block]) -> None:
+        """Hand over some of what is made of an item while it is worked on; waits for the socket.
+
+        Crash: what was spooled is void, unless the item's report was sent as well.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+        """
+        with self._sending, self._connection.conversation:
+            # Apart from what was finished before or is after it: outputs keep their items' order.
+            self.report()
+            failpoints.point("client.before_spool")
+            self._connection.send(Spool(item_id, blocks))
+            failpoints.point("client.after_spool")
+            self._report.due_at = 0.0
+
+    def stream(self, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        """Have some of what is made of an item put while it is worked on; waits for the socket.
+
+        Crash: what the broker has got is put, and another attempt at the item may put it again.
+
+        Args:
+            item_id: The item.
+            blocks: What was made, in order, at least one.
+            first: Whether this attempt has put nothing before.
+        """
+        with self._sending, self._connection.conversation:
+            self.report()
+            failpoints.point("client.before_stream")
+            self._connection.send(Stream(item_id, blocks, first))
+            failpoints.point("client.after_stream")
 
     def failed(
         self,

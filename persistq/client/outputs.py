@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import sub
-from typing import Any, Final
+from time import monotonic as _now
+from typing import Any, Final, Protocol
 
 from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin, blocks_of
 from persistq.codec import ItemCodec
@@ -16,32 +17,111 @@ Made = Sequence[Encoded | Block]
 """What was made of one item, in order: little as it is, to share blocks with what was made of its
 neighbours; much as blocks."""
 
+SPOOLED_BLOCKS: Final = 16
+SPOOLED_BYTES: Final = 1 << 18
+"""So many blocks, or bytes, of what is made of one item are held before they are spooled."""
+
+STREAMED_S: Final = 0.01
+"""What is streamed waits no longer for company, unless nothing more comes for a while."""
+
 STEP_MAX: Final = 255
 """How far apart the items may be that neighbours in one block were made of; see `Origin`."""
 
 
-def encoded(values: Iterable[Any], codec: ItemCodec) -> Made:
+Spool = Callable[[list[Block]], None]
+"""Takes blocks of what is made of an item while more of it is being made."""
+
+
+class Send(Protocol):
+    """Takes blocks of what is made of an item, to be put at once."""
+
+    def __call__(self, blocks: list[Block], *, first: bool) -> None:
+        """Take some; the first ones are those that begin an attempt."""
+
+
+def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None) -> Made:
     """Encode values as they come: who makes them may change them afterwards.
 
     Args:
         values: What a handler makes of one item.
         codec: Encodes it.
+        spool: Takes what is too much to be held until the end; None holds all of it.
+
+    Returns:
+        What was made, if nothing was spooled; otherwise all of it was.
 
     Raises:
         ItemNotStorable: One of them cannot be encoded.
         UsageError: One of them is an end of a queue.
     """
-    made: list[Encoded | Block] = []
-    waiting: list[Encoded] = []
+    heap = _Heap(spool)
+    run: list[Encoded] = []
     size = 0
     for value in values:
         one = codec.encode(value)
-        waiting.append(one)
+        run.append(one)
         size += len(one[1])
-        if size >= BYTES_MAX or len(waiting) == ITEMS_MAX:
-            made += _blocks(waiting)
-            waiting, size = [], 0
-    return [*made, *waiting]
+        if size >= BYTES_MAX or len(run) == ITEMS_MAX:
+            heap.add(run)
+            run, size = [], 0
+    return heap.closed(run)
+
+
+def stream(values: Iterable[Any], codec: ItemCodec, send: Send) -> None:
+    """Encode values as they come, and hand them on without waiting for the last one.
+
+    Args:
+        values: What a handler makes of one item.
+        codec: Encodes it.
+        send: Takes blocks of it.
+
+    Raises:
+        ItemNotStorable: One of them cannot be encoded; those before it are handed on.
+        UsageError: One of them is an end of a queue.
+    """
+    run: list[Encoded] = []
+    size, due, first = 0, 0.0, True
+    for value in values:
+        one = codec.encode(value)
+        run.append(one)
+        size += len(one[1])
+        if size >= BYTES_MAX or len(run) == ITEMS_MAX or _now() >= due:
+            send(_blocks(run), first=first)
+            run, size, due, first = [], 0, _now() + STREAMED_S, False
+    if run:
+        send(_blocks(run), first=first)
+
+
+class _Heap:
+    """Blocks of what is made of one item, in memory or spooled."""
+
+    def __init__(self, spool: Spool | None) -> None:
+        self._spool = spool
+        self._spooled = False
+        self._blocks: list[Block] = []
+        self._bytes = 0
+
+    def add(self, run: Sequence[Encoded]) -> None:
+        blocks = _blocks(run)
+        self._blocks += blocks
+        self._bytes += sum(len(block.data) for block in blocks)
+        many = self._bytes >= SPOOLED_BYTES or len(self._blocks) >= SPOOLED_BLOCKS
+        if many and self._spool is not None:
+            self._send(self._spool)
+
+    def closed(self, rest: Sequence[Encoded]) -> Made:
+        """Return all that was made, with the rest of it, unless it was spooled."""
+        if self._spool is None or not self._spooled:
+            return [*self._blocks, *rest]
+        self._blocks += _blocks(rest) if rest else []
+        if self._blocks:
+            self._send(self._spool)
+        return ()
+
+    def _send(self, spool: Spool) -> None:
+        blocks, self._blocks, self._bytes = self._blocks, [], 0
+        self._spooled = True
+        spool(blocks)
 
 
 def joined(made: Mapping[int, Made]) -> tuple[list[Block], list[Origin]]:

@@ -44,7 +44,7 @@ class Report:
         interval: How long finished work may stay unreported, in seconds.
 
     Attributes:
-        due_at: When it has to be sent, on the monotonic clock.
+        due_at: When it has to be sent, on the monotonic clock; 0 with the next item.
     """
 
     def __init__(self, interval: float) -> None:

@@ -465,6 +465,10 @@ class Journal(ABC):
         """Return what earlier attempts at an outstanding item have put; see `Streamed`."""
 
     @abstractmethod
+    def has_streamed(self, queue_id: int) -> bool:
+        """Return whether items of a queue that are not done have put anything; see `Streamed`."""
+
+    @abstractmethod
     def next_spool_id(self) -> int:
         """Return the first number that no spool has, nor one with a higher number."""
 

@@ -88,6 +88,8 @@ PARKED_IDS: Final = """
 STREAMED: Final = """
     SELECT first_id, last_id FROM streamed WHERE item_id = :of_item ORDER BY first_id"""
 HAS_STREAMED: Final = "SELECT EXISTS (SELECT 1 FROM streamed)"
+HAS_STREAMED_OF: Final = """
+    SELECT EXISTS (SELECT 1 FROM streamed WHERE item_id > :after_id AND item_id <= :last_id)"""
 LAST_SPOOL: Final = "SELECT coalesce(max(spool_id), 0) FROM spool"
 
 # --- failures ---

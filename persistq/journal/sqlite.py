@@ -25,7 +25,6 @@ from persistq.journal.base import (
     Load,
     LoadState,
     Param,
-    Published,
     QueueRow,
     RunResult,
 )
@@ -344,6 +343,11 @@ class SqliteJournal(Journal):
         rows = self._writer.read(queries.STREAMED, of_item=item_id)
         return merged(IdRange(*row) for row in rows)
 
+    def has_streamed(self, queue_id: int) -> bool:
+        """Return whether items of a queue that are not done have put anything; see `Streamed`."""
+        [(found,)] = self._writer.read(queries.HAS_STREAMED_OF, **_bounds(queue_id))
+        return bool(found)
+
     def next_spool_id(self) -> int:
         """Return the first number that no spool has, nor one with a higher number."""
         [(highest,)] = self._writer.read(queries.LAST_SPOOL)
@@ -374,9 +378,10 @@ class SqliteJournal(Journal):
 
     def _record_puts(self, batch: Batch, turn_id: int) -> None:
         rows = [put_row(turn_id, put) for put in batch.puts]
-        for published in batch.published:
-            self._publish(published)
-            rows.append(published_row(turn_id, published))
+        # Each once, though it may become items of several queues.
+        for spool in {(one.spool_id, one.item_id, one.count) for one in batch.published}:
+            self._publish(*spool)
+        rows += [published_row(turn_id, published) for published in batch.published]
         # In order, because that is how the table is laid out.
         self._writer.many(changes.PUT, sorted(rows, key=itemgetter(0)))
 
@@ -387,23 +392,23 @@ class SqliteJournal(Journal):
         if self._streams:
             self._writer.many(changes.END_STREAM, ranges)
 
-    def _publish(self, published: Published) -> None:
+    def _publish(self, spool_id: int, item_id: int, count: int) -> None:
+        failpoints.point("journal.before_publish")
         cursor = self._writer.execute(
-            changes.PUBLISH,
-            spool_id=published.spool_id,
-            item_id=published.item_id,
-            count=published.count,
+            changes.PUBLISH, spool_id=spool_id, item_id=item_id, count=count
         )
         if cursor.rowcount != 1:
-            reason = f"spool {published.spool_id} is published and has not what it should have"
+            reason = f"spool {spool_id} is published and has not what it should have"
             raise JournalCorrupt(self.path, reason)
 
     def _record_spooled(self, batch: Batch) -> None:
         if batch.spooled:
+            failpoints.point("journal.before_spool")
             begun = [(one.spool_id, one.item_id) for one in batch.spooled if not one.before]
             self._writer.many(changes.BEGIN_SPOOL, begun)
             self._writer.many(changes.SPOOL, map(spooled_row, batch.spooled))
         if batch.streamed:
+            failpoints.point("journal.before_stream")
             self._streams = True
             self._writer.many(changes.STREAM, [(item_id, *ids) for item_id, ids in batch.streamed])
 

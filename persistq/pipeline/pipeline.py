@@ -125,8 +125,8 @@ class Pipeline:
         Args:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
-                ``max_crashes``, ``on_error``, ``timeout``, ``halt``: see
-                `persistq.policy.StageOptions`.
+                ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``:
+                see `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not

@@ -233,6 +233,7 @@ class Run:
             settings=self._settings if "settings" in stage.extras else None,
             targets=tuple(self._queues[target].queue_id for target in targets),
             codec=self._definition.codec,
+            stream=stage.stream,
         )
 
     def _context(self) -> Callable[[], Any] | None:

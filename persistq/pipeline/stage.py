@@ -57,6 +57,7 @@ class Stage:
         handler: Called with an item; returns the value for the next stage, or yields several.
         extras: Which of `EXTRAS` the handler takes.
         workers: Number of processes; None means the pipeline's.
+        stream: Whether what it makes goes on at once, before its item is done.
         said: What it says of its `Policy`, by option; the settings say the rest.
     """
 
@@ -65,6 +66,7 @@ class Stage:
     handler: Callable[..., Any]
     extras: frozenset[str]
     workers: int | None
+    stream: bool
     said: Mapping[str, Any]
 
     @classmethod
@@ -82,6 +84,7 @@ class Stage:
             handler,
             extras_of(handler, what=f"the handler {called!r}"),
             options.get("workers"),
+            options.get("stream") or False,
             {name: value for name, value in options.items() if name in OPTIONS},
         )
 
@@ -98,13 +101,18 @@ class Stage:
                 f"stage {self.name!r}: workers=0 is refused: it would wait for ever; "
                 "Pipeline(workers=0) runs all stages inline"
             )
+        if not isinstance(self.stream, bool):
+            raise UsageError(
+                f"stage {self.name!r}: stream={self.stream!r} is refused: "
+                "it should be True or False"
+            )
         said = options_of(f"stage {self.name!r}", workers=self.workers, **self.said)
         return replace(self, workers=said.pop("workers", None), said=said)
 
     def spec(self, settings: Settings) -> StageSpec:
         """Return its policy, with the settings where the stage says nothing."""
         policy = {name: getattr(settings, name) for name in OPTIONS} | dict(self.said)
-        return StageSpec(name=self.name, was=self.was, **policy)
+        return StageSpec(name=self.name, was=self.was, stream=self.stream, **policy)
 
 
 def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:

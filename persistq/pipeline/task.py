@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from persistq import forking
+from persistq.blocks import Block
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
-from persistq.client.outputs import Made, encoded
+from persistq.client.outputs import Made, encoded, stream
 from persistq.client.window import Delivery
 from persistq.codec import VALUE, ItemCodec
 from persistq.pipeline.stage import ItemInfo, outputs_of
 
 if TYPE_CHECKING:
-    from persistq.channel import Keys
+    from persistq.channel import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class StageTask:
         settings: The argument ``settings``.
         targets: The queues that outputs go to; none after the last stage.
         codec: Encodes and decodes items.
+        stream: Whether outputs go on at once.
     """
 
     name: str
@@ -41,6 +44,7 @@ class StageTask:
     settings: Any
     targets: tuple[int, ...]
     codec: ItemCodec
+    stream: bool = False
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
@@ -60,6 +64,7 @@ class StageWork:
 
     def __init__(self, task: StageTask) -> None:
         self._task = task
+        self._forks = forking.forks
         self._tells_item = "item" in task.extras
         extras: dict[str, Any] = {}
         if "settings" in task.extras:
@@ -68,24 +73,48 @@ class StageWork:
             extras["ctx"] = task.context()
         self._handle = partial(task.handler, **extras) if extras else task.handler
 
-    def __call__(self, delivery: Delivery, keys: Keys) -> Made:
-        """Run the handler on one item; return the items for the next stage."""
+    def __call__(self, delivery: Delivery, channel: Channel) -> Made:
+        """Run the handler on one item; return the items for the next stage.
+
+        Crash: what was spooled of them is void, and the item is worked on again.
+        """
         item_id, codec, payload, attempts = delivery
         value = payload if codec == VALUE else self._task.codec.decode(item_id, codec, payload)
         if self._tells_item:
-            key = keys.of(item_id)
+            key = channel.keys.of(item_id)
             info = ItemInfo(item_id, attempts + 1, self._task.name, key)
             result = self._handle(value, item=info)
         else:
             result = self._handle(value)
-        return () if result is None else self._made(result)
+        if result is None:
+            return ()
+        return self._made(result, item_id, channel)
 
-    def _made(self, result: Any) -> Made:
+    def _made(self, result: Any, item_id: int, channel: Channel) -> Made:
         """Encode what the handler has returned, or yields."""
         outputs, codec = outputs_of(result), self._task.codec
+        if self._task.targets and self._task.stream:
+            stream(outputs, codec, partial(self._stream, channel, item_id))
+            return ()
         if self._task.targets:
             single = isinstance(outputs, tuple)
-            return [*map(codec.encode, outputs)] if single else encoded(outputs, codec)
+            return (
+                [*map(codec.encode, outputs)]
+                if single
+                else self._encoded(outputs, item_id, channel)
+            )
         for _ in outputs:
             continue  # what a last stage yields goes nowhere, but it yields it to its end
         return ()
+
+    def _encoded(self, outputs: Iterable[Any], item_id: int, channel: Channel) -> Made:
+        return encoded(outputs, self._task.codec, partial(self._spool, channel, item_id))
+
+    def _spool(self, channel: Channel, item_id: int, blocks: list[Block]) -> None:
+        """Spool, but not in a child that the handler has forked: the item is its parent's."""
+        if self._forks == forking.forks:
+            channel.spool(item_id, blocks)
+
+    def _stream(self, channel: Channel, item_id: int, blocks: list[Block], *, first: bool) -> None:
+        if self._forks == forking.forks:
+            channel.stream(item_id, blocks, first=first)

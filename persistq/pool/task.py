@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from persistq.channel import Channel, Keys
+    from persistq.channel import Channel
     from persistq.client.outputs import Made
     from persistq.client.window import Delivery
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 class Work(Protocol):
     """Works on one item after the other, in one process."""
 
-    def __call__(self, delivery: Delivery, keys: Keys) -> Made:
+    def __call__(self, delivery: Delivery, channel: Channel) -> Made:
         """Do what is to be done with an item, and return what comes of it, encoded.
 
         Args:
             delivery: The item, still encoded.
-            keys: Makes its key, if the work wants it.
+            channel: Where it came from: makes its key, and takes what is too much to be returned.
 
         Raises:
             Drop: The item needs no work.

@@ -56,7 +56,7 @@ class Worker:
         channel.hold(item_id, started)
         try:
             failpoints.point("worker.before_handler")
-            made = self._work(delivery, channel.keys)
+            made = self._work(delivery, channel)
         except KeyboardInterrupt:
             # Only an inline run gets it, from its user, and it says nothing about the item.
             raise

@@ -16,7 +16,16 @@ import msgspec
 
 from persistq.text.ostext import native, portable
 from persistq.text.terminal import encodable
-from persistq.wire.messages import BrokerMessage, ClientMessage, Done, Opening, Outputs, Put
+from persistq.wire.messages import (
+    BrokerMessage,
+    ClientMessage,
+    Done,
+    Opening,
+    Outputs,
+    Put,
+    Spool,
+    Stream,
+)
 
 M = TypeVar("M")
 
@@ -177,7 +186,7 @@ def _is_storable(message: ClientMessage) -> bool:
     """Return whether a message is long because of many blocks, none of which is too long."""
     bearers = message.outputs if isinstance(message, Done) else [message]
     return all(
-        isinstance(bearer, Put | Outputs)
+        isinstance(bearer, Put | Outputs | Spool | Stream)
         and all(len(block.data) <= PAYLOAD_BYTES_MAX for block in bearer.blocks)
         for bearer in bearers
     )

@@ -221,6 +221,28 @@ class WorkerEnded(_Message, frozen=True, tag=21):
     out_of_memory: bool
 
 
+class Spool(_Message, frozen=True, tag=22):
+    """Some of what is made of an item at work, for each queue that its stage feeds.
+
+    It is kept, and all that was spooled becomes items when the item is done; if this attempt at it
+    ends otherwise, it is void.
+    """
+
+    item_id: int
+    blocks: list[Block]
+
+
+class Stream(_Message, frozen=True, tag=23):
+    """Some of what is made of an item at work, to be put at once, where its stage streams.
+
+    ``first`` begins an attempt: what earlier ones have put absorbs what this one puts.
+    """
+
+    item_id: int
+    blocks: list[Block]
+    first: bool
+
+
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
@@ -254,6 +276,8 @@ ClientMessage = (
     | Halt
     | Overdue
     | WorkerEnded
+    | Spool
+    | Stream
     | Farewell
 )
 
@@ -419,12 +443,14 @@ class StageSpec(Policy, frozen=True):
     """A stage as the broker needs it: its name and its `Policy`.
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
-    has made; None is the one that follows, if there is one.
+    has made; None is the one that follows, if there is one. ``stream`` says that they get it at
+    once.
     """
 
     name: str
     was: str = ""
     feeds: list[str] | None = None
+    stream: bool = False
 
 
 class Opening(msgspec.Struct, frozen=True):

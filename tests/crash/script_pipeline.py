@@ -14,10 +14,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from evidence import EFFECTS, Pen
 
 from persistq import Pipeline
+from persistq.client import outputs
 
 ITEMS = int(os.environ["SOAK_ITEMS"])
 SHORT_S = float(os.environ["SOAK_SHORT_S"])
 LONG_S = float(os.environ["SOAK_LONG_S"])
+OUTPUT = os.environ.get("SOAK_OUTPUT", "")
+"""How what the first stage makes goes on: "spooled", "streamed" or, as usual, with its report."""
+
 INTERRUPT_AT = int(os.environ.get("SOAK_INTERRUPT_AT", "-1"))
 LONG_EVERY = 10
 PACE_ITEMS = 40
@@ -26,6 +30,8 @@ PACE_S = 0.01
 
 effects = Pen(Path(EFFECTS))
 pipeline = Pipeline("soak", workers=2)
+if OUTPUT == "spooled":
+    outputs.ITEMS_MAX = outputs.SPOOLED_BLOCKS = 1  # type: ignore[misc]
 
 
 def work(key: str, attempt: int) -> None:
@@ -50,13 +56,16 @@ def keys() -> Iterator[int]:
         yield number
 
 
-@pipeline.stage
-def first(number: int, item: Any) -> int:
+@pipeline.stage(stream=OUTPUT == "streamed")
+def first(number: int, item: Any) -> Iterator[int]:
     """Work on a number and pass it on."""
     if number == INTERRUPT_AT:
         os.kill(os.getppid(), signal.SIGTERM)
-    work(f"a{number}", item.attempt)
-    return number
+    if OUTPUT != "streamed":
+        work(f"a{number}", item.attempt)
+    yield number
+    if OUTPUT == "streamed":
+        work(f"a{number}", item.attempt)
 
 
 @pipeline.stage

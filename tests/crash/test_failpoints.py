@@ -67,6 +67,7 @@ class Scenario:
         interrupted: Whether the script is told to end half-way.
         upgraded: Whether its journal is of an older version.
         impatient: Whether done records are brought to the disk at every turn.
+        output: How the outputs of its first stage go on, if not with the reports.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Scenario:
     interrupted: bool = False
     upgraded: bool = False
     impatient: bool = False
+    output: str = ""
 
     @property
     def faults(self) -> list[str]:
@@ -84,6 +86,7 @@ class Scenario:
     def environment(self, scripts: Path) -> dict[str, str]:
         """Return what the script is told of it."""
         told = {
+            "SOAK_OUTPUT": self.output,
             "SOAK_INTERRUPT_AT": "1" if self.interrupted else "",
             "SOAK_MIGRATIONS": str(scripts) if self.upgraded else "",
             "PERSISTQ_FLUSH_INTERVAL": "0.0001" if self.impatient else "",
@@ -98,7 +101,19 @@ RETRIED = Scenario("an attempt fails", armed="worker.before_handler@5:error")
 INTERRUPTED = Scenario("interrupted", interrupted=True)
 IMPATIENT = Scenario("flushed often", impatient=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
+SPOOLED = Scenario("spooled", output="spooled")
+STREAMED = Scenario("streamed", output="streamed")
 SCENARIOS = {
+    "client.before_spool": SPOOLED,
+    "client.after_spool": SPOOLED,
+    "broker.before_spool": SPOOLED,
+    "broker.before_publish": SPOOLED,
+    "journal.before_spool": SPOOLED,
+    "journal.before_publish": SPOOLED,
+    "client.before_stream": STREAMED,
+    "client.after_stream": STREAMED,
+    "broker.before_stream": STREAMED,
+    "journal.before_stream": STREAMED,
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,
@@ -219,7 +234,7 @@ class Theatre:
         journal = home / JOURNAL
         if journal.exists() and load_states(journal) == ["settled"]:
             return
-        undisturbed = Scenario("carried on", upgraded=scenario.upgraded)
+        undisturbed = Scenario("carried on", upgraded=scenario.upgraded, output=scenario.output)
         ended = self.run(home, undisturbed)
         assert ended.code == 0, ended.error
 

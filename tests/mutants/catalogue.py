@@ -51,14 +51,21 @@ BLOCKS = "test_blocks_of_one_put_have_consecutive_ids"
 PARKED_AMONG = "test_a_parked_item_among_finished_ones_is_in_none_of_their_ranges"
 LIVE_RETRY = "test_items_are_retried_by_hand_beside_a_live_run"
 
+SPOOLS = "tests/unit/test_spools_and_streams.py"
+BIG = "tests/pipeline/test_big_outputs.py"
+VOID = "test_what_is_spooled_of_an_attempt_that_ends_otherwise_is_void"
+OF_EARLIER = "test_an_attempt_absorbs_what_those_before_have_streamed_and_nothing_of_its_own"
+ABSORBED = "test_another_attempt_absorbs_what_the_first_has_streamed"
+ONLY_STREAMS = "test_only_a_stage_that_streams_streams_and_it_does_nothing_else"
+
 MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            made = self._work(delivery, channel.keys)\n",
+        "            made = self._work(delivery, channel)\n",
         "            channel.done(item_id, started, started, [])\n"
         "            channel.report()\n"
-        "            made = self._work(delivery, channel.keys)\n",
+        "            made = self._work(delivery, channel)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
@@ -225,15 +232,15 @@ MUTANTS = [
     Mutant(
         "keeps the first id of a block for its neighbour",
         "persistq/broker/transitions.py",
-        "            row.next_n += block.count\n",
-        "            row.next_n += 1\n",
+        "first = self._grow(row, block.count)\n",
+        "first = self._grow(row, 1)\n",
         (f"{UNIT}test_transitions.py::{BLOCKS}",),
     ),
     Mutant(
         "leaves a gap between blocks",
         "persistq/broker/transitions.py",
-        "            row.next_n += block.count\n",
-        "            row.next_n += block.count + 1\n",
+        "first = self._grow(row, block.count)\n",
+        "first = self._grow(row, block.count + 1)\n",
         (f"{UNIT}test_transitions.py::{BLOCKS}",),
     ),
     Mutant(
@@ -650,7 +657,7 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pipeline/task.py",
-        "            key = keys.of(item_id)\n",
+        "            key = channel.keys.of(item_id)\n",
         "            key = str(item_id)\n",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
@@ -872,5 +879,114 @@ MUTANTS = [
         "        if name not in wanted:\n",
         '        if name not in wanted and kind != "trigger":\n',
         (SENTENCES,),
+    ),
+    Mutant(
+        "publishes what was spooled by an attempt that has failed",
+        "persistq/broker/transitions.py",
+        "        self.spools.end(consumer_id, ranges)\n        policy = ",
+        "        for spool in self.spools.end(consumer_id, ranges):\n"
+        "            self._publish(self._row_of(consumer_id), spool)\n"
+        "        policy = ",
+        (f"{SPOOLS}::{VOID}",),
+    ),
+    Mutant(
+        "publishes what another attempt has spooled",
+        "persistq/broker/transitions.py",
+        "        self.spools.end(consumer_id, ranges)\n        policy = ",
+        "        policy = ",
+        (f"{SPOOLS}::{VOID}",),
+    ),
+    Mutant(
+        "adds to the spool of whoever began one",
+        "persistq/broker/spools.py",
+        "self._held.setdefault(consumer_id, {})",
+        "self._held.setdefault(0, {})",
+        (f"{SPOOLS}::test_spools_are_of_one_consumer_each",),
+    ),
+    Mutant(
+        "spools what is made of an item in other hands",
+        "persistq/broker/transitions.py",
+        "        if not self.is_held(consumer_id, item_id):\n            return False\n",
+        "",
+        (f"{SPOOLS}::test_a_late_report_publishes_nothing",),
+    ),
+    Mutant(
+        "hands out what is put behind a spool before the spool",
+        "persistq/broker/transitions.py",
+        "            if queue_id not in self._unread:\n                arrivals",
+        "            if True:\n                arrivals",
+        (f"{SPOOLS}::test_what_is_published_waits_on_disk_and_so_does_what_is_put_behind_it",),
+    ),
+    Mutant(
+        "publishes a spool a second time",
+        "persistq/journal/changes.py",
+        "item_id = :item_id AND count IS NULL AND :count",
+        "item_id = :item_id AND :count",
+        (f"{CONTRACT}[spool_is_published_once]",),
+    ),
+    Mutant(
+        "publishes a part of a spool",
+        "persistq/journal/changes.py",
+        " AND count IS NULL AND :count = (",
+        " AND count IS NULL AND :count <= (",
+        (f"{CONTRACT}[spool_is_published_whole[5]]",),
+    ),
+    Mutant(
+        "spools from a process that a handler has forked",
+        "persistq/pipeline/task.py",
+        "            channel.spool(item_id, blocks)\n",
+        "            channel.spool(item_id, blocks)\n"
+        "        else:\n"
+        "            channel.spool(item_id, blocks)\n",
+        (f"{BIG}::test_what_a_handler_forks_spools_nothing",),
+    ),
+    Mutant(
+        "loses what was made after the last spooled block",
+        "persistq/client/outputs.py",
+        "        if self._blocks:\n            self._send(self._spool)\n        return ()",
+        "        return ()",
+        (f"{SPOOLS}::test_much_is_spooled_while_it_comes_and_the_rest_with_it",),
+    ),
+    Mutant(
+        "forgets what was streamed",
+        "persistq/broker/transitions.py",
+        "        self._batch.streamed.append(Streamed(item_id, ids))\n",
+        "",
+        (f"{SPOOLS}::test_what_is_streamed_is_put_at_once_and_remembered",),
+    ),
+    Mutant(
+        "puts again what an earlier attempt has streamed",
+        "persistq/broker/streams.py",
+        "absorber.admit(stream.blocks) if absorber else stream.blocks",
+        "stream.blocks",
+        (f"{SPOOLS}::{OF_EARLIER}", f"{BIG}::{ABSORBED}"),
+    ),
+    Mutant(
+        "absorbs what an attempt has streamed itself",
+        "persistq/broker/consuming.py",
+        "        if stream.first:\n",
+        "        if True:\n",
+        (f"{BIG}::{ABSORBED}",),
+    ),
+    Mutant(
+        "keeps what was streamed of an item that is done",
+        "persistq/journal/sqlite.py",
+        "        if self._streams:\n",
+        "        if not self._streams:\n",
+        (f"{CONTRACT}[what_is_streamed_is_known_until_its_item_has_ended]",),
+    ),
+    Mutant(
+        "takes a report with outputs from a stage that streams",
+        "persistq/broker/conduct.py",
+        " and source not in session.streaming\n",
+        "\n",
+        (f"{UNIT}test_conduct.py::{ONLY_STREAMS}",),
+    ),
+    Mutant(
+        "carries on a stage that has streamed as one that does not",
+        "persistq/broker/stages.py",
+        "        if not stage.stream:\n",
+        "        if stage.stream:\n",
+        (f"{BIG}::test_a_stage_that_has_streamed_streams_until_its_items_are_done",),
     ),
 ]

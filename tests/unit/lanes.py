@@ -85,6 +85,10 @@ class Records:
         """Begin with 1."""
         return 1
 
+    def next_spool_id(self) -> int:
+        """Begin with 1."""
+        return 1
+
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return what is parked by now."""
         return sorted(n for n in self._parked if n >> 40 == queue_id)

@@ -21,7 +21,16 @@ ONE = block(1, 2)
 MANY = block(1, 9)
 
 
-def accepted(role: Role, message: Any, *, sealed: bool = False, held: int = 9) -> bool:
+def accepted(
+    role: Role,
+    message: Any,
+    *,
+    sealed: bool = False,
+    held: int = 9,
+    streaming: bool = False,
+    spooled: int = 0,
+    begun: int = 0,
+) -> bool:
     """Return whether a client of a load with two stages may say this."""
     consumer = Consumer(QUEUE)
     consumer.hands.hold(items(1, held + 1))
@@ -30,6 +39,9 @@ def accepted(role: Role, message: Any, *, sealed: bool = False, held: int = 9) -
         entries={QUEUE},
         feeds={QUEUE: {NEXT}, NEXT: set()},
         scheduler=SimpleNamespace(lanes={QUEUE: lane, NEXT: lane}, consumers={5: consumer}),
+        streaming={QUEUE} if streaming else set(),
+        streams=SimpleNamespace(item_of=lambda number: begun),
+        transitions=SimpleNamespace(spools=SimpleNamespace(count_of=lambda *_: spooled)),
     )
     link: Any = SimpleNamespace(role=role, number=5)
     try:
@@ -131,3 +143,43 @@ def test_outputs_go_where_the_stage_leads_and_no_further() -> None:
     assert not may(NEXT, [origin, origin])
     assert not may(NEXT, [origin], sealed=True)
     assert may(NEXT, [origin], sealed=True, held=0), "a late report breaks no rule"
+
+
+def test_outputs_are_spooled_where_a_stage_leads_somewhere() -> None:
+    """At least one block at a time, each one that a journal can take, and not without end."""
+    item_id = ids(1)[0]
+
+    def may(blocks: list[Block], **state: Any) -> bool:
+        return accepted(Role.CONSUMER, messages.Spool(item_id, blocks), **state)
+
+    assert may([ONE, MANY])
+    assert may([ONE], spooled=2**36 - 2)
+    assert not may([ONE], spooled=2**36 - 1)
+    assert not may([])
+    assert not may([ONE, MANY._replace(count=1000)])
+    assert not may([ONE], sealed=True)
+    assert may([ONE], sealed=True, held=0), "a late one breaks no rule"
+    assert not may([ONE], streaming=True)
+    assert not accepted(Role.PRODUCER, messages.Spool(item_id, [ONE]))
+
+
+def test_only_a_stage_that_streams_streams_and_it_does_nothing_else() -> None:
+    """What of its outputs came with a report would not be absorbed."""
+    item_id = ids(1)[0]
+
+    def may(blocks: list[Block], *, first: bool = True, **state: Any) -> bool:
+        message = messages.Stream(item_id, blocks, first)
+        return accepted(Role.CONSUMER, message, **{"streaming": True, **state})
+
+    assert may([ONE, MANY])
+    assert not may([])
+    assert not may([MANY._replace(codec=9)])
+    assert not may([ONE], streaming=False)
+    assert not may([ONE], sealed=True)
+    assert may([ONE], sealed=True, held=0)
+    assert not may([ONE], first=False)
+    assert may([ONE], first=False, begun=item_id)
+    assert not may([ONE], first=False, begun=item_id + 1)
+    made = messages.Outputs(NEXT, [ONE], [Origin(item_id)])
+    assert accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made]))
+    assert not accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made]), streaming=True)

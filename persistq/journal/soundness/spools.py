@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from persistq.blocks import Origin
+from persistq.items import QUEUE_SHIFT
 from persistq.journal.pages import SPOOL_SHIFT
 from persistq.journal.soundness.decoding import flaw_of
 from persistq.journal.soundness.rules import (
@@ -27,11 +28,14 @@ RULES: Final = {
         SELECT spool_id FROM spool WHERE NOT {is_put("item_id")}""",
     "spool has {} rows that differ from the block that they were published as": f"""
         SELECT spool_id FROM spool AS s LEFT JOIN (
-            SELECT spool_id, count(*) AS blocks, max(count) AS n, max(origin) AS item_id
+            SELECT spool_id, max(count) AS n, min(count) AS least, max(origin) AS item_id,
+                count(*) - count(DISTINCT first_id >> {QUEUE_SHIFT}) AS again,
+                count(DISTINCT origin) AS origins
             FROM put_block WHERE spool_id IS NOT NULL GROUP BY spool_id
         ) AS b USING (spool_id)
         WHERE NOT {is_purged("s.item_id")} AND (
-            s.count IS NOT b.n OR b.blocks > 1 OR (b.blocks = 1 AND b.item_id IS NOT s.item_id)
+            s.count IS NOT b.n OR b.n <> b.least OR b.again > 0 OR b.origins > 1
+            OR (b.n IS NOT NULL AND b.item_id IS NOT s.item_id)
         )""",
     "spool has {} rows that count other outputs than there are": f"""
         SELECT spool_id FROM spool WHERE NOT {is_purged("item_id")} AND count <> (

@@ -130,6 +130,23 @@ def spool_is_published_once(place: JournalPlace) -> None:
 
 
 @RULES.check
+def spool_may_feed_several_queues(place: JournalPlace) -> None:
+    """Published in one batch, it is items of each of them, of one and the same bytes."""
+    first, second = _two(place)
+    third = Feed(first.journal, 2, first.load)
+    spool_id = _spool(first)
+    batch = Batch(done=first.ranges([1]))
+    first.row.done += 1
+    for feed in (second, third):
+        batch.published.append(Published(feed.id(1), COUNT, spool_id, first.id(1)))
+        feed.row.next_n += COUNT
+        batch.queues[feed.row.queue_id] = feed.row
+    first.commit(batch)
+    payloads = [[item.payload for item in feed.everything_put()] for feed in (second, third)]
+    same(payloads, [[b"1", b"22", b"333", b"p", b"4", b"5"]] * 2)
+
+
+@RULES.check
 def what_is_streamed_is_known_until_its_item_has_ended(place: JournalPlace) -> None:
     """Its outputs are items at once; an attempt that comes again is told which they are."""
     first, second = _two(place)
@@ -143,6 +160,14 @@ def what_is_streamed_is_known_until_its_item_has_ended(place: JournalPlace) -> N
     for one in place.now_and_later_fed(first):
         same(one.journal.streamed(one.id(1)), [IdRange(second.id(1), second.id(4))])
         same(one.journal.streamed(one.id(2)), [])
+        same(
+            [
+                one.journal.has_streamed(one.row.queue_id),
+                one.journal.has_streamed(second.row.queue_id),
+            ],
+            [True, False],
+        )
     later = first.carried_on(place.reopen())
     later.done(1, 2)
     same(later.journal.streamed(later.id(1)), [])
+    same(later.journal.has_streamed(later.row.queue_id), False)
