@@ -1,0 +1,13 @@
+"""Sinks: databases and files that a stage stores its items in, each once.
+
+General layout: a `sink` becomes, in a worker's process, a `loading.Loader` over a `target`
+(`engines` for SQLAlchemy, `connections` for psycopg and sqlite3) and its `receipts` (`statements`
+in SQL of their own for SQLite and PostgreSQL, `generic` for other dialects). `faults` says what an
+error of the target means.
+"""
+
+from persistq.sinks.faults import Fault
+from persistq.sinks.loading import Attempt, Ending, Loader, NotStored, Stored
+from persistq.sinks.sink import Sink
+
+__all__ = ["Attempt", "Ending", "Fault", "Loader", "NotStored", "Sink", "Stored"]
