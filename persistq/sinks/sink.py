@@ -45,7 +45,8 @@ class Sink:
     def __post_init__(self) -> None:
         qualified(self.schema)
         given: Any = self.target
-        if not isinstance(given, str) and not callable(given):
+        # One of sqlite3 can be called, to prepare a statement.
+        if isinstance(given, sqlite3.Connection) or not (isinstance(given, str) or callable(given)):
             kind = type(given).__name__
             raise UsageError(
                 f"sink={kind} object: give a URL, or a function that connects; a connection of "
@@ -96,18 +97,13 @@ class Sink:
         except Exception as error:
             if fault_of(error) is not Fault.OTHER:
                 raise
+        refused: Exception | None = None
         try:
             with target.transaction() as session:
                 receipts.create(session)
         except Exception as error:  # noqa: BLE001 - judged by what is there after it
-            self._look_again(target, receipts, error)
-
-    def _look_again(self, target: Target, receipts: Receipts, refused: Exception) -> None:
-        """Accept that another worker has made the table at the same moment.
-
-        Raises:
-            UsageError: It is not there, or not ours.
-        """
+            # Another worker may have made it at the same moment.
+            refused = error
         try:
             with target.transaction() as session:
                 receipts.look(session)
@@ -116,7 +112,8 @@ class Sink:
                 raise
             raise UsageError(
                 f"{self}: the table {qualified(self.schema)} cannot be made, or is another's "
-                f"({excerpt(str(refused))}); who may make it gets its SQL from `persistq sink sql`"
+                f"({excerpt(str(refused or error))}); who may make it gets its SQL from "
+                "`persistq sink sql`"
             ) from error
 
 
