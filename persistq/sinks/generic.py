@@ -19,13 +19,16 @@ from sqlalchemy.schema import CreateTable
 from persistq.sinks.receipts import (
     PURGED_AT_ONCE,
     Key,
+    Receipt,
     ReceiptTaken,
+    as_texts,
     by_run,
     decoded,
-    encoded,
 )
 from persistq.sinks.statements import TABLE, qualified
 from persistq.sinks.target import Session
+
+_COLUMNS: Final = ("run", "item", "outputs", "files")
 
 _NUMBER: Final = oracle.NUMBER(precision=19)  # type: ignore[no-untyped-call]
 
@@ -48,14 +51,15 @@ class GenericReceipts:
     def table(self) -> Table:
         """The table of receipts."""
         # A `TEXT` of MySQL ends after 64 kB; Oracle's is a CLOB by itself.
-        outputs = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+        text = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
         item = BigInteger().with_variant(_NUMBER, "oracle")
         return Table(
             TABLE,
             MetaData(schema=self._schema),
             Column("run", String(32), primary_key=True),
             Column("item", item, primary_key=True, autoincrement=False),
-            Column("outputs", outputs),
+            Column("outputs", text),
+            Column("files", text),
         )
 
     def create(self, session: Session) -> None:
@@ -65,26 +69,26 @@ class GenericReceipts:
     def look(self, session: Session) -> None:
         """Raise if the table is missing, or is another."""
         columns = self.table.c
-        nothing = select(columns.run, columns.item, columns.outputs).where(columns.item < 0)
+        nothing = select(*(columns[name] for name in _COLUMNS)).where(columns.item < 0)
         session.connection.execute(nothing).all()
 
-    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, bytes | None]:
-        """Return those that are stored, with their outputs."""
+    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, Receipt]:
+        """Return those of the items that are stored."""
         found = {}
         columns = self.table.c
         for run, items in by_run(keys):
-            wanted = select(columns.item, columns.outputs).where(
+            wanted = select(columns.item, columns.outputs, columns.files).where(
                 columns.run == run, columns.item.in_(items)
             )
-            for item, outputs in session.connection.execute(wanted):
-                found[Key(run, item)] = decoded(outputs)
+            for item, outputs, files in session.connection.execute(wanted):
+                found[Key(run, item)] = Receipt(decoded(outputs), files)
         return found
 
-    def add(self, session: Session, outputs: Mapping[Key, bytes | None]) -> None:
+    def add(self, session: Session, receipts: Mapping[Key, Receipt]) -> None:
         """Write the receipts of items that are stored in this transaction."""
         rows = [
-            {"run": key.run, "item": key.item, "outputs": encoded(outputs[key])}
-            for key in sorted(outputs)
+            dict(zip(_COLUMNS, (*key, *as_texts(receipts[key])), strict=True))
+            for key in sorted(receipts)
         ]
         try:
             session.connection.execute(insert(self.table), rows)

@@ -10,8 +10,9 @@ from typing import Any, Final
 from persistq import failpoints
 from persistq.errors import TransactionEnded, UsageError
 from persistq.flow import Failed
+from persistq.sinks import files
 from persistq.sinks.faults import Fault, fault_of
-from persistq.sinks.receipts import PURGED_AT_ONCE, Key, Receipts
+from persistq.sinks.receipts import PURGED_AT_ONCE, Key, Receipt, Receipts
 from persistq.sinks.savepoints import SavepointLost
 from persistq.sinks.target import Session, Target
 
@@ -177,6 +178,8 @@ class _Batch:
         self._attempt = attempt
         self._sleep = sleep
         self._away: BaseException | None = None
+        self._written: list[files.Prepared] = []
+        self._left: list[files.Prepared] = []
         self.endings: dict[int, Ending] = {}
 
     def settle(self, positions: Sequence[int]) -> None:
@@ -236,22 +239,37 @@ class _Batch:
                     raise
 
     def _together(self, positions: Sequence[int]) -> dict[int, Ending]:
-        with self._target.transaction() as session:
-            endings = self._within(session, positions)
-            failpoints.point("sink.before_commit")
-        failpoints.point("sink.after_commit")
-        return endings
+        return self._committed(lambda session: self._within(session, positions))
 
     def _in_parts(self, parts: list[Sequence[int]]) -> dict[int, Ending]:
         endings: dict[int, Ending] = {}
-        with self._target.transaction() as session:
+
+        def step(session: Session) -> dict[int, Ending]:
             for part in parts:
                 self._part(session, part, endings)
-            failpoints.point("sink.before_commit")
+            return endings
+
+        return self._committed(step)
+
+    def _committed(self, step: Callable[[Session], dict[int, Ending]]) -> dict[int, Ending]:
+        """Do a step in a transaction, and then what is to be done with files."""
+        self._written, self._left = [], []
+        try:
+            with self._target.transaction() as session:
+                endings = step(session)
+                files.sync_directories(self._written)
+                failpoints.point("sink.before_commit")
+        except BaseException as error:
+            # If only the answer to the commit is lost, they may be needed.
+            if fault_of(error) is not Fault.AWAY:
+                files.discard(self._written)
+            raise
         failpoints.point("sink.after_commit")
+        files.finish(self._left + self._written)
         return endings
 
     def _part(self, session: Session, positions: Sequence[int], endings: dict[int, Ending]) -> None:
+        before = len(self._written)
         try:
             with session.savepoint():
                 found = self._within(session, positions)
@@ -260,6 +278,8 @@ class _Batch:
         except BaseException as error:
             if fault_of(error) in {Fault.AWAY, Fault.CONFLICT}:
                 raise
+            files.discard(self._written[before:])
+            del self._written[before:]
             for part in _divided(positions, error, endings):
                 self._part(session, part, endings)
         else:
@@ -271,16 +291,27 @@ class _Batch:
         found = self._receipts.find(session, [keys[position] for position in positions])
         rest = [position for position in positions if keys[position] not in found]
         endings: dict[int, Ending] = {
-            position: Stored(found[keys[position]], before=True)
+            position: Stored(found[keys[position]].outputs, before=True)
             for position in positions
             if keys[position] in found
         }
+        for receipt in found.values():
+            self._left += files.from_text(receipt.files)
         if rest:
-            outputs = self._attempted(session, rest)
-            receipts = {keys[position]: kept for position, kept in zip(rest, outputs, strict=True)}
-            self._receipts.add(session, receipts)
-            endings |= {position: Stored(receipts[keys[position]]) for position in rest}
+            endings |= self._stored(session, rest)
         return endings
+
+    def _stored(self, session: Session, positions: list[int]) -> dict[int, Ending]:
+        """Run the handler on items that are not stored, and write their receipts."""
+        first = self._keys[positions[0]]
+        with files.collecting(f"{first.run}-{first.item}") as written:
+            outputs = self._attempted(session, positions)
+            kept = dict(zip(positions, map(Receipt, outputs), strict=True))
+            # One of them is enough: it is not done before its files are.
+            kept[positions[0]] = Receipt(outputs[0], files.as_text(written.prepared))
+            self._receipts.add(session, {self._keys[place]: kept[place] for place in positions})
+        self._written += written.prepared
+        return {position: Stored(kept[position].outputs) for position in positions}
 
     def _attempted(self, session: Session, positions: list[int]) -> Sequence[bytes | None]:
         try:

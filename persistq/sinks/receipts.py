@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Final, NamedTuple, Protocol
 
@@ -40,6 +40,19 @@ class Key(NamedTuple):
         return cls(run, int(item))
 
 
+class Receipt(NamedTuple):
+    """What is kept of a stored item.
+
+    Attributes:
+        outputs: What came of it, encoded; None if nothing did.
+        files: The files that it, or another item of its batch, was to finish, as text; see
+            `persistq.sinks.files`.
+    """
+
+    outputs: bytes | None
+    files: str | None = None
+
+
 class ReceiptTaken(Exception):
     """Somebody else has stored an item since it was looked for; nothing of it is lost."""
 
@@ -55,17 +68,17 @@ class Receipts(Protocol):
     def look(self, session: Session) -> None:
         """Raise what the driver raises if the table is missing, or is another."""
 
-    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, bytes | None]:
-        """Return those that are stored, with their outputs."""
+    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, Receipt]:
+        """Return those of the items that are stored."""
 
-    def add(self, session: Session, outputs: Mapping[Key, bytes | None]) -> None:
+    def add(self, session: Session, receipts: Mapping[Key, Receipt]) -> None:
         """Write the receipts of items that are stored in this transaction.
 
         Crash: as what else is in the transaction: all of it is committed, or nothing.
 
         Args:
             session: The transaction.
-            outputs: What came of each item, kept as it is for whoever asks for it again.
+            receipts: What is kept of each, for whoever asks for it again.
 
         Raises:
             ReceiptTaken: One of them was written meanwhile, by another transaction.
@@ -105,20 +118,20 @@ class PlainReceipts:
         """Raise if the table is missing, or is another."""
         session.execute(self._sql.look)
 
-    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, bytes | None]:
-        """Return those that are stored, with their outputs."""
+    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, Receipt]:
+        """Return those of the items that are stored."""
         found = {}
         for run, items in by_run(keys):
             text = json.dumps(items)
-            for item, outputs in session.execute(self._sql.find, run=run, items=text).rows:
+            for item, outputs, files in session.execute(self._sql.find, run=run, items=text).rows:
                 if item is not None:
-                    found[Key(run, item)] = decoded(outputs)
+                    found[Key(run, item)] = Receipt(decoded(outputs), files)
         return found
 
-    def add(self, session: Session, outputs: Mapping[Key, bytes | None]) -> None:
+    def add(self, session: Session, receipts: Mapping[Key, Receipt]) -> None:
         """Write the receipts of items that are stored in this transaction."""
-        for run, items in by_run(outputs):
-            rows = [(item, encoded(outputs[Key(run, item)])) for item in items]
+        for run, items in by_run(receipts):
+            rows = [(item, *as_texts(receipts[Key(run, item)])) for item in items]
             added = session.execute(self._sql.add, run=run, rows=json.dumps(rows)).affected
             if added != len(rows):
                 raise self._refusal(session)
@@ -142,16 +155,12 @@ def by_run(keys: Iterable[Key]) -> list[tuple[str, list[int]]]:
     return [(run, [key.item for key in group]) for run, group in groups]
 
 
-def encoded(outputs: bytes | None) -> str | None:
-    """Return outputs as the text that is stored."""
-    return None if outputs is None else base64.b64encode(outputs).decode()
+def as_texts(receipt: Receipt) -> tuple[str | None, str | None]:
+    """Return outputs and files as the texts that are stored."""
+    outputs, files = receipt
+    return None if outputs is None else base64.b64encode(outputs).decode(), files
 
 
 def decoded(text: str | None) -> bytes | None:
     """Return outputs from their text."""
     return None if text is None else base64.b64decode(text)
-
-
-def keys_of(texts: Sequence[str]) -> list[Key]:
-    """Return keys, taken apart."""
-    return [Key.of(text) for text in texts]

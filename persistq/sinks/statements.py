@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     run TEXT NOT NULL,
     item INTEGER NOT NULL,
     outputs TEXT,
+    files TEXT,
     PRIMARY KEY (run, item)
 ) WITHOUT ROWID"""
 
@@ -29,29 +30,30 @@ CREATE TABLE IF NOT EXISTS {table} (
     run uuid NOT NULL,
     item bigint NOT NULL,
     outputs text,
+    files text,
     PRIMARY KEY (run, item)
 )"""
 
 _SQLITE_FIND: Final = """\
-SELECT item, outputs FROM {table}
+SELECT item, outputs, files FROM {table}
 WHERE run = :run AND item IN (SELECT value FROM json_each(:items))"""
 
 _POSTGRESQL_FIND: Final = """\
-SELECT item, outputs FROM {table}
+SELECT item, outputs, files FROM {table}
 WHERE run = CAST(:run AS uuid)
 AND item = ANY (ARRAY(
     SELECT CAST(one AS bigint) FROM json_array_elements_text(CAST(:items AS json)) one))
-UNION ALL SELECT NULL, set_config('persistq.transaction', 'ours', true)"""
+UNION ALL SELECT NULL, set_config('persistq.transaction', 'ours', true), NULL"""
 
 _SQLITE_ADD: Final = """\
-INSERT INTO {table} (run, item, outputs)
-SELECT :run, json_extract(value, '$[0]'), json_extract(value, '$[1]')
+INSERT INTO {table} (run, item, outputs, files)
+SELECT :run, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING"""
 
 _POSTGRESQL_ADD: Final = """\
-INSERT INTO {table} (run, item, outputs)
-SELECT CAST(:run AS uuid), CAST(one ->> 0 AS bigint), one ->> 1
+INSERT INTO {table} (run, item, outputs, files)
+SELECT CAST(:run AS uuid), CAST(one ->> 0 AS bigint), one ->> 1, one ->> 2
 FROM json_array_elements(CAST(:rows AS json)) one
 WHERE current_setting('persistq.transaction', true) = 'ours'
 ON CONFLICT DO NOTHING"""
@@ -71,11 +73,11 @@ class Statements:
     Attributes:
         create: Makes the table, unless it is there.
         look: Succeeds if it is there and has the right columns; returns nothing.
-        find: Items and outputs of those of ``:items``, a JSON array, that ``:run`` has stored; rows
-            without an item mean nothing.
-        add: Stores ``:rows``, a JSON array of pairs of item and outputs; passes over those that
-            are there, so the number of rows that it counts says whether all were new. It stores
-            nothing in another transaction than ``find`` was called in.
+        find: Items, outputs and files of those of ``:items``, a JSON array, that ``:run`` has
+            stored; rows without an item mean nothing.
+        add: Stores ``:rows``, a JSON array of triples of item, outputs and files; passes over
+            those that are there, so the number of rows that it counts says whether all were new.
+            It stores nothing in another transaction than ``find`` was called in.
         same: Whether this is still the transaction that ``find`` was called in.
         purge: Deletes those of ``:run`` from ``:first`` to ``:last``.
         purge_run: Deletes about ``:most`` of ``:run``, from the smallest on.
@@ -115,7 +117,7 @@ def statements_for(dialect: str, schema: str | None) -> Statements | None:
     delete = f"DELETE FROM {table} WHERE run = {run}"  # noqa: S608 - made of names that are checked
     return Statements(
         create=create,
-        look=f"SELECT run, item, outputs FROM {table} WHERE 1 = 0",  # noqa: S608 - as above
+        look=f"SELECT run, item, outputs, files FROM {table} WHERE 1 = 0",  # noqa: S608 - as above
         find=find,
         add=add,
         same=same,
