@@ -18,7 +18,7 @@ def test_the_sql_of_a_dialect_makes_the_table(call: Call) -> None:
         connection.execute(result.stdout)
         connection.execute(result.stdout)
         names = [row[1] for row in connection.execute("PRAGMA table_info(persistq_receipt)")]
-    assert names == ["run", "item", "outputs"]
+    assert names == ["run", "item", "outputs", "files"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 from persistq.sinks import FileSink, Sink, Stored, append_output, open_output
 from tests.sinks.targets import RUN, key
 
-ITEMS = 60
+ITEMS = 30
 BATCH = 10
 BAD = 17
 
@@ -28,9 +28,7 @@ def main(home: Path, target: str) -> None:
     for start in range(0, len(items), BATCH):
         batch = items[start : start + BATCH]
 
-        def attempt(
-            connection: Any, positions: Sequence[int], batch: list[int] = batch
-        ) -> list[Any]:
+        def attempt(conn: Any, positions: Sequence[int], batch: list[int] = batch) -> list[Any]:
             return store(home, conn, [batch[position] for position in positions])
 
         endings = loader.load([key(n) for n in batch], attempt)

@@ -51,8 +51,12 @@ class Server:
         # What a test leaves behind is known by its cookie; the server stays.
         with mock.patch.dict(os.environ):
             os.environ.pop(COOKIE, None)
-            self._server = get_server(self._home, cleanup_mode="stop")
-            self._server.ensure_postgres_running()
+            self._server = get_server(self._home, cleanup_mode="stop", start=False)
+            self._server.ensure_pgdata_inited()
+            # What it shares would lie where tests look for what processes have left behind.
+            with (self._home / "postgresql.auto.conf").open("a") as settings:
+                settings.write("dynamic_shared_memory_type = mmap\n")
+            self._server.start()
 
     @property
     def url(self) -> str:

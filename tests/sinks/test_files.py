@@ -113,6 +113,29 @@ def test_files_of_a_database_stage_follow_its_transaction(place: Place, tmp_path
     assert beside(tmp_path) == []
 
 
+def test_a_savepoint_that_a_handler_has_released_takes_no_files_with_it(
+    postgresql: Place, tmp_path: Path
+) -> None:
+    """The transaction cannot go back then; each part gets one of its own, and files of its own."""
+    path = tmp_path / "out.txt"
+
+    def attempt(connection: Any, positions: Sequence[int]) -> list[None]:
+        with append_output(path) as file:
+            file.writelines(f"{position}\n" for position in positions)
+        if len(positions) == 12:
+            raise ValueError("in parts, please")
+        if 5 in positions:
+            # The savepoint is the transaction's own; so it cannot be released.
+            connection.exec_driver_sql("RELEASE SAVEPOINT persistq_part")
+        return [None] * len(positions)
+
+    endings = postgresql.open().load([key(n) for n in range(1, 13)], attempt)
+    stored = [n for n, ending in enumerate(endings) if isinstance(ending, Stored)]
+    assert sorted(int(line) for line in path.read_text().split()) == stored
+    assert stored == [n for n in range(12) if n != 5]
+    assert beside(tmp_path) == []
+
+
 def test_compressed_files_are_appended_as_members(loader: Loader, tmp_path: Path) -> None:
     """JSON lines with a header in front, text and bytes."""
     path = tmp_path / "out.jsonl.gz"
