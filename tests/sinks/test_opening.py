@@ -64,7 +64,7 @@ def test_who_may_not_make_the_table_is_told_what_to_do(server: Server, tmp_path:
     sink = Sink(place.where.replace("postgres:@", f"{schema}_user:@"))
     with pytest.raises(UsageError, match="persistq sink sql"):
         sink.open()
-    place.open()
+    place.open().close()
     place.run("GRANT SELECT, INSERT, DELETE ON persistq_receipt TO PUBLIC")
     loader = sink.open()
     assert loader.load([key(1)], place.handler([1])) == [Stored(None)]
