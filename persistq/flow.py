@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from persistq.errors import UsageError
@@ -52,3 +53,25 @@ class Drop(Exception):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Failed(Exception):
+    """Raised by the handler of a batch: these of its items failed, and no others.
+
+    Args:
+        errors: What is wrong with each, by its index in the batch that the handler got.
+
+    Raises:
+        UsageError: It blames nobody, or an index or error is none.
+    """
+
+    def __init__(self, errors: Mapping[int, BaseException]) -> None:
+        super().__init__(errors)
+        if not errors or not all(map(_is_blame, errors.items())):
+            raise UsageError(f"Failed({errors!r}): give an error for each index, from 0")
+        self.errors = dict(errors)
+
+
+def _is_blame(blame: tuple[int, BaseException]) -> bool:
+    index, error = blame
+    return isinstance(index, int) and index >= 0 and isinstance(error, BaseException)

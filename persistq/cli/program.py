@@ -24,6 +24,7 @@ _HOMES: Final = {
     "status": "status",
     "list": "listing",
     "verify": "verify",
+    "sink": "sink",
 }
 
 INTERRUPTED: Final = 130

@@ -41,6 +41,9 @@ DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
+STORING = "tests/sinks/test_storing_once.py::"
+BAD_ROWS = "tests/sinks/test_bad_rows.py::"
+DEATHS = "tests/sinks/test_deaths.py::test_killed_at_any_instant_each_item_is_stored_once"
 
 LATE = "test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing"
 HALVED = "test_a_blamed_attempt_is_halved_down_to_the_item_that_kills"
@@ -988,5 +991,61 @@ MUTANTS = [
         "        if not stage.stream:\n",
         "        if stage.stream:\n",
         (f"{BIG}::test_a_stage_that_has_streamed_streams_until_its_items_are_done",),
+    ),
+    Mutant(
+        "stores items without looking for their receipts",
+        "persistq/sinks/loading.py",
+        "rest = [position for position in positions if keys[position] not in found]",
+        "rest = [position for position in positions]",
+        (f"{STORING}test_what_is_stored_is_not_given_to_the_handler_again[sqlite3]",),
+    ),
+    Mutant(
+        "writes receipts after the commit",
+        "persistq/sinks/late.py",
+        'session.end("COMMIT")',
+        'session.end("ROLLBACK")',
+        ("tests/sinks/test_files.py::test_a_file_takes_its_name_when_the_item_is_stored",),
+    ),
+    Mutant(
+        "keeps no outputs in receipts",
+        "persistq/sinks/loading.py",
+        "Receipt(outputs[0], files.as_text(written.prepared))",
+        "Receipt(None, files.as_text(written.prepared))",
+        (f"{STORING}test_outputs_of_a_stored_item_are_kept[sqlite by URL]",),
+    ),
+    Mutant(
+        "keeps what a failed part has stored",
+        "persistq/sinks/savepoints.py",
+        'run(f"ROLLBACK TO SAVEPOINT {_NAME}")',
+        "pass",
+        (f"{BAD_ROWS}test_the_bad_rows_of_a_batch_are_left_with_the_databases_message[sqlite3]",),
+    ),
+    Mutant(
+        "blames rows when the target is away",
+        "persistq/sinks/faults.py",
+        '"57P": (Fault.AWAY',
+        '"57P": (Fault.OTHER',
+        ("tests/sinks/test_faults.py::test_an_sqlstate_means_one_thing[sqlstate-57P01-away]",),
+    ),
+    Mutant(
+        "finishes files before the receipt is committed",
+        "persistq/sinks/loading.py",
+        'failpoints.point("sink.before_commit")',
+        'files.finish(self._written); failpoints.point("sink.before_commit")',
+        (f"{DEATHS}[files-sink.before_commit-1]",),
+    ),
+    Mutant(
+        "does not cut back what a dead process has appended",
+        "persistq/sinks/files.py",
+        "    file.truncate(start)\n    file.seek(start)\n",
+        "    file.seek(0, 2)\n",
+        (f"{DEATHS}[files-sink.within_append-1]",),
+    ),
+    Mutant(
+        "purges the receipts of other runs",
+        "persistq/sinks/statements.py",
+        'WHERE run = {run}"  # noqa: S608',
+        'WHERE {run} = {run}"  # noqa: S608',
+        ("tests/sinks/test_purging.py::test_receipts_are_purged_by_run_and_range[sqlite3]",),
     ),
 ]
