@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from persistq.blocks import Block
     from persistq.client.outputs import Made
-    from persistq.client.window import Delivery
+    from persistq.client.window import Delivery, Together
     from persistq.wire.messages import Ended
 
 
@@ -111,3 +113,23 @@ class Outlet(Protocol):
 
 class Channel(Intake, Outlet, Protocol):
     """Both together, as a worker needs them."""
+
+
+class BatchChannel(Channel, Protocol):
+    """The same for who works on several items at a time."""
+
+    def get_together(self, timeout: float | None = None) -> Together | Ended | None:
+        """Return the next batch, `Ended` if it is over, or None if nothing came in time.
+
+        Args:
+            timeout: Longest wait in seconds; 0 does not wait, None waits for ever.
+        """
+
+    def done_together(self, made: Mapping[int, Made], seconds: float, now: float) -> None:
+        """Report items as finished, together.
+
+        Args:
+            made: What was made of each, by item, encoded.
+            seconds: How long they took together.
+            now: When they ended, on the monotonic clock.
+        """

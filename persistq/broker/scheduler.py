@@ -213,7 +213,7 @@ class Scheduler:
             for consumer_id in list(lane.waiting):
                 if not (lane.ready or lane.suspects):
                     break
-                window = self._hand_out(lane, consumer_id)
+                window = self._hand_out(lane, consumer_id, now)
                 if window.count:
                     yield consumer_id, window
 
@@ -249,13 +249,14 @@ class Scheduler:
     def _lane_of(self, consumer_id: int) -> Lane:
         return self.lanes[self.consumers[consumer_id].queue_id]
 
-    def _hand_out(self, lane: Lane, consumer_id: int) -> Window:
+    def _hand_out(self, lane: Lane, consumer_id: int, now: float) -> Window:
         consumer = self.consumers[consumer_id]
         window = lane.next_window(
             seconds=self._window_time,
             most=self._window_max,
             idle=not consumer.hands,
             together=consumer.together,
+            now=now,
         )
         if window.count:
             del lane.waiting[consumer_id]

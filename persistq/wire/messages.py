@@ -16,7 +16,7 @@ from persistq.items import IdRange
 from persistq.keys import PutSpan
 from persistq.outcome import Outcome
 from persistq.peer import Peer
-from persistq.policy import Policy
+from persistq.policy import Batching, Policy
 
 
 class Role(enum.IntEnum):
@@ -444,13 +444,14 @@ class StageSpec(Policy, frozen=True):
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
     has made; None is the one that follows, if there is one. ``stream`` says that they get it at
-    once.
+    once. ``batching`` says how its items are handed out, if not one by one.
     """
 
     name: str
     was: str = ""
     feeds: list[str] | None = None
     stream: bool = False
+    batching: Batching | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):

@@ -106,6 +106,7 @@ IMPATIENT = Scenario("flushed often", impatient=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
 SPOOLED = Scenario("spooled", output="spooled")
 STREAMED = Scenario("streamed", output="streamed")
+BATCHED = Scenario("in batches that raise", output="batched")
 SCENARIOS = {
     "client.before_spool": SPOOLED,
     "client.after_spool": SPOOLED,
@@ -117,6 +118,7 @@ SCENARIOS = {
     "client.after_stream": STREAMED,
     "broker.before_stream": STREAMED,
     "journal.before_stream": STREAMED,
+    "worker.before_single": BATCHED,
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,

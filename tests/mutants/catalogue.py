@@ -41,6 +41,8 @@ DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
+BATCHES = "tests/pipeline/test_batches.py::"
+FILLING = "tests/unit/test_filling.py::"
 STORING = "tests/sinks/test_storing_once.py::"
 BAD_ROWS = "tests/sinks/test_bad_rows.py::"
 DEATHS = "tests/sinks/test_deaths.py::test_killed_at_any_instant_each_item_is_stored_once"
@@ -991,6 +993,48 @@ MUTANTS = [
         "        if not stage.stream:\n",
         "        if stage.stream:\n",
         (f"{BIG}::test_a_stage_that_has_streamed_streams_until_its_items_are_done",),
+    ),
+    Mutant(
+        "hands out batches that are not full",
+        "persistq/broker/lane.py",
+        "        if self._must_wait(now):\n",
+        "        if False:\n",
+        (f"{FILLING}test_a_batch_waits_until_it_is_full",),
+    ),
+    Mutant(
+        "begins the wait of a batch anew with each item",
+        "persistq/broker/filling.py",
+        "self._came[0][1] + self._rule.linger",
+        "self._came[-1][1] + self._rule.linger",
+        (f"{FILLING}test_what_is_there_goes_out_when_its_first_item_has_waited",),
+    ),
+    Mutant(
+        "lets the last items wait for others",
+        "persistq/broker/lane.py",
+        "return self.row.sealed_total is not None\n\n    def next_window",
+        "return False\n\n    def next_window",
+        (f"{FILLING}test_the_last_items_do_not_wait",),
+    ),
+    Mutant(
+        "fails all items of a batch that raised",
+        "persistq/pool/batches.py",
+        "if len(batch) == 1 or isinstance(error, Drop | Retry):",
+        "if True:",
+        (f"{BATCHES}test_a_batch_that_raises_is_tried_item_by_item_once",),
+    ),
+    Mutant(
+        "blames the first item of a batch for the death of its worker",
+        "persistq/pool/batches.py",
+        "        self._channel.hold(name, started)\n",
+        "        self._channel.hold(batch[0].item_id, started)\n",
+        (f"{BATCHES}test_a_batch_that_kills_its_worker_is_halved[fork]",),
+    ),
+    Mutant(
+        "takes results that belong to no item for those of the first ones",
+        "persistq/pipeline/batch.py",
+        "len(entries) != count:",
+        "len(entries) > count:",
+        (f"{BATCHES}test_results_that_belong_to_no_item_fail_all",),
     ),
     Mutant(
         "stores items without looking for their receipts",
