@@ -90,6 +90,8 @@ class Outlet(Protocol):
         message: str,
         traceback: str,
         retry_after: float | None = None,
+        *,
+        final: bool = False,
     ) -> None:
         """Report that an attempt failed.
 
@@ -99,6 +101,7 @@ class Outlet(Protocol):
             message: What it says.
             traceback: Where it was raised, or empty.
             retry_after: When to try again, in seconds from now; None leaves that to the policy.
+            final: Whether not to try again, because it would fail as well.
         """
 
     def dropped(self, item_id: int, reason: str) -> None:

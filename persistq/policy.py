@@ -173,6 +173,10 @@ class StageOptions(TypedDict, total=False):
     """Seconds that the first item of a batch waits for others."""
     batch_bytes: int | None
     """Most bytes of a batch, about."""
+    sink: Any
+    """Where the handler stores its items, each once: a URL as SQLAlchemy takes it, a function that
+    returns an engine or a connection, or a `persistq.sinks.Sink` or `FileSink`. The handler's
+    parameter ``conn`` is a connection within a transaction that persistq commits."""
 
 
 class Option(NamedTuple):

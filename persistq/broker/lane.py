@@ -22,6 +22,7 @@ from persistq.broker.filling import Filling
 from persistq.broker.line import Line, footprint
 from persistq.broker.pace import Pace
 from persistq.broker.parting import divided, parted
+from persistq.broker.rest import Rest
 from persistq.broker.retries import Retries
 from persistq.broker.span import Span
 from persistq.items import IdRange, ids_in
@@ -80,6 +81,7 @@ class Lane:
         blamed: Deaths of consumers in this run for which an item was blamed.
         stuck_since: Since when suspects wait, and all who could come for them hold something.
         stuck: Whether that has lasted, so that one of these gets one.
+        rest: While it lasts, nothing is handed out.
     """
 
     row: QueueRow
@@ -103,6 +105,7 @@ class Lane:
     stuck_since: float | None = None
     stuck: bool = False
     pace: Pace = field(default_factory=Pace)
+    rest: Rest = field(default_factory=Rest)
 
     # --- items arriving ---
 
@@ -154,6 +157,7 @@ class Lane:
 
     def wake(self, now: float) -> None:
         """Notice what is due by now, and what has come."""
+        self.rest.wake(now)
         self.retries.wake(now)
         if self.filling is not None:
             self.filling.note(self.ready, now)
@@ -233,6 +237,8 @@ class Lane:
                 that is there if none is and the first has waited long enough.
             now: The present time.
         """
+        if self.rest.until is not None:
+            return Window([], 0)
         if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
         if self._must_wait(now):
@@ -287,7 +293,8 @@ class Lane:
     @property
     def famished(self) -> bool:
         """Whether somebody waits while there is more to be read."""
-        return bool(self.waiting and (self.retries.recalled or self.backlog))
+        at_work = self.waiting and self.rest.until is None
+        return bool(at_work and (self.retries.recalled or self.backlog))
 
     @property
     def over(self) -> bool:
@@ -311,6 +318,8 @@ class Lane:
 
         Crash: nothing waits for it: the next run begins to wait anew.
         """
+        if self.rest.until is not None:
+            return self.rest.until
         times = [self.retries.due]
         if self.stuck_since is not None:
             times.append(self.stuck_since + STUCK_S)

@@ -161,9 +161,20 @@ class Scheduler:
             return False
         lane = self._lane_of(consumer_id)
         lane.pace.learn(count_in(ranges), busy)
+        lane.rest.end()
         if lane.apart:
             lane.apart.difference_update(ids_in(ranges))
         return True
+
+    def rest(self, consumer_id: int, now: float) -> float | None:
+        """Hand out nothing of a consumer's queue for a while; None if that is so already.
+
+        Crash: the next run does not rest, until it learns why it should.
+
+        Returns:
+            For how many seconds.
+        """
+        return self._lane_of(consumer_id).rest.begin(now)
 
     def delay(self, item_id: int, due: float) -> None:
         """Leave an item that is in nobody's hands on disk until a time."""

@@ -168,12 +168,14 @@ class Consumer:
         message: str,
         traceback: str,
         retry_after: float | None = None,
+        *,
+        final: bool = False,
     ) -> None:
         """Report that an attempt failed; the broker decides what becomes of the item."""
         with self._sending:
             self.report()
             ids = [IdRange(item_id, item_id)]
-            self._connection.send(Failed(ids, error_type, message, traceback, retry_after))
+            self._connection.send(Failed(ids, error_type, message, traceback, retry_after, final))
 
     def dropped(self, item_id: int, reason: str) -> None:
         """Report that an item needs no work."""

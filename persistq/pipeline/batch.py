@@ -50,6 +50,17 @@ class StageBatches:
             return self._blamed(failed, len(batch))
         return self._results(entries, len(batch))
 
+    def stored(self, batch: Sequence[Opened], conn: Any) -> list[Result]:
+        """Do the same within a transaction, which is rolled back if an item fails.
+
+        Raises:
+            Failed: The handler has said which items failed.
+        """
+        result = self._call(batch, conn)
+        if self._call.single:
+            return [self._made(result)]
+        return self._results(self._entries(result), len(batch))
+
     def _entries(self, result: Any) -> Any:
         """Return what a handler has returned; what it yields as a list.
 

@@ -46,10 +46,10 @@ class InlineRun:
                 self._await_delayed()
             return ended
         finally:
-            for channel in self._channels:
+            for worker in self._workers:
                 # What interrupted the run comes first; it may have interrupted a channel as well.
                 with contextlib.suppress(BrokerLost):
-                    channel.leave()
+                    worker.leave()
 
     def _carry(self) -> Ended | None:
         """Work until nothing is ready; return the end of the last stage if it has come."""

@@ -51,6 +51,7 @@ def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
     console = console_for(current.name, settings.progress, settings.progress_plain_interval)
     with contextlib.closing(console):
         conclusion = current.work(console)
+        current.settle(conclusion, console)
     summary = summary_of(current.opened, conclusion)
     current.take_leave(conclusion)
     error = tell(summary, current.opened)
@@ -162,6 +163,18 @@ class Run:
             )
             return supervisor.supervise()
 
+    def settle(self, conclusion: Conclusion, console: Console) -> None:
+        """Delete the receipts of a load that is settled, whose end is on disk.
+
+        Crash: see `persistq.pipeline.settling.purge_receipts`.
+        """
+        sinks = {stage.name: stage.sink for stage in self._definition.stages if stage.sink}
+        if sinks and conclusion.outcome is Outcome.DONE:
+            from persistq.pipeline.settling import purge_receipts
+
+            for line in purge_receipts(self.opened, sinks, conclusion.queues):
+                console.say(line)
+
     def take_leave(self, conclusion: Conclusion) -> None:
         """Tell the broker how it ended, and wait until it has folded the journal.
 
@@ -228,6 +241,7 @@ class Run:
             codec=self._definition.codec,
             stream=stage.stream,
             batch=None if stage.batching is None else stage.batching.batch,
+            sink=stage.sink,
         )
 
     def _context(self) -> Callable[[], Any] | None:

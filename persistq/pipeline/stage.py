@@ -23,12 +23,16 @@ from persistq.wire.messages import StageSpec
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
+    from persistq.sinks import FileSink, Sink
 
 EXTRAS: Final = frozenset({"ctx", "item", "settings"})
 """Names of parameters that a handler may have beside the item."""
 
 BATCH_EXTRAS: Final = frozenset({"ctx", "items", "settings"})
 """The same for a handler that gets batches."""
+
+SINK_EXTRAS: Final = frozenset({"conn"})
+"""What a handler of a stage with a sink may have as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Stage:
         stream: Whether what it makes goes on at once, before its item is done.
         said: What it says of its `Policy`, by option; the settings say the rest.
         batching: How its items are handed out, if not one by one.
+        sink: Where its items are stored, if they are, each once.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Stage:
     stream: bool
     said: Mapping[str, Any]
     batching: Batching | None = None
+    sink: Sink | FileSink | None = None
 
     @classmethod
     def of(cls, handler: Callable[..., Any], options: StageOptions) -> Stage:
@@ -88,15 +94,20 @@ class Stage:
         called = name_of(checked(handler, "the handler"))
         name = options.get("name") or called
         batching = batching_of(f"stage {name!r}", options)
+        sink = sink_of(options.get("sink"))
+        extras = EXTRAS if batching is None else BATCH_EXTRAS
+        if sink is not None:
+            extras |= SINK_EXTRAS
         return cls(
             name,
             options.get("was") or "",
             handler,
-            extras_of(handler, batching is not None, what=f"the handler {called!r}"),
+            extras_of(handler, extras, what=f"the handler {called!r}"),
             options.get("workers"),
             options.get("stream") or False,
             {name: value for name, value in options.items() if name in OPTIONS},
             batching,
+            sink,
         )
 
     def validated(self) -> Stage:
@@ -117,10 +128,11 @@ class Stage:
                 f"stage {self.name!r}: stream={self.stream!r} is refused: "
                 "it should be True or False"
             )
-        if self.stream and self.batching is not None:
+        if self.stream and (self.batching is not None or self.sink is not None):
+            option, done = ("sink=", "stored") if self.batching is None else ("batch=", "done")
             raise UsageError(
-                f"stage {self.name!r}: stream=True does not go with batch=: what is made of a "
-                "batch goes on when its items are done"
+                f"stage {self.name!r}: stream=True does not go with {option}: what is made of an "
+                f"item goes on when it is {done}"
             )
         said = options_of(f"stage {self.name!r}", workers=self.workers, **self.said)
         return replace(self, workers=said.pop("workers", None), said=said)
@@ -133,12 +145,27 @@ class Stage:
         )
 
 
-def extras_of(handler: Callable[..., Any], batches: bool = False, *, what: str) -> frozenset[str]:
+def sink_of(given: Any) -> Sink | FileSink | None:
+    """Return the sink that a stage has said.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if given is None:
+        return None
+    from persistq.sinks import FileSink, Sink
+
+    return given if isinstance(given, Sink | FileSink) else Sink(given)
+
+
+def extras_of(
+    handler: Callable[..., Any], names: frozenset[str] = EXTRAS, *, what: str
+) -> frozenset[str]:
     """Return which extra parameters a handler takes.
 
     Args:
         handler: The handler.
-        batches: Whether it gets batches.
+        names: Those that somebody fills.
         what: What it is, for the message.
 
     Raises:
@@ -147,7 +174,7 @@ def extras_of(handler: Callable[..., Any], batches: bool = False, *, what: str) 
     parameters = parameters_of(handler)
     if parameters is not None and not any(map(_takes_item, list(parameters.values())[:1])):
         raise UsageError(f"{what} takes no parameter: its first one is the item")
-    return filled(handler, BATCH_EXTRAS if batches else EXTRAS, what, after=1)
+    return filled(handler, names, what, after=1)
 
 
 def _takes_item(parameter: Parameter) -> bool:

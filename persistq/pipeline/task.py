@@ -23,6 +23,7 @@ from persistq.pool.worker import ItemWorker, Worker
 
 if TYPE_CHECKING:
     from persistq.channel import Channel
+    from persistq.sinks import FileSink, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class StageTask:
         codec: Encodes and decodes items.
         stream: Whether outputs go on at once.
         batch: Most items of one call; None calls the handler with one item.
+        sink: Where items are stored, if they are.
     """
 
     name: str
@@ -52,15 +54,20 @@ class StageTask:
     codec: ItemCodec
     stream: bool = False
     batch: int | None = None
+    sink: Sink | FileSink | None = None
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
-        if self.batch is None:
+        if self.batch is None and self.sink is None:
             return Consumer(self.handle, self.targets)
-        return BatchConsumer(self.handle, self.targets, self.batch)
+        return BatchConsumer(self.handle, self.targets, self.batch or 1)
 
     def prepare(self, channel: Any) -> Worker[Any]:
         """Make the context in this process."""
+        if self.sink is not None:
+            from persistq.pipeline.storing import SinkWorker
+
+            return SinkWorker(StageBatches(StageCall(self)), self.sink, channel)
         if self.batch is None:
             return ItemWorker(StageWork(self), channel)
         return BatchWorker(StageBatches(StageCall(self)), channel)
@@ -90,7 +97,7 @@ class StageTask:
 
 
 class StageCall:
-    """The handler of a stage with batches, in one of its processes.
+    """The handler of a stage with batches or a sink, in one of its processes.
 
     Args:
         task: The stage.
@@ -98,14 +105,16 @@ class StageCall:
     Attributes:
         targets: The queues that outputs go to.
         codec: Encodes them.
+        single: Whether it gets items one by one, and not as lists.
     """
 
     def __init__(self, task: StageTask) -> None:
         self.targets = task.targets
         self.codec = task.codec
+        self.single = task.batch is None
         self._task = task
         self._handle = partial(task.handler, **task.called_with())
-        self._tells_items = "items" in task.extras
+        self._extras = task.extras
 
     def open(self, delivery: Delivery, channel: Channel) -> Opened:
         """Return an item that the handler can be called with.
@@ -113,15 +122,19 @@ class StageCall:
         Raises:
             ItemNotReadable: It cannot be decoded here.
         """
-        info = self._task.info(delivery, channel) if self._tells_items else None
+        told = not self._extras.isdisjoint({"item", "items"})
+        info = self._task.info(delivery, channel) if told else None
         return Opened(delivery[0], self._task.decoded(delivery), info)
 
-    def __call__(self, batch: Sequence[Opened]) -> Any:
+    def __call__(self, batch: Sequence[Opened], conn: Any = None) -> Any:
         """Call the handler, and return what it returns."""
+        extras: dict[str, Any] = {"conn": conn} if "conn" in self._extras else {}
+        if "item" in self._extras:
+            extras["item"] = batch[0].info
+        if "items" in self._extras:
+            extras["items"] = [item.info for item in batch]
         values = [item.value for item in batch]
-        if self._tells_items:
-            return self._handle(values, items=[item.info for item in batch])
-        return self._handle(values)
+        return self._handle(values[0] if self.single else values, **extras)
 
 
 class StageWork:

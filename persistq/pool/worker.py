@@ -70,13 +70,15 @@ class Worker(ABC, Generic[Got]):
         if self._forks != forking.forks:
             _end_child(error)
 
-    def _report_error(self, item_id: int, error: BaseException) -> None:
+    def _report_error(self, item_id: int, error: BaseException, *, final: bool = False) -> None:
         if isinstance(error, Drop):
             self._channel.dropped(item_id, text_of(error))
             return
         delay = error.delay if isinstance(error, Retry) else None
         trace = _trace(error)
-        self._channel.failed(item_id, type(error).__qualname__, text_of(error), trace, delay)
+        self._channel.failed(
+            item_id, type(error).__qualname__, text_of(error), trace, delay, final=final
+        )
 
 
 class ItemWorker(Worker["Delivery"]):

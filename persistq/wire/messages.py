@@ -113,13 +113,17 @@ class Done(_Message, frozen=True, tag=6):
 
 
 class Failed(_Message, frozen=True, tag=7):
-    """An attempt failed, and so did these items of it; text only, never a live exception."""
+    """An attempt failed, and so did these items of it; text only, never a live exception.
+
+    ``final`` says that another attempt would fail as well.
+    """
 
     ids: list[IdRange]
     error_type: str
     message: str
     traceback: str
     retry_after: float | None = None
+    final: bool = False
 
 
 class Dropped(_Message, frozen=True, tag=8):
@@ -243,6 +247,12 @@ class Stream(_Message, frozen=True, tag=23):
     first: bool
 
 
+class Rest(_Message, frozen=True, tag=24):
+    """The stage of this consumer cannot be worked at now, and no item is to blame."""
+
+    reason: str
+
+
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
@@ -278,6 +288,7 @@ ClientMessage = (
     | WorkerEnded
     | Spool
     | Stream
+    | Rest
     | Farewell
 )
 
@@ -428,10 +439,14 @@ class Answer(_Message, frozen=True, tag=72):
 
 
 class Progress(_Message, frozen=True, tag=73):
-    """What a supervisor shows, and the failures since the last time, as (queue, id, text)."""
+    """What a supervisor shows, and what has come up since the last time.
+
+    ``failures`` are (queue, id, text), ``notices`` of whole stages (queue, text).
+    """
 
     queues: list[QueueSizes]
     failures: list[tuple[str, int, str]]
+    notices: list[tuple[str, str]] = []
 
 
 BrokerMessage = (

@@ -106,6 +106,7 @@ IMPATIENT = Scenario("flushed often", impatient=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
 SPOOLED = Scenario("spooled", output="spooled")
 STREAMED = Scenario("streamed", output="streamed")
+STORED = Scenario("stored in a sink", output="stored")
 BATCHED = Scenario("in batches that raise", output="batched")
 SCENARIOS = {
     "client.before_spool": SPOOLED,
@@ -119,6 +120,10 @@ SCENARIOS = {
     "broker.before_stream": STREAMED,
     "journal.before_stream": STREAMED,
     "worker.before_single": BATCHED,
+    "worker.after_store": STORED,
+    "client.before_rest": STORED,
+    "broker.before_rest": STORED,
+    "supervisor.before_purge": STORED,
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,

@@ -43,6 +43,8 @@ STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
 BATCHES = "tests/pipeline/test_batches.py::"
 FILLING = "tests/unit/test_filling.py::"
+SINKS = "tests/sinks/test_stages.py::"
+AGAIN = "test_what_is_stored_is_done_without_the_handler_and_its_outputs_go_on"
 STORING = "tests/sinks/test_storing_once.py::"
 BAD_ROWS = "tests/sinks/test_bad_rows.py::"
 DEATHS = "tests/sinks/test_deaths.py::test_killed_at_any_instant_each_item_is_stored_once"
@@ -1035,6 +1037,62 @@ MUTANTS = [
         "len(entries) != count:",
         "len(entries) > count:",
         (f"{BATCHES}test_results_that_belong_to_no_item_fail_all",),
+    ),
+    Mutant(
+        "forgets what came of items that are stored",
+        "persistq/pipeline/storing.py",
+        "made[item_id] = _unpacked(ending.outputs)",
+        "made[item_id] = ()",
+        (f"{SINKS}{AGAIN}[sqlite by URL]",),
+    ),
+    Mutant(
+        "deletes receipts before done records are on disk",
+        "persistq/pipeline/storing.py",
+        "        self._consumer.flush()\n",
+        "",
+        (f"{SINKS}test_receipts_are_deleted_when_done_records_are_on_disk",),
+    ),
+    Mutant(
+        "deletes the receipts of items that are parked",
+        "persistq/pipeline/settling.py",
+        "    if queue.parked:\n",
+        "    if False:\n",
+        (f"{SINKS}test_an_item_that_is_stored_and_parked_is_not_stored_again",),
+    ),
+    Mutant(
+        "tries again what the database has refused",
+        "persistq/pipeline/storing.py",
+        "final=ending.fault is Fault.DATA",
+        "final=False",
+        (f"{SINKS}test_bad_rows_are_parked_at_once_and_no_others[sqlite by URL]",),
+    ),
+    Mutant(
+        "blames items for a target that is away",
+        "persistq/pipeline/storing.py",
+        "if ending.fault in {Fault.AWAY, Fault.CONFLICT}",
+        "if ending.fault is Fault.CONFLICT",
+        (f"{SINKS}test_a_stage_rests_while_its_target_is_away",),
+    ),
+    Mutant(
+        "hands out items of a stage that rests",
+        "persistq/broker/lane.py",
+        "        if self.rest.until is not None:\n            return Window([], 0)\n",
+        "",
+        (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "keeps a broker busy while a stage rests",
+        "persistq/broker/lane.py",
+        "at_work = self.waiting and self.rest.until is None",
+        "at_work = self.waiting",
+        (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "rests as long after the last success as before it",
+        "persistq/broker/scheduler.py",
+        "        lane.rest.end()\n",
+        "",
+        (f"{UNIT}test_rest.py",),
     ),
     Mutant(
         "stores items without looking for their receipts",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from persistq.testing import check_journal
+from tests.pipeline.program import Program
 
 from .targets import KINDS, Place, Server, made
 
@@ -54,3 +57,22 @@ def _places(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterat
     yield place
     for loader in place.opened:
         loader.close()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
+    """Make scripts of pipelines, which leave no processes and sound journals."""
+    made: list[Program] = []
+
+    def make(text: str) -> Program:
+        made.append(Program(tmp_path / f"home{len(made)}", text))
+        return made[-1]
+
+    yield make
+    left = {pid: line for one in made for pid, line in one.vanish().items()}
+    for one in made:
+        one.sweep()
+    assert not left, f"processes were left behind: {left}"
+    journals = tmp_path.rglob("journal/*.db")
+    problems = {path: found for path in journals if (found := check_journal(path))}
+    assert not problems
