@@ -83,7 +83,7 @@ class SinkWorker(BatchWorker):
             endings = loader.load(keys, lambda conn, at: self._stored_by(name, batch, conn, at))
         except Exception as error:  # noqa: BLE001 - files that cannot be finished now, for example
             endings = [NotStored(Fault.AWAY, error)] * len(batch)
-        self._channel.hold(name, started)
+        self._channel.hold(name, _now())
         failpoints.point("worker.after_store")
         self._report([item.item_id for item in batch], endings, started)
 
@@ -130,14 +130,15 @@ class SinkWorker(BatchWorker):
         for item_id, ending in failed.items():
             if item_id not in waiting:
                 # What the database refuses, it will refuse again.
-                self._report_error(item_id, ending.error, final=ending.fault is Fault.DATA)
+                error, final = ending.error, ending.fault is Fault.DATA
+                self._report_error(item_id, error, text=_message(error), final=final)
         if waiting:
             self._rest([*waiting], next(iter(waiting.values())))
 
     def _rest(self, item_ids: list[int], error: BaseException) -> None:
         """Give items back, and have the stage rest: nobody is to blame but the target."""
         known = isinstance(error, SinkUnavailable)
-        reason = str(error) if known else f"{self._sink}: {text_of(error)}"
+        reason = str(error) if known else f"{self._sink}: {_message(error)}"
         self._consumer.rest(item_ids, reason)
 
     def _note_stored(self, item_ids: list[int]) -> None:
@@ -164,6 +165,12 @@ class SinkWorker(BatchWorker):
                     self._loader.purge(run, first, last)
         except Exception:  # noqa: BLE001 - the target is away, or busy: they are deleted at the end
             return
+
+
+def _message(error: BaseException) -> str:
+    """Return what the database says, without what SQLAlchemy adds: all rows of the statement."""
+    original = getattr(error, "orig", None)
+    return text_of(original if isinstance(original, BaseException) else error)
 
 
 def _packed(made: Made) -> bytes | None:

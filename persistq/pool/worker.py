@@ -70,15 +70,17 @@ class Worker(ABC, Generic[Got]):
         if self._forks != forking.forks:
             _end_child(error)
 
-    def _report_error(self, item_id: int, error: BaseException, *, final: bool = False) -> None:
+    def _report_error(
+        self, item_id: int, error: BaseException, *, text: str = "", final: bool = False
+    ) -> None:
+        """Report what an item's attempt has raised; ``text`` is said instead of its own."""
+        text = text or text_of(error)
         if isinstance(error, Drop):
-            self._channel.dropped(item_id, text_of(error))
+            self._channel.dropped(item_id, text)
             return
         delay = error.delay if isinstance(error, Retry) else None
-        trace = _trace(error)
-        self._channel.failed(
-            item_id, type(error).__qualname__, text_of(error), trace, delay, final=final
-        )
+        kind, trace = type(error).__qualname__, _trace(error)
+        self._channel.failed(item_id, kind, text, trace, delay, final=final)
 
 
 class ItemWorker(Worker["Delivery"]):

@@ -153,6 +153,7 @@ def test_bad_rows_are_parked_at_once_and_no_others(program: MakeProgram, by_url:
     assert script.rows("SELECT count(*) FROM failure") == [2]
     [message, _] = script.rows("SELECT message FROM failure")
     assert "check" in message.lower()
+    assert "INSERT" not in message
 
 
 def test_an_error_of_the_handler_is_retried_as_its_stage_says(
