@@ -12,7 +12,10 @@ from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from persistq.blocks import Block
 
 NAME = "bench"
 JOURNAL = Path("journal", f"{NAME}.db")
@@ -104,8 +107,10 @@ def _by_blocks(state: State) -> None:
         base = item_id_of(queue.queue_id, 0)
         for blocks in _commits(state.put):
             last = blocks[-1][-1] + 1
+            puts = [Put(base + block[0] + 1, _block(block)) for block in blocks]
+            queue.bytes += sum(len(put.block.data) for put in puts)
             batch = Batch(
-                puts=[Put(base + block[0] + 1, _block(block)) for block in blocks],
+                puts=puts,
                 done=[
                     IdRange(base + start, base + end)
                     for block in blocks
@@ -126,7 +131,7 @@ def _commits(items: int) -> Iterator[list[range]]:
         yield [values[at : at + BLOCK] for at in range(0, len(values), BLOCK)]
 
 
-def _block(values: range) -> object:
+def _block(values: range) -> Block:
     from persistq.blocks import JSON, block_of
 
     return block_of(JSON, [b"%d" % value for value in values])

@@ -55,7 +55,7 @@ _INT_MAX: Final = 2**64 - 1
 TOGETHER_FIRST: Final = 16
 """How many values are encoded together until it is known how many bytes they take."""
 
-_BYTES_AIMED_AT: Final = BYTES_MAX * 7 // 8
+_BYTES_AIMED_AT: Final = BYTES_MAX * 15 // 16
 """Sizes vary: what is too large for one block costs a second look at each of its items."""
 
 _NO_ITEM: Final = {
@@ -157,6 +157,9 @@ class ItemCodec:
         item_bytes_max: Largest encoded item, in bytes.
         own: The program's own modules; by default its main module.
 
+    Attributes:
+        fitting: How many values like the last ones fit in one block.
+
     Raises:
         UsageError: The name is unknown, or asks for the pickle that ``allow_pickle`` forbids.
     """
@@ -177,7 +180,7 @@ class ItemCodec:
         self.allow_pickle = allow_pickle
         self.item_bytes_max = item_bytes_max
         self.own = own_modules() if own is None else own
-        self._fitting = TOGETHER_FIRST
+        self.fitting = TOGETHER_FIRST
 
     def encode(self, value: object) -> tuple[int, bytes]:
         """Encode one value.
@@ -216,7 +219,7 @@ class ItemCodec:
         blocks: list[Block] = []
         start = 0
         while start < len(values):
-            part = values[start : start + self._fitting]
+            part = values[start : start + self.fitting]
             blocks += self._encode_part(part)
             start += len(part)
         return blocks
@@ -230,7 +233,7 @@ class ItemCodec:
         else:
             blocks = array_blocks(len(values), array)
         size = sum(len(block.data) for block in blocks) // len(values) + 1
-        self._fitting = max(1, min(ITEMS_MAX, _BYTES_AIMED_AT // size))
+        self.fitting = max(1, min(ITEMS_MAX, _BYTES_AIMED_AT // size))
         return blocks
 
     def _as_array(self, values: Sequence[object]) -> bytes | None:

@@ -21,6 +21,9 @@ from persistq.outcome import Outcome
 QUEUE_SHIFT: Final = 40
 """``item_id = queue_id << QUEUE_SHIFT | n``: one integer key keeps each queue's log contiguous."""
 
+DAMAGED: Final = -1
+"""Stands for the codec of an item whose bytes cannot be read; its payload is empty then."""
+
 ITEMS_PER_QUEUE_MAX: Final = (1 << QUEUE_SHIFT) - 1
 
 

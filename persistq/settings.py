@@ -157,6 +157,23 @@ class Settings(BaseSettings):
         "no more than the upper bound. Large items are better kept in files, and their paths "
         "put.",
     )
+    keep_loads: Annotated[int, Unit("loads")] = Field(
+        20,
+        ge=0,
+        le=1_000_000,
+        description="How many loads that have ended keep their rows. Of older ones the journal "
+        "keeps counters, failures, and parked items with their payloads, which can still be "
+        "retried. Loads that are unfinished, or were abandoned with outstanding items, keep all "
+        "and are not counted. Journals whose names are made from one template, as `sales-{day}`, "
+        "count together, and those with nothing left are removed.",
+    )
+    keep_bytes: Bytes = Field(
+        1024**3,
+        ge=0,
+        le=1024**4,
+        description="How many bytes the items of these loads may have together; the oldest give "
+        "up their rows first. What is given up goes back to the file system.",
+    )
     retries: int = _of_policy("retries")
     backoff: Seconds = _of_policy("backoff")
     backoff_max: Seconds = _of_policy("backoff_max")

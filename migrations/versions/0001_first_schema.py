@@ -19,7 +19,9 @@ def upgrade() -> None:
     for text in (*TABLES, *TRIGGERS, *VIEWS):
         connection.exec_driver_sql(text)
     identity = (uuid.uuid4().hex, datetime.now(UTC).isoformat(timespec="microseconds"))
-    connection.exec_driver_sql("INSERT INTO journal VALUES (1, ?, ?)", identity)
+    connection.exec_driver_sql(
+        "INSERT INTO journal (journal_id, uuid, created_at) VALUES (1, ?, ?)", identity
+    )
 
 
 def downgrade() -> None:
@@ -32,7 +34,8 @@ TABLES = (
 CREATE TABLE journal (
     journal_id INTEGER NOT NULL PRIMARY KEY CHECK (journal_id = 1), -- one row
     uuid TEXT NOT NULL, -- 32 hex digits that no other journal has; a copied file keeps them
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    template TEXT -- what its name was made from, as in sales-{day}; NULL if that is plain
 ) STRICT""",
     """\
 CREATE TABLE load (
@@ -82,6 +85,7 @@ CREATE TABLE queue (
     done INTEGER NOT NULL, -- its items in done_range with outcome 0
     dropped INTEGER NOT NULL, -- its items in done_range with outcome 1
     parked INTEGER NOT NULL, -- its rows in parked
+    bytes INTEGER NOT NULL, -- of the data of its items, of which some may have been given up
     sealed_total INTEGER, -- items when it was sealed; NULL while it is open
     UNIQUE (load_id, position),
     UNIQUE (load_id, name),

@@ -64,6 +64,8 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     choice = choose(journal, opening)
     with journal.together():
         load = _load(journal, opening, choice)
+        if opening.template:
+            journal.note_template(opening.template)
         rows = _rows(journal, load, opening, choice)
         transitions = _transitions(journal, rows, graph, opening)
         if opening.retry_failed:

@@ -30,7 +30,7 @@ class Producing:
         session: The load being served.
 
     Attributes:
-        closed: Queues that were sealed in this run.
+        closed: Queues that were sealed in this run, or whose load was purged.
         sealing: Whether a seal waits for `seal`.
     """
 
@@ -39,7 +39,9 @@ class Producing:
         self._offers: list[_PendingOffer] = []
         self._seals: list[tuple[Link, messages.Seal]] = []
         self._credited: dict[int, Link] = {}
-        self.closed: set[int] = set()
+        # Of a purged load nobody can tell what was put before: a repetition would be new items.
+        purged = session.opened.load.purged_at is not None
+        self.closed = set(session.entries) if purged else set()
 
     @property
     def sealing(self) -> bool:

@@ -29,10 +29,14 @@ from persistq.broker.membership import Membership
 from persistq.broker.opening import OpenLoad
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
+from persistq.broker.tidying import Tidying
 from persistq.errors import JournalError
 from persistq.journal.base import Journal, RunResult
 from persistq.journal.faults import reported
+from persistq.journal.keeping import Keep
+from persistq.journal.siblings import Siblings
 from persistq.site.fence import Fence
+from persistq.site.finding import catalogue_of
 from persistq.wire import messages
 from persistq.wire.framing import NotUnderstood
 from persistq.wire.messages import Role
@@ -68,6 +72,8 @@ class Broker:
         self._consuming = Consuming(self._session)
         self._controlling = Controlling(self._session)
         self._flushed_at = clock()
+        keep = Keep(opening.keep_loads, opening.keep_bytes)
+        self._tidying = Tidying(journal, keep, clock, _siblings(opening))
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
         self._membership = Membership(
@@ -126,11 +132,15 @@ class Broker:
             # What files other than the journal complain about is the fence beside it.
             with reported(Path(self._session.opening.path)):
                 while self._session.links or self._is_expecting():
-                    self._turn(self._selector.select(self._patience()))
+                    events = self._selector.select(self._patience())
+                    if not events:
+                        self._tidying.step_if_due()
+                    self._turn(events)
                 self._consuming.reclaim_all()
                 self._session.transitions.commit()
                 self._session.tell()
                 self._end_run()
+                self._tidying.finish(self._is_wanted)
             return 0
         except JournalError as error:
             told = [*self._session.links.values(), *self._arrivals.proven()]
@@ -170,6 +180,8 @@ class Broker:
             return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S, *self._arrivals.due()]
+        if (tidying := self._tidying.due) is not None:
+            times.append(tidying)
         if not session.links:
             times.append(self._ends_at)
         if (look := self._consuming.look_at) is not None:
@@ -251,6 +263,10 @@ class Broker:
 
     # --- the end ---
 
+    def _is_wanted(self) -> bool:
+        """Return whether somebody has come who needs the next broker."""
+        return bool(self._selector.select(0))
+
     def _end_run(self) -> None:
         if (ending := self._ending()) is not None:
             failpoints.point("broker.before_end_run")
@@ -267,3 +283,10 @@ class Broker:
         for link in self._session.links.values():
             link.sock.close()
         self._arrivals.close()
+
+
+def _siblings(opening: messages.Opening) -> Siblings | None:
+    if not opening.template:
+        return None
+    catalogue = catalogue_of(Path(opening.path).parent)
+    return Siblings(catalogue, opening.template, opening.path)

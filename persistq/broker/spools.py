@@ -26,11 +26,13 @@ class Spool:
         spool_id: Its number in the journal, which no other attempt has.
         item_id: The item at work.
         count: How many outputs there are.
+        size: How many bytes their blocks have.
     """
 
     spool_id: int
     item_id: int
     count: int = 0
+    size: int = 0
 
 
 class Spools:
@@ -62,6 +64,7 @@ class Spools:
         for block in blocks:
             records.append(Spooled(spool.spool_id, spool.count, block, item_id))
             spool.count += block.count
+            spool.size += len(block.data)
         return records
 
     def end(self, consumer_id: int, ranges: Sequence[IdRange]) -> list[Spool]:

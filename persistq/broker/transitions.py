@@ -65,6 +65,9 @@ class Cause:
 class Transitions:
     """Changes items: place, counters and record together.
 
+    It is long because each change has a method here and none elsewhere; a few lines each. Where an
+    item is, what a failure leads to and what was spooled are nouns of their own.
+
     Crash: of what was changed since the last `commit` nothing is recorded, and nobody was told.
 
     Args:
@@ -151,6 +154,7 @@ class Transitions:
         ):
             first = self._grow(row, block.count)
             self._note_bytes(block)
+            row.bytes += len(block.data)
             self._batch.puts.append(Put(first, block, origin))
             if queue_id not in self._unread:
                 arrivals.append(whole(first, block))
@@ -449,6 +453,7 @@ class Transitions:
         for name in self._graph.feeds[made_in.name]:
             row = self._named[name]
             first = self._grow(row, spool.count)
+            row.bytes += spool.size
             published = Published(first, spool.count, spool.spool_id, spool.item_id)
             self._batch.published.append(published)
             self._unread.setdefault(row.queue_id, first)

@@ -10,6 +10,7 @@ from persistq.site import register
 from persistq.site.finding import catalogue_of, site_of
 from persistq.site.naming import journal_path
 from persistq.site.places import home_directory, is_own, upwards
+from persistq.text.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +92,16 @@ def elsewhere(directory: Path) -> str:
     Args:
         directory: The directory that holds none of what was wanted.
     """
-    others = [other for other in register.known() if other != directory and _holds(other, None)]
+    others = other_directories(directory)
     named = [f"{other} ({_names(other)})" for other in others[:_ELSEWHERE_SHOWN]]
     if len(others) > len(named):
         named.append(f"and {len(others) - len(named)} more directories")
     return f"there are journals in {', '.join(named)}: give a name, or --journal" if named else ""
+
+
+def other_directories(directory: Path) -> list[Path]:
+    """Return the other directories where this user has journals."""
+    return [other for other in register.known() if other != directory and _holds(other, None)]
 
 
 def _names(directory: Path) -> str:
@@ -146,7 +152,7 @@ def reader_of(directory: Path, name: str | None) -> JournalReader:
         return open_reader(site)
     except JournalMissing as error:
         raise JournalMissing(
-            error.path, f"there is no journal here; {_present(directory)}"
+            error.path, f"there is no journal here; {_meant(directory, name)}{_present(directory)}"
         ) from None
 
 
@@ -166,6 +172,12 @@ def _latest(directory: Path) -> Site:
     if not dated:
         raise JournalMissing(str(directory), _present(directory))
     return site_of(max(dated, key=lambda pair: pair[0])[1].path)
+
+
+def _meant(directory: Path, name: str | None) -> str:
+    names = [site.name for site in catalogue_of(directory).sites()]
+    near = nearest(name, names) if name is not None else ""
+    return f"did you mean {near}? " if near else ""
 
 
 def _present(directory: Path) -> str:

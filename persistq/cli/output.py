@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import json
 import os
@@ -16,6 +17,8 @@ from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 
 _GAP: Final = 2
 _LAST_COLUMN_MIN: Final = 20
@@ -35,6 +38,26 @@ class Column(NamedTuple):
     right: bool = False
     width: int = 0
     wrap: bool = False
+
+
+class Failing(str):
+    """A text that tells of a failure: red on a terminal that shows colours."""
+
+    __slots__ = ()
+
+
+class Quiet(str):
+    """A text beside what matters: dim on a terminal."""
+
+    __slots__ = ()
+
+
+class Form(enum.Enum):
+    """How what was asked for is written."""
+
+    PEOPLE = "people"
+    JSON = "json"
+    JSONL = "jsonl"
 
 
 def on_terminal() -> bool:
@@ -85,14 +108,49 @@ def write_fields(rows: Iterable[Sequence[str]]) -> None:
     write_lines("\t".join(map(printable, row)) for row in rows)
 
 
-def write_json(objects: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object on each line, as UTF-8 whatever the locale says."""
+def write_json(document: Mapping[str, Any]) -> None:
+    """Write one JSON document, as UTF-8 whatever the locale says."""
+    write_jsonl([document])
+
+
+def write_jsonl(objects: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object on each line, in constant memory."""
     with until_closed():
         for entry in objects:
-            text = json.dumps(entry, ensure_ascii=False)
-            # Paths may hold bytes that are no text; they come out as JSON's own escapes.
-            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+            sys.stdout.buffer.write(_json(entry) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def write_document(head: Mapping[str, Any], member: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON document whose last member is an array, in constant memory.
+
+    Args:
+        head: Its other members.
+        member: The name of the array.
+        rows: What is in it.
+    """
+    with until_closed():
+        out = sys.stdout.buffer
+        out.write(_json(head)[:-1] + (b", " if head else b"") + _json(member) + b": [")
+        for number, row in enumerate(rows):
+            out.write((b",\n " if number else b"\n ") + _json(row))
+        out.write(b"]}\n")
+        out.flush()
+
+
+def write_rows(
+    form: Form, head: Mapping[str, Any], member: str, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write rows as ``--json`` or ``--jsonl`` wants them; ``head`` is in the document only."""
+    if form is Form.JSONL:
+        write_jsonl(rows)
+    else:
+        write_document(head, member, rows)
+
+
+def _json(value: Any) -> bytes:
+    # Paths may hold bytes that are no text; they come out as JSON's own escapes.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def write_table(
@@ -102,10 +160,10 @@ def write_table(
 
     Args:
         columns: The columns; the last one gets the room that is left.
-        rows: A text for each column.
+        rows: A text for each column; a `Failing` one is red, a `Quiet` one dim.
         titles: Whether to write the headings.
     """
-    clean = [[printable(cell) for cell in row] for row in rows]
+    clean = [[_cleaned(cell) for cell in row] for row in rows]
     with until_closed():
         if on_terminal():
             _draw(columns, clean, titles=titles)
@@ -113,6 +171,10 @@ def write_table(
         heading = [[column.title for column in columns]] if titles else []
         for line in _aligned(columns, [*heading, *clean]):
             sys.stdout.write(f"{line}\n")
+
+
+def _cleaned(cell: str) -> str:
+    return type(cell)(printable(cell))
 
 
 def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -134,7 +196,7 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, titles: b
     table = Table(
         box=None, show_header=titles, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False
     )
-    widths = _widths(columns, rows, console.width)
+    widths = _widths(columns, rows, console.width, titles=titles)
     # On a narrow terminal lines wrap: an id or a time that is cut short is worth nothing.
     console.width = max(console.width, sum(widths) + _GAP * (len(widths) - 1))
     for column, width in zip(columns, widths, strict=True):
@@ -146,16 +208,23 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, titles: b
             overflow="fold" if column.wrap else "ellipsis",
         )
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell, _style(cell)) for cell in row))
     console.print(table)
 
 
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+def _style(cell: str) -> str:
+    return "red" if isinstance(cell, Failing) else "dim" if isinstance(cell, Quiet) else ""
+
+
+def _widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, *, titles: bool
+) -> list[int]:
     from rich.cells import cell_len
 
+    heads = [column.title if titles else "" for column in columns]
     widths = [
-        column.width or max(cell_len(cell) for cell in (column.title, *cells))
-        for column, *cells in zip(columns, *rows, strict=True)
+        column.width or max(cell_len(cell) for cell in (head, *cells))
+        for column, head, *cells in zip(columns, heads, *rows, strict=True)
     ]
     taken = sum(widths[:-1]) + _GAP * (len(widths) - 1)
     widths[-1] = min(widths[-1], max(room - taken, _LAST_COLUMN_MIN))

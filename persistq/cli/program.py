@@ -20,11 +20,22 @@ from persistq.text.suggestions import nearest
 _HOMES: Final = {
     "run": "running",
     "resume": "resuming",
-    "outstanding": "outstanding",
     "status": "status",
+    "failed": "failed",
+    "show": "show",
+    "why": "why",
+    "outstanding": "outstanding",
     "list": "listing",
+    "check": "check",
+    "export": "export",
+    "workers": "workers",
+    "backup": "backup",
+    "db": "db",
+    "doctor": "doctor",
     "verify": "verify",
+    "purge": "purge",
     "sink": "sink",
+    "completion": "completion",
 }
 
 INTERRUPTED: Final = 130
@@ -34,8 +45,9 @@ _EPILOG: Final = """\
 Exit codes:
   0    settled, nothing failed; or simply fine
   2    wrong usage
-  3    work is outstanding
-  4    the journal is missing, locked, foreign, newer, damaged or cannot be written
+  3    work is outstanding, or check: a load is overdue
+  4    the journal is missing, locked, foreign, newer, damaged or cannot be written;
+       doctor: something would keep persistq from working
   5    verify: the journal contradicts itself
   6    settled, some items are parked as failed
   1    an error of the program that was run, with its traceback

@@ -152,7 +152,7 @@ def _cluster(word: str) -> tuple[str, str]:
 def _pointed_at(directory: Path, command: Command, called: _Called) -> tuple[str, ...]:
     """Let a recorded ``persistq run --journal`` follow a journal directory that was moved."""
     argv = list(command.argv)
-    own = Path(called.what).name == "persistq" or called.what == "persistq.cli"
+    own = Path(called.what).name == "persistq" or called.what in {"persistq", "persistq.cli"}
     stop = argv.index("--") if "--" in argv else len(argv)
     for position in range(called.rest if own else stop, stop):
         option, equals, value = argv[position].partition("=")

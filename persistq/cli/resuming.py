@@ -54,7 +54,11 @@ def command(
     --load an older load of this name is worked on: one that was abandoned, or with --failed one
     that is settled. The program takes the place of this process, so signals and exit code are its
     own.
-    """
+
+    \b
+    Example:
+      $ persistq resume sales --dry-run
+    """  # noqa: D301 - \b is click's mark for lines to keep
     directory = directory_of(journal, name)
     view = _chosen(directory, name, load, failed=failed)
     if view is None:

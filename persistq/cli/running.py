@@ -89,12 +89,17 @@ def command(target: str, arguments: tuple[str, ...], **values: Any) -> Callable[
 
     \b
     TARGET is one of
-      module:name               a Pipeline of a module; the current directory is looked in first
+      module:name               a Pipeline of a module; sys.path begins with the
+                                current directory
       path/to/script.py:name    a Pipeline of a script
-      path/to/script.py         a script, as python would run it; if it runs nothing itself and
-                                has one Pipeline, that one is run
+      path/to/script.py         a script, as python would run it; if it runs
+                                nothing itself and has one Pipeline, that is run
 
     ARGUMENTS, after --, are those of the script. Options given here win over the program's code.
+
+    \b
+    Example:
+      $ persistq run etl.py --workers 2
     """  # noqa: D301 - \b is click's mark for lines to keep
     from persistq.settings import command_line, load_settings
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from persistq.errors import JournalError
 from persistq.journal.base import LoadState
 from persistq.site.finding import site_of
 from persistq.text.masking import masked_words
@@ -13,9 +16,10 @@ from persistq.text.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from persistq.journal.base import Command, JournalView
+    from persistq.site.fence import InHand
     from persistq.site.runlock import Holder
 
 _STATES = {
@@ -63,6 +67,17 @@ def standing_of(view: JournalView) -> Standing:
     site = site_of(view.path)
     running = view.ran_last and site.is_held()
     return Standing(view, running, site.holder() if running else None)
+
+
+def in_hand(standing: Standing) -> dict[int, InHand]:
+    """Return what the consumers of a live run on this host work on, by process; none if unknown."""
+    if not standing.running:
+        return {}
+    with suppress(OSError, JournalError):
+        lookout = site_of(standing.view.path).lookout()
+        with closing(lookout):
+            return {held.pid: held for held in lookout.items_in_hand()}
+    return {}
 
 
 def next_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:
@@ -121,3 +136,35 @@ def duration(span: timedelta) -> str:
         if minutes < 60
         else f"{minutes // 60}h{minutes % 60:02}m"
     )
+
+
+def ago(time: datetime | None) -> str:
+    """Return how long ago a moment was, in at most eight characters; ``-`` for none."""
+    return "-" if time is None else f"{coarse(datetime.now(UTC) - time)} ago"
+
+
+def coarse(span: timedelta) -> str:
+    """Return a duration in one unit, such as ``26h``; a clock that was set back counts as 0."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length, most in (("s", 1, 60), ("m", 60, 60), ("h", 3600, 48)):
+        if seconds < length * most:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 86_400}d"
+
+
+def bytes_of(journal: str) -> int:
+    """Return how much room a journal takes, with its log."""
+    files = (Path(f"{journal}{end}") for end in ("", "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def sized(count: int) -> str:
+    """Return a size for people, such as ``12.3 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    size = count / 1000
+    for unit in ("kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

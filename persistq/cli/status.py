@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.options import journal_option, json_option, load_option, name_argument
-from persistq.cli.output import Column, note, write_json, write_lines, write_table
+from persistq.cli.output import (
+    CLEAR_SCREEN,
+    Column,
+    Failing,
+    note,
+    on_terminal,
+    write_json,
+    write_lines,
+    write_table,
+)
+from persistq.cli.pointing import Names, names_in
+from persistq.cli.show import error_in_words
 from persistq.cli.standing import (
     Standing,
     brief,
@@ -19,15 +33,15 @@ from persistq.cli.standing import (
     next_command,
     standing_of,
 )
-from persistq.codec import readable
-from persistq.items import Item, queue_of
-from persistq.text.masking import masked_words
+from persistq.items import queue_of
+from persistq.text.masking import masked_text, masked_words
+from persistq.text.payloads import in_brief, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from persistq.items import Item
-    from persistq.journal.base import Left, QueueRow, Run
+    from persistq.journal.base import JournalView, Left, QueueRow, Run
     from persistq.journal.reader import FailedAttempt, JournalReader
     from persistq.keys import ItemKeys
 
@@ -37,8 +51,9 @@ RUNS_SHOWN: Final = 10
 OTHERS_SHOWN: Final = 10
 """Other loads in the table for people; JSON has them all."""
 
-_ITEM_WIDTH: Final = 40
 _ERROR_WIDTH: Final = 300
+_TITLE_LINES: Final = 2
+"""What a section takes beside its rows: a line between, and its headings."""
 
 _STAGES = (
     Column("stage"),
@@ -52,19 +67,12 @@ _STAGES = (
 _RUNS = (
     Column("run", right=True),
     Column("started"),
-    Column("ended"),
     Column("took", right=True),
     Column("pid", right=True),
     Column("result"),
     Column("reason"),
 )
-_FAILURES = (
-    Column("failed at"),
-    Column("stage"),
-    Column("id"),
-    Column("item"),
-    Column("error", wrap=True),
-)
+_FAILURES = (Column("failed at"), Column("item"), Column("error"))
 _OTHERS = (
     Column("other load", right=True),
     Column("state"),
@@ -80,28 +88,69 @@ class Report:
     standing: Standing
     runs: list[Run]
     failures: list[FailedAttempt]
+    names: Names
     keys: dict[int, ItemKeys]
     next: str | None
 
 
 @click.command("status", short_help="Show one load in detail, and what to type next.")
 @name_argument
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --watch: time between two looks.",
+)
 @load_option
 @json_option
 @journal_option
-def command(*, name: str | None, load: int | None, as_json: bool, journal: str | None) -> None:
+def command(
+    *,
+    name: str | None,
+    watch: bool,
+    interval: float,
+    load: int | None,
+    as_json: bool,
+    journal: str | None,
+) -> None:
     """Show one load: its stages, its runs, its last failures, and what to type next.
 
     NAME is the load's name; without it, the load on which a run started last. Other loads of this
-    name that have parked or outstanding items are listed; --load shows one of them.
-    """
-    with reader_of(directory_of(journal, name), name) as reader:
-        report = _report(reader, journal, load)
-    if as_json:
+    name that have parked or outstanding items are listed; --load shows one of them. A terminal gets
+    as much as fits on one screen.
+
+    \b
+    Example:
+      $ persistq status sales
+    """  # noqa: D301 - \b is click's mark for lines to keep
+
+    def look() -> Report:
+        with reader_of(directory_of(journal, name), name) as reader:
+            return _report(reader, journal, load)
+
+    if watch:
+        if as_json or not on_terminal():
+            raise click.UsageError("--watch draws on a terminal: elsewhere, ask again.")
+        _watch(look, interval, latest=name is None)
+    elif as_json:
+        report = look()
         note(f"journal {report.standing.view.path}")
-        write_json([_as_object(report)])
+        write_json(_as_object(report))
     else:
-        _write(report, latest=name is None)
+        _write(look(), latest=name is None)
+
+
+def _watch(look: Callable[[], Report], interval: float, *, latest: bool) -> None:
+    """Draw until somebody interrupts it, which is how it ends and no failure."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            report = look()
+            write_lines([CLEAR_SCREEN])
+            _write(report, latest=latest)
+            time.sleep(interval)
 
 
 def _report(reader: JournalReader, journal: str | None, load: int | None) -> Report:
@@ -111,25 +160,78 @@ def _report(reader: JournalReader, journal: str | None, load: int | None) -> Rep
     failures = reader.latest_failures(view.queues, FAILURES_SHOWN)
     keys = {row.queue_id: reader.keys(row.queue_id) for row in view.queues}
     following = next_command(standing, journal, named=load is not None)
-    return Report(standing, runs, failures, keys, following)
+    return Report(standing, runs, failures, names_in(reader, view), keys, following)
 
 
 # --- for people -----------------------------------------------------------------------------------
 
 
 def _write(report: Report, *, latest: bool) -> None:
+    view = report.standing.view
     facts = [(f"{label}:", value) for label, value in _facts(report, latest=latest)]
-    write_table((Column(""), Column("")), facts, titles=False)
-    _write_section(_STAGES, [_stage_row(row) for row in report.standing.view.queues])
-    earlier = len(report.runs) - RUNS_SHOWN
-    _write_section(_RUNS, [_run_row(run, report) for run in report.runs[-RUNS_SHOWN:]])
-    if earlier > 0:
-        write_lines([f"and {earlier:,} runs before these"])
-    _write_section(_FAILURES, [_failure_row(attempt, report) for attempt in report.failures])
-    others = report.standing.view.left
-    _write_section(_OTHERS, [_other_row(left) for left in others[-OTHERS_SHOWN:]])
-    if len(others) > OTHERS_SHOWN:
-        write_lines([f"and {len(others) - OTHERS_SHOWN:,} loads before these"])
+    sections = [
+        Section(
+            _FAILURES,
+            [_failure_row(it, report) for it in reversed(report.failures)],
+            FAILURES_SHOWN,
+        ),
+        Section(_RUNS, [_run_row(run, report) for run in report.runs], RUNS_SHOWN),
+        Section(_OTHERS, [*map(_other_row, view.left)], OTHERS_SHOWN),
+    ]
+    write_table((Column(""), Column("", wrap=True)), facts, titles=False)
+    _write_section(_STAGES, [_stage_row(row) for row in view.queues])
+    for section, most in zip(sections, _shown(facts, view, sections), strict=True):
+        _write_section(section.columns, section.rows[-most:] if most else [])
+        if most and len(section.rows) > most and not on_terminal():
+            write_lines([f"and {len(section.rows) - most:,} before these"])
+
+
+class Section(NamedTuple):
+    """A table below the stages.
+
+    Attributes:
+        columns: Its columns.
+        rows: All its rows; the last ones matter most.
+        most: Most rows to show.
+    """
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[str, ...]]
+    most: int
+
+
+def _shown(
+    facts: Sequence[tuple[str, str]], view: JournalView, sections: Sequence[Section]
+) -> list[int]:
+    """Return how many rows of each section are shown: on a terminal, as many as fit."""
+    wanted = [min(section.most, len(section.rows)) for section in sections]
+    if not on_terminal():
+        return wanted
+    columns, lines = shutil.get_terminal_size()
+    width = max(20, columns - max(len(label) for label, _ in facts) - 2)
+    taken = sum(-(-max(1, len(value)) // width) for _, value in facts)
+    # The last line is for the prompt.
+    return allotted(lines - 1 - taken - _TITLE_LINES - len(view.queues), wanted)
+
+
+def allotted(room: int, wanted: Sequence[int]) -> list[int]:
+    """Share lines among sections: a row for each first, then in turns.
+
+    Args:
+        room: Lines that are left.
+        wanted: Rows that each section has; one with any takes `_TITLE_LINES` beside them.
+
+    Returns:
+        How many rows of each fit.
+    """
+    given = [0] * len(wanted)
+    for _ in range(max(wanted, default=0)):
+        for number, want in enumerate(wanted):
+            cost = 1 if given[number] else 1 + _TITLE_LINES
+            if given[number] < want and cost <= room:
+                given[number] += 1
+                room -= cost
+    return given
 
 
 def _write_section(columns: tuple[Column, ...], rows: list[tuple[str, ...]]) -> None:
@@ -153,6 +255,8 @@ def _facts(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:
             f"{standing.dropped:,} dropped, {view.parked:,} parked as failed"
         ),
     )
+    if view.load is not None and view.load.purged_at is not None:
+        yield "purged", f"{moment(view.load.purged_at)}; failures and parked items are kept"
     yield "journal", view.path
     if view.run is not None:
         yield "command", brief(view.run.command)
@@ -186,8 +290,12 @@ def _run_row(run: Run, report: Report) -> tuple[str, ...]:
     alive = result == "running"
     end = datetime.now(UTC) if alive else run.ended_at
     took = duration(end - run.started_at) if end is not None else "-"
-    times = moment(run.started_at), moment(run.ended_at), took
-    return str(run.run_id), *times, str(run.command.peer.pid), result, run.reason or "-"
+    shown = Failing(result) if result in _BAD_RESULTS else result
+    pid = str(run.command.peer.pid)
+    return str(run.run_id), moment(run.started_at), took, pid, shown, run.reason or "-"
+
+
+_BAD_RESULTS: Final = frozenset({"killed", "failed"})
 
 
 def _result(run: Run, report: Report) -> str:
@@ -197,23 +305,15 @@ def _result(run: Run, report: Report) -> str:
 
 
 def _failure_row(attempt: FailedAttempt, report: Report) -> tuple[str, ...]:
-    stage, item_id = _stage_of(attempt, report), str(attempt.failure.item_id)
-    return moment(attempt.at), stage, item_id, _shown(attempt.item), _error(attempt)
+    error = shortened(error_in_words(attempt.failure), _ERROR_WIDTH)
+    name = report.names.of(attempt.failure.item_id)
+    return moment(attempt.at), name, Failing(f"{error} of {_in_brief(attempt.item)}")
 
 
-def _shown(item: Item | None) -> str:
-    return "(cannot be read)" if item is None else readable(item.codec, item.payload, _ITEM_WIDTH)
-
-
-def _stage_of(attempt: FailedAttempt, report: Report) -> str:
-    names = {row.queue_id: row.name for row in report.standing.view.queues}
-    return names[queue_of(attempt.failure.item_id)]
-
-
-def _error(attempt: FailedAttempt) -> str:
-    failure = attempt.failure
-    text = f"{failure.type}: {failure.message}" if failure.message else failure.type
-    return text if len(text) <= _ERROR_WIDTH else f"{text[: _ERROR_WIDTH - 1]}…"
+def _in_brief(item: Item | None) -> str:
+    if item is None:
+        return "what cannot be read"
+    return in_brief(item.codec, item.payload, _ERROR_WIDTH)
 
 
 # --- for programs ---------------------------------------------------------------------------------
@@ -227,6 +327,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "load": view.load.load_id if view.load is not None else None,
         "kind": view.load.kind if view.load is not None else None,
         "state": standing.state,
+        "purged": _purged(report),
         "pid": view.run.command.peer.pid if standing.running and view.run is not None else None,
         "outstanding": view.outstanding,
         "done": standing.done,
@@ -247,6 +348,11 @@ def _as_object(report: Report) -> dict[str, Any]:
         ],
         "next": report.next,
     }
+
+
+def _purged(report: Report) -> str | None:
+    load = report.standing.view.load
+    return load.purged_at.isoformat() if load is not None and load.purged_at is not None else None
 
 
 def _stage_object(row: QueueRow) -> dict[str, Any]:
@@ -282,11 +388,12 @@ def _failure_object(attempt: FailedAttempt, report: Report) -> dict[str, Any]:
     failure, item_id = attempt.failure, attempt.failure.item_id
     return {
         "at": attempt.at.isoformat(),
-        "stage": _stage_of(attempt, report),
+        "name": report.names.full(item_id),
+        "stage": report.names.stage(item_id),
         "id": item_id,
         "key": report.keys[queue_of(item_id)].of(item_id),
         "kind": failure.kind.value,
         "type": failure.type,
-        "message": failure.message,
-        "traceback": failure.traceback,
+        "message": masked_text(failure.message),
+        "traceback": masked_text(failure.traceback),
     }

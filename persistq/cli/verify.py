@@ -53,11 +53,15 @@ def command(*, name: str | None, all_loads: bool, as_json: bool, journal: str | 
     Pickles are looked at and not loaded. Nothing is written, and a run may be at work.
 
     Exits with 0 if all of that holds, and with 5 after naming each kind of contradiction.
-    """
+
+    \b
+    Example:
+      $ persistq verify sales
+    """  # noqa: D301 - \b is click's mark for lines to keep
     proof = _prove(name, journal, all_loads=all_loads)
     if as_json:
         note(f"journal {proof.path}")
-        write_json([_as_object(proof)])
+        write_json(_as_object(proof))
     else:
         _write(proof, latest=name is None)
     return MISMATCH_EXIT if proof.problems else 0

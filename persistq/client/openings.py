@@ -56,6 +56,7 @@ def opening(
     settings: Settings,
     *,
     hold: bool = False,
+    template: str = "",
     source: str = "",
     parameters: list[Parameter] | None = None,
     takes_any: bool = True,
@@ -68,6 +69,7 @@ def opening(
         stages: Its stages in order.
         settings: The validated settings.
         hold: Whether outstanding items wait for a release.
+        template: What the name was made from, if it has parameters in it.
         source: Name of the source, for messages.
         parameters: What the source takes, with the values that are given or its defaults.
         takes_any: Whether the source takes parameters of any name.
@@ -104,6 +106,9 @@ def opening(
         window_max=settings.window_max,
         ready_bytes_max=settings.ready_bytes_max,
         fence_timeout=settings.fence_timeout,
+        keep_loads=settings.keep_loads,
+        keep_bytes=settings.keep_bytes,
+        template=template,
         elsewhere=[]
         if "journal" in settings.model_fields_set
         else _elsewhere(name, path, settings),

@@ -147,6 +147,8 @@ class QueueRow:
         dropped: Rows of the done-log with outcome dropped.
         parked: Rows of ``parked``.
         sealed_total: Number of items when the queue was sealed, None while it is open.
+        bytes: Of the data of all its blocks, also of those that were given up; of what was
+            published, of the blocks in its spool.
     """
 
     queue_id: int
@@ -158,6 +160,7 @@ class QueueRow:
     dropped: int = 0
     parked: int = 0
     sealed_total: int | None = None
+    bytes: int = 0
 
     @property
     def put(self) -> int:
@@ -173,6 +176,24 @@ class QueueRow:
     def settled(self) -> bool:
         """Whether nothing more will come and nothing is left."""
         return self.sealed_total is not None and self.outstanding == 0
+
+
+class EndedLoad(NamedTuple):
+    """A load that has ended and has its rows still.
+
+    Attributes:
+        load_id: The load.
+        state: Settled or abandoned.
+        ended_at: When.
+        bytes: Of the data of all its items.
+        outstanding: Its outstanding items, which an abandoned load may have.
+    """
+
+    load_id: int
+    state: LoadState
+    ended_at: datetime
+    bytes: int
+    outstanding: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +387,10 @@ class Journal(ABC):
         """Record a new open load of a kind, ``queue`` or ``pipeline``. Synced."""
 
     @abstractmethod
+    def note_template(self, template: str) -> None:
+        """Record what the journal's name was made from, as in ``sales-{day}``. Synced."""
+
+    @abstractmethod
     def params(self, load_id: int) -> dict[str, Param]:
         """Return the parameters of a load by name."""
 
@@ -471,6 +496,42 @@ class Journal(ABC):
     @abstractmethod
     def next_spool_id(self) -> int:
         """Return the first number that no spool has, nor one with a higher number."""
+
+    # --- what is given up ---
+
+    @abstractmethod
+    def ended_loads(self) -> list[EndedLoad]:
+        """Return the loads that have ended and were not purged, oldest first."""
+
+    @abstractmethod
+    def purge_load(self, load_id: int) -> bool:
+        """Mark a load that has ended as purged: it keeps little, and `tidy` deletes the rest.
+
+        Kept are its parameters, runs, workers and counters, its failures, and parked items with
+        their payloads, which can be retried. Outstanding items, which an abandoned load may have,
+        are dropped, and its queues sealed, so it is settled then.
+
+        Returns:
+            False, and nothing has changed, if it has not ended or is purged already, or if it is
+            the load of the run that began last here.
+        """
+
+    @abstractmethod
+    def tidy(self, spools_before: int) -> bool:
+        """Delete a little of what purged loads and dead attempts have left, in some milliseconds.
+
+        The load of the run that began last here is left alone.
+
+        Args:
+            spools_before: A number that no spool in use is below.
+
+        Returns:
+            Whether there may be more to delete.
+        """
+
+    @abstractmethod
+    def is_bare(self) -> bool:
+        """Return whether nothing is left but counters: all loads are purged, none has failures."""
 
     @abstractmethod
     def close(self) -> None:

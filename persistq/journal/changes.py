@@ -16,7 +16,7 @@ UNPARK: Final = "DELETE FROM parked WHERE item_id IN (SELECT value FROM json_eac
 
 COUNT: Final = """
     UPDATE queue SET next_n = :next_n, done = :done, dropped = :dropped, parked = :parked,
-        sealed_total = :sealed_total
+        sealed_total = :sealed_total, bytes = :bytes
     WHERE queue_id = :of_queue"""
 
 BEGIN_TURN: Final = "INSERT INTO turn (run_id, at) VALUES (:of_run, :at)"
@@ -62,6 +62,7 @@ NOTE_ENDING: Final = """
 
 BEGIN_JOURNAL: Final = """
     INSERT INTO journal (journal_id, uuid, created_at) VALUES (1, :uuid, :created_at)"""
+NOTE_TEMPLATE: Final = "UPDATE journal SET template = :template WHERE template IS NOT :template"
 MARK_REVISION: Final = "INSERT INTO alembic_version (version_num) VALUES (:revision)"
 
 TAKE_OVER: Final = """
@@ -102,6 +103,6 @@ BEGIN_SPANS: Final = """
     ON CONFLICT (queue_id, put_before) DO UPDATE SET run_id = excluded.run_id"""
 
 ADD_QUEUE: Final = """
-    INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked)
-    VALUES (:load_id, :position, :name, 1, 0, 0, 0)"""
+    INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked, bytes)
+    VALUES (:load_id, :position, :name, 1, 0, 0, 0, 0)"""
 RENAME_QUEUE: Final = "UPDATE queue SET name = :name WHERE queue_id = :of_queue"

@@ -6,7 +6,7 @@ The migration with number n leads to schema version n.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
+from persistq.journal.backup import back_up
 from persistq.journal.connection import connect
-from persistq.journal.creation import draft_of, lay_out, stamp
+from persistq.journal.creation import lay_out, stamp
 from persistq.journal.faults import reported
 
 if TYPE_CHECKING:
@@ -63,19 +64,6 @@ def migrations_directory(path: Path) -> Path:
         if (place / "env.py").is_file():
             return place
     raise JournalUnavailable(str(path), "it needs an upgrade: install persistq with its migrations")
-
-
-def back_up(path: Path, copy: Path) -> None:
-    """Copy a journal with all that is committed, also what is still in its log.
-
-    Crash: the copy exists whole or not at all.
-    """
-    with (
-        draft_of(copy) as draft,
-        closing(connect(path, "ro")) as source,
-        closing(connect(draft, "rw")) as target,
-    ):
-        source.backup(target)
 
 
 @contextmanager

@@ -24,6 +24,11 @@ def remote_filesystem(mountinfo: str, path: PurePosixPath) -> str | None:
     return kind if _REMOTE.fullmatch(kind) else None
 
 
+def filesystem_of(path: Path) -> str:
+    """Return the type of the file system a path is on; empty where the system does not tell."""
+    return _filesystem(_mountinfo(), PurePosixPath(path))
+
+
 def require_local(path: Path) -> None:
     """Refuse a journal on a network file system.
 

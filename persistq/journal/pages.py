@@ -53,7 +53,7 @@ class Pages:
 
     def outstanding(self, bounds: tuple[int, int], limit: int, bytes_max: int) -> list[Slice]:
         """Return items that are neither done, dropped nor parked."""
-        with closing(self._of_each(self._gaps(*bounds))) as parts:
+        with closing(self._of_each(self.gaps(*bounds))) as parts:
             return _up_to(parts, limit, bytes_max)
 
     def parked(self, bounds: tuple[int, int], limit: int, bytes_max: int) -> list[Slice]:
@@ -68,8 +68,8 @@ class Pages:
 
     # --- which ids ---
 
-    def _gaps(self, after_id: int, last_id: int) -> Generator[IdRange, None, None]:
-        """Return the ids between those that have ended."""
+    def gaps(self, after_id: int, last_id: int) -> Generator[IdRange, None, None]:
+        """Return the ids between those that have ended or are parked; bounds as for pages."""
         position = after_id + 1
         for first, last in self._rows(queries.ENDED, after_id=after_id, last_id=last_id):
             if first > position:
@@ -111,12 +111,12 @@ class Pages:
         for part in self._stored(ids):
             first = max(part.ids.first, ids.first)
             if first != expected and not _begins(part.ids.first, expected):
-                raise self._corrupt(expected)
+                self._require_given_up(expected)
             if part.ids.last >= first:
                 expected = min(part.ids.last, last) + 1
                 yield part.within(first, expected - 1)
-        if expected <= last and expected <= self._last_put(expected):
-            raise self._corrupt(expected)
+        if expected <= last:
+            self._require_given_up(expected)
 
     def _stored(self, ids: IdRange) -> Iterator[Slice]:
         """Return the blocks that hold items with these ids, and perhaps the one before them."""
@@ -138,11 +138,12 @@ class Pages:
             if place >= base:
                 yield whole(first_id + (place & _OUTPUTS_PER_SPOOL_MAX), Block(*columns))
 
-    def _last_put(self, item_id: int) -> int:
-        """Return the last id that a queue has given, 0 where its items were given up."""
+    def _require_given_up(self, item_id: int) -> None:
+        """Raise if an item should be there: it was put, and its load has not been purged."""
         queue_id = queue_of(item_id)
-        rows = list(self._rows(queries.LAST_PUT, of_queue=queue_id))
-        return item_id_of(queue_id, rows[0][0]) if rows else 0
+        for (put,) in self._rows(queries.LAST_PUT, of_queue=queue_id):
+            if item_id <= item_id_of(queue_id, put):
+                raise self._corrupt(item_id)
 
     def _rows(self, sql: str, **values: int) -> Iterator[tuple[Any, ...]]:
         # A statement that is not finished keeps its snapshot, and that stops the log's reuse.

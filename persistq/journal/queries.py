@@ -35,12 +35,14 @@ RUNS: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id"
 LATEST_RUN: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id DESC LIMIT 1"
 
 QUEUES: Final = """
-    SELECT queue_id, load_id, position, name, next_n, done, dropped, parked, sealed_total
+    SELECT queue_id, load_id, position, name, next_n, done, dropped, parked, sealed_total, bytes
     FROM queue WHERE load_id = :of_load ORDER BY position"""
 
 PUT_SPANS: Final = """
     SELECT put_before, uuid FROM put_span JOIN run USING (run_id)
     WHERE queue_id = :of_queue AND put_before >= :least ORDER BY put_before"""
+
+TEMPLATE: Final = "SELECT template FROM journal"
 
 LAST_WORKER: Final = "SELECT coalesce(max(worker_id), 0) FROM worker"
 

@@ -5,6 +5,7 @@ Nothing of it writes. `persistq.journal.base` is the contract of who does.
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from persistq.items import Failure, Item
+    from persistq.items import Failure, IdRange, Item
     from persistq.journal.base import JournalView, Load, QueueRow, Run
     from persistq.keys import ItemKeys
     from persistq.peer import Peer
@@ -31,6 +32,108 @@ class FailedAttempt(NamedTuple):
     at: datetime
     item: Item | None
     failure: Failure
+
+
+class ItemState(enum.StrEnum):
+    """Where an item is; it is in exactly one of these places."""
+
+    OUTSTANDING = "outstanding"
+    DONE = "done"
+    DROPPED = "dropped"
+    PARKED = "parked"
+
+
+class Moment(NamedTuple):
+    """When something was recorded, and by whom.
+
+    Attributes:
+        at: When, to about 10 ms.
+        run_id: The run.
+    """
+
+    at: datetime
+    run_id: int
+
+
+class JournaledItem(NamedTuple):
+    """One item, and where it is.
+
+    Attributes:
+        item: The item, not decoded; with the codec `DAMAGED` if its bytes are.
+        state: Where it is.
+        reason: Why it was dropped, if a reason was given; else empty.
+        put: When it was put; None if that is not kept any more.
+        ended: When it was done or dropped; None if it was not.
+        origin: Id of the item that it was made of, None if of none.
+    """
+
+    item: Item
+    state: ItemState
+    reason: str = ""
+    put: Moment | None = None
+    ended: Moment | None = None
+    origin: int | None = None
+
+    @property
+    def item_id(self) -> int:
+        """Its number in the journal."""
+        return self.item.item_id
+
+
+class Attempt(NamedTuple):
+    """One failed attempt at an item.
+
+    Attributes:
+        at: When it failed.
+        run_id: The run that made it, or None where that is not known.
+        forgiven: Whether the item was retried by hand since, so that it counts no more.
+        failure: What went wrong.
+    """
+
+    at: datetime
+    run_id: int | None
+    forgiven: bool
+    failure: Failure
+
+
+class ParkedError(NamedTuple):
+    """A parked item and its last error, without what is long.
+
+    Attributes:
+        item_id: The item.
+        at: When it failed; None if nothing is recorded.
+        kind: A `FailureKind`; empty if nothing is recorded.
+        type: Class of the exception, or name of the signal.
+        message: The exception's text.
+    """
+
+    item_id: int
+    at: datetime | None
+    kind: str
+    type: str
+    message: str
+
+
+class WorkerRow(NamedTuple):
+    """A process that took items.
+
+    Attributes:
+        worker_id: Rises with each.
+        run_id: Its run.
+        queue_id: The stage it worked for.
+        peer: The process.
+        started_at: When it began to take items.
+        ended_at: When it ended; None while it lives, and if nobody saw it end.
+        ending: How it ended, in a word; None as long as ``ended_at`` is.
+    """
+
+    worker_id: int
+    run_id: int
+    queue_id: int
+    peer: Peer
+    started_at: datetime
+    ended_at: datetime | None
+    ending: str | None
 
 
 class JournalReader(ABC):
@@ -72,6 +175,10 @@ class JournalReader(ABC):
     @abstractmethod
     def writer(self) -> Peer | None:
         """Return the broker that has opened it last, if there was one."""
+
+    @abstractmethod
+    def template(self) -> str | None:
+        """Return what the journal's name was made from; None if that was given as it is."""
 
     @abstractmethod
     def loads(self) -> list[Load]:
@@ -126,3 +233,37 @@ class JournalReader(ABC):
         Raises:
             JournalCorrupt: Items are missing, or their bytes are damaged; it says which.
         """
+
+    @abstractmethod
+    def queues(self) -> list[QueueRow]:
+        """Return the queues of all loads, those of the oldest load first."""
+
+    @abstractmethod
+    def items(self, first_id: int, last_id: int) -> Iterator[JournaledItem]:
+        """Iterate over items with where they are, in the order they were put.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; those that are not there are passed over.
+        """
+
+    @abstractmethod
+    def made_of(self, item_id: int) -> list[IdRange]:
+        """Return what was made of an item, in order; none if it is not done, or not there."""
+
+    @abstractmethod
+    def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:
+        """Return the failed attempts at items, those of each oldest first, forgiven ones too.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; None for no other.
+        """
+
+    @abstractmethod
+    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order."""
+
+    @abstractmethod
+    def workers(self, run_id: int) -> list[WorkerRow]:
+        """Return the processes that took items in a run, in the order in which they began."""

@@ -13,6 +13,7 @@ from persistq.items import Failure, FailureKind, item_id_of
 from persistq.journal.base import (
     Attempts,
     Command,
+    EndedLoad,
     Left,
     Load,
     LoadState,
@@ -131,6 +132,12 @@ def peer_values(peer: Peer) -> dict[str, Any]:
 def peer_from(row: Sequence[Any]) -> Peer:
     """Make a `Peer` of the columns ``host``, ``pid``, ``started`` and ``node``."""
     return Peer(*row)
+
+
+def ended_from(row: Row) -> EndedLoad:
+    """Make an `EndedLoad` of its columns in order."""
+    load_id, state, ended, size, outstanding = row
+    return EndedLoad(load_id, LoadState(state), _time(ended), size, outstanding)
 
 
 def queue_from(row: Row) -> QueueRow:

@@ -14,7 +14,8 @@ TABLES: Final = (
 CREATE TABLE journal (
     journal_id INTEGER NOT NULL PRIMARY KEY CHECK (journal_id = 1), -- one row
     uuid TEXT NOT NULL, -- 32 hex digits that no other journal has; a copied file keeps them
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    template TEXT -- what its name was made from, as in sales-{day}; NULL if that is plain
 ) STRICT""",
     """\
 CREATE TABLE load (
@@ -64,6 +65,7 @@ CREATE TABLE queue (
     done INTEGER NOT NULL, -- its items in done_range with outcome 0
     dropped INTEGER NOT NULL, -- its items in done_range with outcome 1
     parked INTEGER NOT NULL, -- its rows in parked
+    bytes INTEGER NOT NULL, -- of the data of its items, of which some may have been given up
     sealed_total INTEGER, -- items when it was sealed; NULL while it is open
     UNIQUE (load_id, position),
     UNIQUE (load_id, name),

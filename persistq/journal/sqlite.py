@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Literal
 from persistq import failpoints
 from persistq.errors import JournalCorrupt
 from persistq.items import DoneKind, IdRange, merged
-from persistq.journal import changes, marks, queries
+from persistq.journal import changes, marks, purges, queries
 from persistq.journal.base import (
     Attempts,
     Batch,
     Command,
+    EndedLoad,
     Ending,
     Journal,
     Left,
@@ -31,9 +32,11 @@ from persistq.journal.base import (
 from persistq.journal.creation import create
 from persistq.journal.ground import examine
 from persistq.journal.pages import queue_range
+from persistq.journal.retention import Retention
 from persistq.journal.rows import (
     attempts_from,
     command_values,
+    ended_from,
     failure_row,
     left_from,
     load_from,
@@ -107,6 +110,7 @@ class SqliteJournal(Journal):
         self._writer = Writer(file, always_full=durability == "full")
         self._run_id: int | None = None
         self._turns = Turns()
+        self._retention = Retention(self._writer, self.path)
         [(streams,)] = self._writer.read(queries.HAS_STREAMED)
         self._streams = bool(streams)
 
@@ -150,6 +154,14 @@ class SqliteJournal(Journal):
             self._writer.many(changes.ADD_PARAM, rows)
         return load
 
+    def note_template(self, template: str) -> None:
+        """Record what the journal's name was made from, as in ``sales-{day}``. Synced.
+
+        Crash: it is recorded, or not: then loads in other journals do not count with those here.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(changes.NOTE_TEMPLATE, template=template)
+
     def params(self, load_id: int) -> dict[str, Param]:
         """Return the parameters of a load by name."""
         params = map(param_from, self._writer.read(queries.PARAMS, of_load=load_id))
@@ -189,6 +201,7 @@ class SqliteJournal(Journal):
             failpoints.point("journal.before_spans")
             self._writer.execute(changes.BEGIN_SPANS, of_run=cursor.lastrowid, of_queue=None)
         self._run_id = cursor.lastrowid
+        self._retention.served = load_id
         self._turns.end()
         return self._run_id
 
@@ -353,6 +366,35 @@ class SqliteJournal(Journal):
         [(highest,)] = self._writer.read(queries.LAST_SPOOL)
         return int(highest) + 1
 
+    # --- what is given up ---
+
+    def ended_loads(self) -> list[EndedLoad]:
+        """Return the loads that have ended and were not purged, oldest first."""
+        return [ended_from(row) for row in self._writer.read(purges.ENDED_LOADS)]
+
+    def purge_load(self, load_id: int) -> bool:
+        """Mark a load that has ended as purged; False if that cannot be, and nothing has changed.
+
+        Crash: the mark, with the ends of its outstanding items and its seals, is recorded, or
+        nothing is. What is to be deleted is deleted later, by this or another process.
+        """
+        return self._retention.purge(load_id)
+
+    def tidy(self, spools_before: int) -> bool:
+        """Delete a little of what purged loads and dead attempts have left; True for more.
+
+        Crash: some rows more are deleted, or none; no row that stays names one that is gone.
+
+        Args:
+            spools_before: A number that no spool in use is below.
+        """
+        return self._retention.step(spools_before)
+
+    def is_bare(self) -> bool:
+        """Return whether nothing is left but counters: all loads are purged, none has failures."""
+        [(bare,)] = self._writer.read(purges.IS_BARE)
+        return bool(bare)
+
     def close(self) -> None:
         """Flush, fold the log back into the file, and close. Safe to call twice.
 
@@ -471,6 +513,7 @@ class SqliteJournal(Journal):
             dropped=row.dropped,
             parked=row.parked,
             sealed_total=row.sealed_total,
+            bytes=row.bytes,
         )
         if cursor.rowcount != 1:
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")

@@ -16,14 +16,22 @@ from persistq.errors import (
     JournalUnavailable,
     UsageError,
 )
-from persistq.journal import marks, queries
+from persistq.items import IdRange
+from persistq.journal import descent, lookups, marks, queries
 from persistq.journal.base import JournalView, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.itemized import item_or_none, items_in
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.pages import Pages, queue_range
-from persistq.journal.reader import FailedAttempt, JournalReader
+from persistq.journal.reader import (
+    Attempt,
+    FailedAttempt,
+    JournaledItem,
+    JournalReader,
+    ParkedError,
+    WorkerRow,
+)
 from persistq.journal.rows import (
     failure_from,
     left_from,
@@ -134,6 +142,11 @@ class SqliteReader(JournalReader):
         rows = self._rows(queries.WRITER)
         return peer_from(rows[0]) if rows else None
 
+    def template(self) -> str | None:
+        """Return what the journal's name was made from; None if that was given as it is."""
+        rows = self._rows(queries.TEMPLATE)
+        return rows[0][0] if rows else None
+
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
         return [load_from(row) for row in self._rows(queries.LOADS)]
@@ -193,12 +206,62 @@ class SqliteReader(JournalReader):
             failures = self.failures(item.item_id)
             yield item, failures[-1] if failures else None
 
+    def queues(self) -> list[QueueRow]:
+        """Return the queues of all loads, those of the oldest load first."""
+        return [queue_from(row) for row in self._read(lookups.QUEUES)]
+
+    def items(self, first_id: int, last_id: int) -> Iterator[JournaledItem]:
+        """Iterate over items with where they are, in the order they were put.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; those that are not there are passed over.
+        """
+        while page := self._items_page(IdRange(first_id, last_id)):
+            yield from page
+            first_id = page[-1].item_id + 1
+
+    def made_of(self, item_id: int) -> list[IdRange]:
+        """Return what was made of an item, in order; none if it is not done, or not there."""
+        with self._snapshot():
+            return descent.made_of(self._connection, item_id)
+
+    def attempts(self, first_id: int, last_id: int | None = None) -> list[Attempt]:
+        """Return the failed attempts at items, those of each oldest first, forgiven ones too.
+
+        Args:
+            first_id: Id of the first item.
+            last_id: Id of the last one; None for no other.
+        """
+        bounds = first_id, first_id if last_id is None else last_id
+        return [lookups.attempt_from(row) for row in self._read(lookups.ATTEMPTS, *bounds)]
+
+    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order."""
+        after_id, last_id = queue_range(queue_id)
+        with reported(self._file):
+            while page := lookups.parked_page(self._connection, after_id + 1, last_id):
+                yield from page
+                after_id = page[-1].item_id
+
+    def workers(self, run_id: int) -> list[WorkerRow]:
+        """Return the processes that took items in a run, in the order in which they began."""
+        return [lookups.worker_from(row) for row in self._read(lookups.WORKERS, run_id)]
+
+    def _read(self, text: str, *values: int) -> list[tuple[Any, ...]]:
+        with reported(self._file):
+            return self._connection.execute(text, values).fetchall()
+
     def _paged(self, read: _ReadPage, queue_id: int | None, page: int) -> Iterator[Item]:
         for after_id, last_id in self._ranges(queue_id):
             position = after_id
             while slices := self._page(read, (position, last_id), page):
                 yield from items_in(slices, self.path)
                 position = slices[-1].ids.last
+
+    def _items_page(self, ids: IdRange) -> list[JournaledItem]:
+        with self._snapshot():
+            return lookups.items_page(self._connection, self._pages, ids)
 
     def _page(self, read: _ReadPage, bounds: tuple[int, int], page: int) -> list[Slice]:
         with self._snapshot():

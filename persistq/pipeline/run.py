@@ -28,7 +28,7 @@ from persistq.pool.progress import Console, console_for
 from persistq.pool.supervisor import Supervisor
 from persistq.pool.worker import run_worker
 from persistq.settings import Settings, available_cpus
-from persistq.site.naming import filled
+from persistq.site.naming import fields_of, filled
 
 
 def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
@@ -90,6 +90,7 @@ def _open(definition: Definition, settings: Settings, parameters: Parameters) ->
         "pipeline",
         [stage.spec(settings) for stage in definition.stages],
         settings,
+        template=definition.name if fields_of(definition.name) else "",
         source=parameters.source,
         parameters=parameters.encoded(),
         takes_any=parameters.takes_any,

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from persistq.itemnames import item_name
+from persistq.text.masking import masked_text
 from persistq.text.streams import throw_away, write
 from persistq.text.terminal import printable
 from persistq.wire.messages import Progress, QueueSizes
@@ -69,9 +71,9 @@ class SilentConsole:
         for stage, item_id, text in progress.failures:
             self._failures += 1
             if self._failures <= FAILURES_SHOWN_MAX:
-                self.say(f"item {item_id} of {stage}: {text}")
+                self.say(f"{item_name(stage, item_id)} failed: {masked_text(text)}")
         if self._failures > FAILURES_SHOWN_MAX >= self._failures - len(progress.failures):
-            self.say("further failures are not shown here; see persistq status")
+            self.say("further failures are not shown here; see persistq failed")
 
     def say(self, text: str) -> None:
         """Say one line."""

@@ -151,7 +151,7 @@ class PersistentQueue(BaseQueue[T]):
             blocks = self._codec.encode_many(chunk)
             self._presence.producer.put(blocks)
             size = max(1, sum(len(block.data) for block in blocks) // len(chunk))
-            count = max(1, min(PUT_MANY_ITEMS, PUT_MANY_BYTES // size))
+            count = _whole_blocks(self._codec.fitting, size)
 
     def close(self) -> None:
         """Seal the queue: nothing more will be put on this load, by any process.
@@ -316,3 +316,9 @@ class PersistentQueue(BaseQueue[T]):
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)
+
+
+def _whole_blocks(fitting: int, size: int) -> int:
+    """Return how many items of so many bytes are sent together, where so many fit in a block."""
+    most = min(PUT_MANY_ITEMS, PUT_MANY_BYTES // size)
+    return fitting * max(1, most // fitting)

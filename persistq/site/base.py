@@ -137,6 +137,18 @@ class Site(ABC):
         """
 
     @abstractmethod
+    def remove(self) -> None:
+        """Take away the journal, and what is beside it. In PostgreSQL: the rows of its name.
+
+        Call it with the run lock, and only if nobody else has the journal open.
+
+        Crash: the journal is there, or some of what was beside it is left, which says nothing.
+
+        Raises:
+            OSError: That cannot be done.
+        """
+
+    @abstractmethod
     def remember(self) -> None:
         """Note for this user that there are journals here. In PostgreSQL: nothing.
 

@@ -338,7 +338,21 @@ class Fence:
 
 def _openers(file: os.stat_result) -> Iterator[int]:
     """Yield who has a file open, as far as the system tells it."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if os.path.samestat(link.stat(), file):
-                yield int(link.parts[2])
+    for pid in _processes():
+        # One that ends meanwhile has nothing open.
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as links:
+            if any(_leads_to(link, file) for link in links):
+                yield pid
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _leads_to(link: os.DirEntry[str], file: os.stat_result) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(link.stat(), file)
+    return False

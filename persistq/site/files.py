@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from persistq import failpoints
 from persistq.site import endpoint, register, runlock
 from persistq.site.base import Catalogue, Site
 from persistq.site.fence import Fence, Lookout, Post, fence_path
@@ -94,6 +95,17 @@ class FileSite(Site):
         for place in places:
             with contextlib.suppress(OSError, endpoint.NotPrivate):
                 endpoint.remove_dead(place)
+
+    def remove(self) -> None:
+        """Remove the journal file, the fence and the lock; the lock last, so that it is held.
+
+        Crash: the journal is there, or the files beside it are left over, empty of meaning.
+        """
+        Path(self.journal).unlink()
+        failpoints.point("retention.half_removed")
+        self.clear(None)
+        for place in (fence_path(self.journal), lock_path(self.journal)):
+            place.unlink(missing_ok=True)
 
     def remember(self) -> None:
         """Note the directory in this user's register.

@@ -18,7 +18,7 @@ import msgspec
 
 from persistq.peer import Peer
 from persistq.site.ownership import open_own
-from persistq.site.rangelock import Byte, descriptor_of, try_lock
+from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 _POLL_S: Final = 0.02
 
@@ -51,7 +51,7 @@ class RunLock:
     """The exclusive right to write one journal, held until the process ends.
 
     Args:
-        path: The lock file, beside the journal; created if missing, never deleted.
+        path: The lock file, beside the journal; created if missing.
         journal: The journal file, if it is to be taken as well.
     """
 
@@ -59,6 +59,7 @@ class RunLock:
         self.path = path
         self._journal = journal
         self._file = -1
+        self._claimed: int | None = None
 
     def acquire(self) -> bool:
         """Try to take the lock; False if a live process has it.
@@ -67,14 +68,24 @@ class RunLock:
 
         Crash: the kernel releases the lock.
         """
-        file = open_own(self.path, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while True:
+            file = open_own(self.path, os.O_RDWR | os.O_CREAT)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            if _is_at(self.path, file):
+                self._file = file
+                return True
+            # It was removed with its journal a moment ago; others may have made another one.
             os.close(file)
-            return False
-        self._file = file
-        return True
+
+    def release(self) -> None:
+        """Give the lock back before the process ends, with the journal file if that was taken."""
+        if self._claimed is not None:
+            unlock(self._claimed, Byte.BROKER)
+        os.close(self._file)
 
     def claim(self, timeout: float) -> bool:
         """Take the journal file itself; False if another process writes it.
@@ -95,6 +106,7 @@ class RunLock:
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_POLL_S)
+        self._claimed = file
         return True
 
     def publish(self, holder: Holder) -> None:
@@ -109,6 +121,14 @@ class RunLock:
     def withdraw(self) -> None:
         """Say that nobody listens any more; the lock itself stays until the process ends."""
         os.ftruncate(self._file, 0)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Return whether a path leads to an open file still."""
+    try:
+        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def holder_of(path: Path) -> Holder | None:

@@ -14,6 +14,9 @@ MASK: Final = "***"
 # Not compiled here: most starts never need them, and together they take milliseconds.
 _WITHIN: Final = "password|passwd|passphrase|secret|token|apikey|credential"
 _WORDS: Final = frozenset({"key", "pass", "pwd", "pw", "auth", "bearer", "dsn"})
+_WORDS_OF_FIELDS: Final = _WORDS - {"key"}
+"""Rows of data have keys of all sorts, and few are secret."""
+_SECRET_KEYS: Final = frozenset({"api", "access", "private", "signing", "encryption", "ssh"})
 _BETWEEN_WORDS: Final = r"[^a-zA-Z]+|(?<=[a-z])(?=[A-Z])"
 _ASSIGNMENT: Final = r"(?s)(?P<name>-{0,2}[A-Za-z_][\w.-]*)=(?P<value>.+)"
 _IN_URL: Final = r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)"
@@ -34,6 +37,33 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [masked(name, inner) for inner in value]
     return re.sub(_IN_URL, rf"\1:{MASK}", value) if isinstance(value, str) else value
+
+
+def masked_item(value: Any) -> Any:
+    """Return a decoded item as it may be shown: secrets in fields and URLs are masked.
+
+    A field is judged more mildly than a parameter: ``key`` alone, or ``sort_key``, is no secret.
+    """
+    if isinstance(value, dict):
+        return {
+            name: MASK if _is_secret_field(str(name)) else masked_item(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [masked_item(inner) for inner in value]
+    return re.sub(_IN_URL, rf"\1:{MASK}", value) if isinstance(value, str) else value
+
+
+def masked_text(text: str) -> str:
+    """Return a text, such as an error's, with the passwords of URLs in it masked."""
+    return re.sub(_IN_URL, rf"\1:{MASK}", text)
+
+
+def _is_secret_field(name: str) -> bool:
+    words = {word.lower() for word in re.split(_BETWEEN_WORDS, name)}
+    if words & _WORDS_OF_FIELDS or ("key" in words and words & _SECRET_KEYS):
+        return True
+    return re.search(_WITHIN, name.lower()) is not None
 
 
 def masked_words(words: Iterable[str]) -> list[str]:

@@ -473,7 +473,8 @@ class Opening(msgspec.Struct, frozen=True):
     """What a fresh broker is told on its standard input, as JSON.
 
     ``load`` is the load to work on, None for the one that is carried on by itself, or a new one.
-    ``yields`` says that the load's parameters win over those given here.
+    ``yields`` says that the load's parameters win over those given here. ``template`` is what the
+    name was made from, empty if it has no parameters in it.
     """
 
     token: str
@@ -501,4 +502,7 @@ class Opening(msgspec.Struct, frozen=True):
     window_max: int = 512
     ready_bytes_max: int = 64 * 1024 * 1024
     fence_timeout: float = 60.0
+    keep_loads: int = 20
+    keep_bytes: int = 1024**3
+    template: str = ""
     elsewhere: list[str] = []

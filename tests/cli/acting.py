@@ -78,6 +78,7 @@ class Ledger:
         for block in self.codec.encode_many(values):
             puts.append(Put(self.id(first), block))
             first += block.count
+            self.row.bytes += len(block.data)
         self._commit(Batch(puts=puts))
 
     def done(self, *numbers: int) -> None:

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
+import signal
+import subprocess
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from persistq import __version__
+from persistq.cli.output import CLEAR_SCREEN
+from persistq.cli.status import allotted
+from persistq.journal.base import Command
+from persistq.site import register
 from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, RunLock, lock_path
 
-from .acting import Call, Ledger, Record
+from .acting import COMMAND, TIMEOUT_S, Call, Ledger, Record
+from .terminals import on_terminal
+
+
+def plain(text: str) -> str:
+    """Return what a terminal shows, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def hold(ledger: Ledger) -> RunLock:
@@ -46,29 +64,67 @@ def test_list_shows_each_state(call: Call, record: Record) -> None:
     ]
 
 
-def test_list_shows_counts_and_command(call: Call, record: Record, tmp_path: Path) -> None:
-    """A line says how far the load is, and what was typed for it."""
-    ledger = record(argv=["etl.py", "--year", "two words"])
+def test_list_shows_counts_and_what_to_type(call: Call, record: Record, tmp_path: Path) -> None:
+    """A line says how far the load is, how large the journal is, and what to type next."""
+    ledger = record()
     ledger.put(1, 2, 3)
     ledger.done(1)
     ledger.fail(2, "ValueError", "bad")
     result = call("list")
-    name, load, state, outstanding, done, parked, _, command = result.stdout.strip().split("\t")
+    name, load, state, outstanding, done, parked, size, _, following = result.stdout.split("\t")
     assert (name, load, state, outstanding, done, parked) == (
         *("sales", "1", "unfinished"),
         *("1", "1", "1"),
     )
-    assert command.endswith(" etl.py --year 'two words'")
+    files = (tmp_path / ".persistq").glob("sales.db*")
+    assert int(size) == sum(file.stat().st_size for file in files if not file.match("*-shm"))
+    assert following == "persistq resume sales\n"
     assert f"1 journal in {tmp_path / '.persistq'}" in result.stderr
 
 
-def test_list_json_is_one_object_for_each_journal(call: Call, record: Record) -> None:
+def test_list_json_has_an_object_for_each_journal(call: Call, record: Record) -> None:
     """The command comes as it was recorded, even where it is no text."""
     record("a").put(1)
     record("b", argv=["caf\udce9.py"])
-    first, second = map(json.loads, call("list", "--json").stdout.splitlines())
+    first, second = json.loads(call("list", "--json").stdout)["journals"]
+    assert [*map(json.loads, call("list", "--jsonl").stdout.splitlines())] == [first, second]
     assert (first["name"], first["outstanding"], first["state"]) == ("a", 1, "unfinished")
     assert second["argv"] == ["caf\udce9.py"]
+
+
+def test_list_of_a_name_shows_its_loads(call: Call, record: Record) -> None:
+    """Each with its runs, its counts, and what to type for it."""
+    first = record()
+    first.put(1, 2)
+    first.done(1)
+    first.fail(2, "ValueError", "bad")
+    first.settle()
+    first.journal.close()
+    record().put(1)
+    rows = [line.split("\t") for line in call("list", "sales").stdout.splitlines()]
+    assert [(row[0], row[1], *row[3:]) for row in rows] == [
+        ("1", "settled", "1", "0", "1", "1", "persistq resume --failed --load 1 sales"),
+        ("2", "unfinished", "1", "1", "0", "0", "persistq resume sales"),
+    ]
+    found = json.loads(call("list", "sales", "--json").stdout)
+    assert [load["load"] for load in found["loads"]] == [1, 2]
+    assert found["loads"][0]["runs"][0]["result"] == "done"
+
+
+def test_list_everywhere_shows_journals_of_other_directories(
+    call: Call, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as this user has begun loads there."""
+    record("sales").put(1)
+    register.remember(tmp_path / ".persistq")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / ".persistq").rename(tmp_path / "kept")
+    register.remember(tmp_path / "kept")
+    assert call("list").stdout == ""
+    (line,) = call("list", "--everywhere").stdout.splitlines()
+    assert line.endswith(f"persistq resume sales --journal {tmp_path / 'kept'}")
 
 
 def test_list_passes_over_foreign_files_and_says_so(
@@ -183,6 +239,71 @@ def test_status_names_the_process_that_runs(call: Call, record: Record) -> None:
     assert f"broker {os.getpid()}" in text
     assert (status["pid"], status["state"], status["next"]) == (4242, "running", None)
     assert status["runs"][-1]["result"] == "running"
+
+
+def test_status_fits_one_screen(record: Record) -> None:
+    """Of 80 columns and 24 lines, whatever has happened; what went wrong last is on it."""
+    ledger = record()
+    ledger.put(*("x" * 200 for _ in range(30)))
+    for number in range(1, 21):
+        ledger.fail(number, "ValueError", f"{number} " + "very long " * 20)
+    for _ in range(12):
+        ledger.journal.begin_run(
+            ledger.load_id, Command("python", ("etl.py",), "/", this_process())
+        )
+    lines = plain(on_terminal("status", "sales")).splitlines()
+    assert len(lines) <= 23
+    assert all(len(line) <= 80 for line in lines)
+    assert any("store:20" in line for line in lines)
+    assert any(line.split()[:1] == ["13"] for line in lines)
+    assert "sales.db" in "".join(line.strip() for line in lines)
+
+
+def test_failures_are_red_unless_no_colour_is_wanted(record: Record) -> None:
+    """https://no-color.org."""
+    ledger = record()
+    ledger.put(1)
+    ledger.fail(1, "ValueError", "bad")
+    assert "\x1b[31mValueError: bad" in on_terminal("failed", colour=True)
+    text = on_terminal("failed")
+    assert "ValueError: bad" in text
+    assert "\x1b[31m" not in text
+
+
+def test_watch_needs_a_terminal(call: Call, record: Record) -> None:
+    """Elsewhere it would fill a file."""
+    record()
+    result = call("status", "--watch")
+    assert result.exit_code == 2
+    assert "--watch draws on a terminal" in result.stderr
+
+
+def test_watch_draws_until_it_is_interrupted(record: Record) -> None:
+    """Ctrl-C is how it ends, so that is no failure."""
+    record().put(1)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "status", "--watch", "--interval", "0.1"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as child:
+        os.close(theirs)
+        seen = b""
+        while seen.count(CLEAR_SCREEN.encode()) < 3:
+            seen += os.read(ours, 65536)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(TIMEOUT_S) == 0
+    os.close(ours)
+
+
+@given(st.integers(-5, 40), st.lists(st.integers(0, 12), max_size=4))
+def test_sections_share_the_lines_there_are(room: int, wanted: list[int]) -> None:
+    """Never more than there is room for."""
+    given_rows = allotted(room, wanted)
+    used = sum(rows + 2 for rows in given_rows if rows)
+    assert used <= max(room, 0)
+    assert all(rows <= want for rows, want in zip(given_rows, wanted, strict=True))
 
 
 def test_status_of_an_unknown_name_is_exit_code_4(call: Call, record: Record) -> None:

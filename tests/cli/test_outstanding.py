@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .acting import COMMAND, TIMEOUT_S, Call, Ledger, Record, Shell
+from .terminals import on_terminal
 
 
 class Canary:
@@ -24,15 +23,15 @@ class Canary:
         return Path.touch, (self.path,)
 
 
-def test_plain_lines_have_id_stage_and_item(call: Call, record: Record) -> None:
+def test_plain_lines_have_name_and_item(call: Call, record: Record) -> None:
     """Elsewhere than on a terminal only data is on standard output, with tabs."""
     ledger = record()
     ledger.put("a\tb", 2, {"k": "é"})
     ledger.done(2)
     result = call("outstanding", "sales")
     assert result.stdout.splitlines() == [
-        f'{ledger.id(1)}\tstore\t"a\\tb"',
-        f'{ledger.id(3)}\tstore\t{{"k":"é"}}',
+        'store:1\t"a\\tb"',
+        'store:3\t{"k":"é"}',
     ]
     assert result.exit_code == 0
 
@@ -54,18 +53,39 @@ def test_load_that_ran_last_is_taken_without_a_name(call: Call, record: Record) 
     assert "alpha, load 1 (the one that ran last)" in result.stderr
 
 
+def test_json_is_one_document(call: Call, record: Record) -> None:
+    """What it is about comes first, then the items."""
+    record().put(1, 2)
+    found = json.loads(call("outstanding", "--json").stdout)
+    assert (found["name"], found["load"], found["outstanding"]) == ("sales", 1, 2)
+    assert [item["name"] for item in found["items"]] == ["store:1@1", "store:2@1"]
+
+
+def test_secrets_in_items_are_masked_and_that_is_told(call: Call, record: Record) -> None:
+    """In each form; a field that is merely called key is shown."""
+    record().put({"key": 1, "password": "hush"}, {"key": 2})
+    for form in ([], ["--json"], ["--jsonl"]):
+        assert "hush" not in call("outstanding", *form).stdout
+    first, second = map(json.loads, call("outstanding", "--jsonl").stdout.splitlines())
+    assert (first["item"], first["masked"]) == ({"key": 1, "password": "***"}, True)
+    assert (second["item"], second["masked"]) == ({"key": 2}, False)
+
+
 def test_json_objects_hold_decoded_items(call: Call, record: Record) -> None:
     """Each line is one object with the item as it was put."""
     ledger = record()
     ledger.put({"day": 3}, None)
-    first, second = map(json.loads, call("outstanding", "--json").stdout.splitlines())
+    first, second = map(json.loads, call("outstanding", "--jsonl").stdout.splitlines())
     run = first["key"].removesuffix(f"-{ledger.id(1)}")
     assert first == {
+        "name": "store:1@1",
         "id": ledger.id(1),
         "key": f"{run}-{ledger.id(1)}",
         "stage": "store",
         "item": {"day": 3},
         "pickle": False,
+        "masked": False,
+        "damaged": False,
         "bytes": 9,
     }
     assert (second["item"], second["pickle"]) == (None, False)
@@ -73,7 +93,7 @@ def test_json_objects_hold_decoded_items(call: Call, record: Record) -> None:
     assert re.fullmatch("[0-9a-f]{32}", run)
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("form", [[], ["--jsonl"]])
 def test_pickled_items_are_described_and_never_loaded(
     form: list[str], call: Call, record: Record, tmp_path: Path
 ) -> None:
@@ -117,7 +137,7 @@ def test_stage_selects_and_unknown_stages_are_named(call: Call, record: Record) 
     Ledger(ledger.journal, ledger.load_id, ledger.run_id, other).put(10, 11)
     assert call("outstanding", "--stage", "second", "--count").stdout == "2\n"
     lines = call("outstanding", "--stage", "store").stdout.splitlines()
-    assert [line.split("\t")[1:] for line in lines] == [["store", "1"]]
+    assert [line.split("\t") for line in lines] == [["store:1", "1"]]
     wrong = call("outstanding", "--stage", "third")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert "its stages are: store, second" in wrong.stderr
@@ -130,7 +150,7 @@ def test_unknown_name_lists_the_names_there_are(call: Call, record: Record) -> N
     result = call("outstanding", "sale")
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr.startswith("persistq: journal ")
-    assert result.stderr.endswith("there are: flights, sales\n")
+    assert result.stderr.endswith("; did you mean sales? there are: flights, sales\n")
 
 
 def test_missing_directory_is_said_to_be_missing(call: Call, tmp_path: Path) -> None:
@@ -201,36 +221,13 @@ def test_full_disk_is_told_in_one_sentence(record: Record) -> None:
     assert "standard output" in result.stderr
 
 
-def on_terminal(*args: str) -> str:
-    """Run the command on a terminal of 80 columns, and return all that it wrote there."""
-    ours, theirs = pty.openpty()
-    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}
-    with subprocess.Popen(
-        [*COMMAND, *args], stdout=theirs, stderr=theirs, env=environment
-    ) as child:
-        os.close(theirs)
-        chunks = []
-        while True:
-            try:
-                chunk = os.read(ours, 65536)
-            except OSError:  # Linux says EIO when the last writer has gone.
-                break
-            if not chunk:
-                break
-            chunks.append(chunk)
-        assert child.wait(TIMEOUT_S) == 0
-    os.close(ours)
-    return b"".join(chunks).decode().replace("\r\n", "\n")
-
-
 def test_terminal_gets_a_table_that_fits(record: Record) -> None:
     """Headings come once, and long items are cut at the edge."""
     ledger = record()
     ledger.put(*("x" * 500 for _ in range(450)))
     note, heading, *rows = on_terminal("outstanding").splitlines()
     assert "sales.db" in note
-    assert "id" in heading
-    assert "item" in heading
+    assert "what was put" in heading
     assert len(rows) == 450
     assert all(len(row) <= 80 and row.rstrip().endswith("…") for row in rows)
 

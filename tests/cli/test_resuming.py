@@ -50,6 +50,7 @@ def test_killed_script_is_repeated_with_arguments_and_directory(
         ["-c", "import etl; etl.pipeline.run()"],
         ["-B", "etl.py", "-c", "x"],
         ["-m", "persistq.cli", "run", "etl.py"],
+        ["-m", "persistq", "run", "etl.py"],
         ["-m", "persistq.cli", "run", "etl:pipeline", "--param", "count=4"],
     ],
 )

@@ -372,5 +372,5 @@ def test_installed_script_is_the_same_command(tmp_path: Path) -> None:
     if not script.exists():
         pytest.skip("persistq is not installed in this environment")
     result = subprocess.run([script, "list", "--json"], capture_output=True, text=True, check=True)
-    assert [json.loads(line) for line in result.stdout.splitlines()] == []
+    assert json.loads(result.stdout)["journals"] == []
     assert str(tmp_path) in result.stderr

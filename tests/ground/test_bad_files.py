@@ -62,6 +62,9 @@ KILL_BROKER = "kill -9 $(pgrep -P $PPID -f '[p]ersistq.broker')"
 
 MIGRATIONS = Path(marks.__file__).parents[2] / "migrations"
 
+PAGE = 16 << 10
+"""Bytes of a page of the file; behind half of them lie the items."""
+
 SECOND = '''"""Give a load a title."""
 
 import sqlalchemy as sa
@@ -145,15 +148,15 @@ def test_a_damaged_page_is_found_and_not_repaired(site: Site) -> None:
     queue: PersistentQueue[str] = PersistentQueue("load", journal=site.journals)
     queue.put_many("x" * 400 for _ in range(2000))
     queue.release()
-    noise = os.urandom(4096)
+    noise, place = os.urandom(4096), site.file.stat().st_size // PAGE * 3 // 4 * PAGE
     with site.file.open("r+b") as file:
-        file.seek(100 * 4096)
+        file.seek(place)
         file.write(noise)
     ended = site.command("verify", "load")
     assert ended.returncode in {4, 5}, ended.stderr
     assert "Traceback" not in ended.stderr
     site.goes_wrong("queue", "the file is damaged")
-    assert site.file.read_bytes()[100 * 4096 : 101 * 4096] == noise
+    assert site.file.read_bytes()[place : place + len(noise)] == noise
 
 
 @pytest.mark.parametrize(

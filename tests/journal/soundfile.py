@@ -59,7 +59,7 @@ class Writer:
         load_id = self.insert("load", kind=kind, state="open", created_at=TIME)
         queues = []
         for position, name in enumerate(stages):
-            counts = {"next_n": 1, "done": 0, "dropped": 0, "parked": 0}
+            counts = {"next_n": 1, "done": 0, "dropped": 0, "parked": 0, "bytes": 0}
             queues.append(
                 self.insert("queue", load_id=load_id, position=position, name=name, **counts)
             )
@@ -120,8 +120,13 @@ class Writer:
             steps=origin and origin.steps,
             spool_id=spool_id,
         )
-        self._count(queue_id, next_n=count)
+        self._count(queue_id, next_n=count, bytes=len(block.data) + self._spooled(spool_id))
         return first_id
+
+    def _spooled(self, spool_id: int | None) -> int:
+        """Return how many bytes lie in a spool."""
+        text = "SELECT total(length(data)) FROM spool_block WHERE place >> ? = ?"
+        return int(self.connection.execute(text, (SPOOL_SHIFT, spool_id)).fetchone()[0])
 
     def end(self, queue_id: int, first: int, last: int, outcome: int = 0) -> None:
         """Items are done, or dropped."""

@@ -79,6 +79,7 @@ class JournalMachine(RuleBasedStateMachine):
             puts.append(Put(next_id, block))
             next_id += block.count
         self.row.next_n += len(new)
+        self.row.bytes += sum(len(put.block.data) for put in puts)
         self.row.sealed_total = None
         self._commit(Batch(puts=puts, synced=synced))
         self.put |= new

@@ -53,6 +53,7 @@ class Live:
         self.items[position, row.next_n] = serial
         put = Put(item_id_of(row.queue_id, row.next_n), block_of(0, [b"1"]))
         row.next_n += 1
+        row.bytes += 1
         self.journal.commit(Batch(puts=[put], queues={row.queue_id: row}))
 
     def keys(self) -> dict[int, str]:

@@ -69,10 +69,10 @@ MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            made = self._work(delivery, channel)\n",
+        "            made = self._work(got, channel)\n",
         "            channel.done(item_id, started, started, [])\n"
         "            channel.report()\n"
-        "            made = self._work(delivery, channel)\n",
+        "            made = self._work(got, channel)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
@@ -310,7 +310,7 @@ MUTANTS = [
         (f"{CONTRACT}[range_over_a_parked_item_is_refused]",),
     ),
     Mutant(
-        "leaves a gap between blocks",
+        "takes blocks with a gap between them",
         "persistq/journal/schema.py",
         "new.first_id & 1099511627775 > 1",
         "new.first_id & 1099511627775 < 1",
@@ -664,8 +664,8 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pipeline/task.py",
-        "            key = channel.keys.of(item_id)\n",
-        "            key = str(item_id)\n",
+        "self.name, channel.keys.of(item_id))",
+        "self.name, str(item_id))",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
     Mutant(
@@ -888,6 +888,86 @@ MUTANTS = [
         (SENTENCES,),
     ),
     Mutant(
+        "gives up parked items with the block that they are in",
+        "persistq/journal/retention.py",
+        "        self._writer.many(changes.PUT, [_single(block, item) for item in saved])\n",
+        "",
+        (f"{CONTRACT}[purged_load_keeps_counters_failures_and_parked_items]",),
+    ),
+    Mutant(
+        "purges the load of its own run",
+        "persistq/journal/retention.py",
+        '"of_load": load_id, "but_load": self.served',
+        '"of_load": load_id, "but_load": 0',
+        (f"{CONTRACT}[load_that_is_served_is_left_alone]",),
+    ),
+    Mutant(
+        "keeps the space of what was given up",
+        "persistq/journal/retention.py",
+        "        yield from self._give_back()\n",
+        "",
+        ("tests/crash/test_giving_up.py::test_all_is_given_up_but_what_people_may_want",),
+    ),
+    Mutant(
+        "gives up the ranges of blocks that stay",
+        "persistq/journal/purges.py",
+        "), 0) <= first_id",
+        "), 0) <= first_id OR 1",
+        (f"{CONTRACT}[what_a_parked_item_has_streamed_is_kept]",),
+    ),
+    Mutant(
+        "removes a journal that has failures still",
+        "persistq/journal/purges.py",
+        "    AND NOT EXISTS (SELECT 1 FROM failure) AND NOT",
+        "    AND NOT",
+        (f"{JOURNAL}test_retention.py::test_a_journal_with_anything_left_is_not_removed",),
+    ),
+    Mutant(
+        "purges by itself what was abandoned with outstanding items",
+        "persistq/journal/keeping.py",
+        "if not one[1].outstanding]",
+        "if one]",
+        (
+            (
+                f"{UNIT}test_tidying.py::"
+                "test_what_was_abandoned_with_outstanding_items_is_neither_counted_nor_given_up"
+            ),
+        ),
+    ),
+    Mutant(
+        "removes a journal that somebody reads",
+        "persistq/journal/holding.py",
+        "        except sqlite3.OperationalError:\n            return False\n",
+        "        except sqlite3.OperationalError:\n            pass\n",
+        (f"{JOURNAL}test_retention.py::test_a_journal_that_somebody_reads_is_not_removed",),
+    ),
+    Mutant(
+        "takes a lock file that leads nowhere any more",
+        "persistq/site/runlock.py",
+        "if _is_at(self.path, file):",
+        "if file:",
+        (
+            (
+                f"{JOURNAL}test_retention.py::"
+                "test_who_has_waited_for_a_lock_that_was_removed_gets_another"
+            ),
+        ),
+    ),
+    Mutant(
+        "takes journals for siblings by their names alone",
+        "persistq/journal/siblings.py",
+        "if reader.template() != self._template:",
+        "if not reader:",
+        ("tests/cli/test_purge.py::test_journals_of_one_template_count_together",),
+    ),
+    Mutant(
+        "takes puts on a purged load for new items",
+        "persistq/broker/producing.py",
+        "set(session.entries) if purged else set()",
+        "set()",
+        (f"{QUEUE}test_purged_loads.py::test_a_purged_load_takes_no_puts_and_gives_what_failed",),
+    ),
+    Mutant(
         "publishes what was spooled by an attempt that has failed",
         "persistq/broker/transitions.py",
         "        self.spools.end(consumer_id, ranges)\n        policy = ",
@@ -973,7 +1053,7 @@ MUTANTS = [
         "persistq/broker/consuming.py",
         "        if stream.first:\n",
         "        if True:\n",
-        (f"{BIG}::{ABSORBED}",),
+        (f"{BIG}::test_equal_rows_of_a_stream_are_rows_of_their_own",),
     ),
     Mutant(
         "keeps what was streamed of an item that is done",
@@ -1062,8 +1142,8 @@ MUTANTS = [
     Mutant(
         "tries again what the database has refused",
         "persistq/pipeline/storing.py",
-        "final=ending.fault is Fault.DATA",
-        "final=False",
+        "ending.error, ending.fault is Fault.DATA\n",
+        "ending.error, False\n",
         (f"{SINKS}test_bad_rows_are_parked_at_once_and_no_others[sqlite by URL]",),
     ),
     Mutant(
@@ -1149,5 +1229,34 @@ MUTANTS = [
         'WHERE run = {run}"  # noqa: S608',
         'WHERE {run} = {run}"  # noqa: S608',
         ("tests/sinks/test_purging.py::test_receipts_are_purged_by_run_and_range[sqlite3]",),
+    ),
+    Mutant(
+        "a monitor is not told that a load is overdue",
+        "persistq/cli/check.py",
+        "    if max_age is not None and age > max_age:\n",
+        "    if max_age is not None and age > 2 * max_age:\n",
+        ("tests/cli/test_monitoring.py::test_a_load_that_is_overdue_is_3",),
+    ),
+    Mutant(
+        "a backup is written in its place",
+        "persistq/journal/backup.py",
+        "        draft_of(copy) as draft,\n",
+        "        draft_of(copy) as draft, copy.open('wb'),\n",
+        ("tests/cli/test_monitoring.py::test_a_backup_that_is_killed_leaves_nothing_half_done",),
+    ),
+    Mutant(
+        "an export leaves out the item at a page's end",
+        "persistq/journal/sqlite_reader.py",
+        "            first_id = page[-1].item_id + 1\n",
+        "            first_id = page[-1].item_id + 2\n",
+        ("tests/cli/test_monitoring.py::test_export_reads_page_by_page",),
+    ),
+    Mutant(
+        "passwords in the URLs of errors are shown",
+        "persistq/cli/show.py",
+        '    text = f"{failure.type}: {failure.message}" if failure.message else failure.type\n'
+        "    return masked_text(text)\n",
+        '    return f"{failure.type}: {failure.message}" if failure.message else failure.type\n',
+        ("tests/cli/test_failed.py::test_passwords_of_urls_in_errors_are_masked",),
     ),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -158,6 +160,7 @@ def test_what_a_handler_forks_spools_nothing(program: MakeProgram) -> None:
     script = program(PADDED.format(decorated=decorated))
     ended = script.run()
     assert ended.code == 0, ended.err
+    assert "Traceback" not in ended.err
     assert script.counts == EACH_ONCE | {"row 1 -1": 1, "row 2 -1": 1, "child": 2}
 
 
@@ -207,6 +210,15 @@ def test_another_attempt_absorbs_what_the_first_has_streamed(
     assert script.rows("SELECT * FROM streamed") == []
 
 
+def test_equal_rows_of_a_stream_are_rows_of_their_own(program: MakeProgram) -> None:
+    """An attempt absorbs what those before it have put, and nothing that it has put itself."""
+    decorated = STREAM.replace("from rows(number)", "from ['x' * 1000] * 1000") + FAILS_LATE
+    script = program(PADDED.format(decorated=decorated).replace('note("row", *row[:2])', "pass"))
+    ended = script.run()
+    assert ended.code == 0, ended.err
+    assert script.queues() == [(2, 2, 0, 0), (ROWS, ROWS, 0, 0)]
+
+
 @pytest.mark.parametrize("point", STREAM_DIES_HERE)
 def test_killed_while_it_streams_all_rows_go_on_once(program: MakeProgram, point: str) -> None:
     """What is in the journal is known there as what its item has put."""
@@ -230,9 +242,14 @@ def test_rows_of_an_item_that_fails_for_good_have_gone_on(program: MakeProgram) 
 
 def test_a_stage_that_has_streamed_streams_until_its_items_are_done(program: MakeProgram) -> None:
     """A start that says otherwise is refused; it would put rows twice."""
-    script = program(PADDED.format(decorated=STREAM))
-    failpoint = "journal.before_stream@2:kill"
-    assert script.run(PERSISTQ_FAILPOINT=failpoint).code == 3
+    waits = STREAM.replace(
+        "yield from rows(number)", 'yield from rows(number); await_file("never")'
+    )
+    script = program(PADDED.format(decorated=waits))
+    process = script.start()
+    script.await_note("row 1 0")
+    os.kill(script.broker(), signal.SIGKILL)
+    assert script.wait(process).code == 3
     script.write(PADDED.format(decorated=PLAIN))
     ended = script.run()
     assert ended.code == 2, ended.err

@@ -70,7 +70,7 @@ def test_an_item_that_kills_its_worker_twice_is_parked(program: MakeProgram, way
     assert script.queues() == [(200, 199, 0, 1)]
     assert script.counts == {str(number): 2 if number == 99 else 1 for number in range(200)}
     assert script.rows("SELECT kind, item_id & 0xffff FROM failure") == [("crash", 100)] * 2
-    assert "item 1099511627876 of work" in ended.err
+    assert ": work:100 failed: " in ended.err
 
 
 def test_many_poisonous_items_do_not_end_the_load(program: MakeProgram) -> None:

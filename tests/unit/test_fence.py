@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from persistq.errors import JournalUnavailable
-from persistq.site.fence import SLOTS, Fence, Lookout, Post, fence_path
+from persistq.site.fence import SLOTS, Fence, Lookout, Post, _openers, fence_path
 from persistq.site.processes import VARIABLE, has_ended
 
 FORK = multiprocessing.get_context("fork")
@@ -249,3 +250,14 @@ def test_a_dead_consumers_number_that_lives_keeps_no_fence(
     post._words[3] -= 1
     assert fence.keepers() == []
     post.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="openers are read from /proc")
+def test_processes_that_end_while_openers_are_looked_for_hide_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the list of processes and a look at each, some are gone."""
+    gone = 2**22 + 1
+    monkeypatch.setattr("persistq.site.fence._processes", lambda: [gone, os.getpid()])
+    with path.open("wb") as file:
+        assert list(_openers(os.fstat(file.fileno()))) == [os.getpid()]

@@ -9,6 +9,7 @@ import pytest
 
 from persistq.broker import link as limits
 from persistq.broker.link import Link
+from persistq.items import IdRange
 from persistq.peer import Peer
 from persistq.wire.framing import FrameReader, NotUnderstood, frame, from_broker
 from persistq.wire.messages import Answer, GiveBack, Hello, Role
@@ -28,7 +29,7 @@ def pair() -> Iterator[Pair]:
 
 def reports(count: int) -> list[GiveBack]:
     """Return distinct messages."""
-    return [GiveBack([number]) for number in range(count)]
+    return [GiveBack([IdRange(number, number)]) for number in range(count)]
 
 
 def test_last_words_of_a_dead_client_are_heard(pair: Pair) -> None:
@@ -75,15 +76,15 @@ def test_everything_that_has_arrived_means_by_now(
     monkeypatch.setattr(limits, "READ_BYTES", 7)
     link, client = pair
     link.accept(HELLO)
-    client.sendall(b"".join(map(frame, reports(50))))
+    client.sendall(b"".join(map(frame, reports(30))))
     feed = link._reader.feed
 
     def feed_and_send(data: bytes) -> list[object]:
-        client.sendall(frame(GiveBack([1000])))
+        client.sendall(frame(GiveBack([IdRange(1000, 1000)])))
         return feed(data)  # type: ignore[return-value]
 
     monkeypatch.setattr(link._reader, "feed", feed_and_send)
-    assert link.receive_all()[:50] == reports(50)
+    assert link.receive_all()[:30] == reports(30)
 
 
 def test_client_that_does_not_read_is_not_waited_for(pair: Pair) -> None:

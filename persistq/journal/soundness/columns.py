@@ -122,6 +122,7 @@ COLUMNS: Final = (
     Column("journal.journal_id", _ONE),
     Column("journal.uuid", UUID, "names the journal, and nothing in it repeats that"),
     Column("journal.created_at", TIME, _CLOCK),
+    Column("journal.template", _or_null(TEXT), "the program knows what it is called"),
     Column("load.kind", _one_of("queue", "pipeline"), "a pipeline may have one stage"),
     Column(
         "load.state",
@@ -157,6 +158,9 @@ COLUMNS: Final = (
         "queue.sealed_total",
         _or_null(_number("a number", 0, 1 << 63)),
         "the number of its items, or NULL: of the last stage that is sealed, in an unsettled load",
+    ),
+    Column(
+        "queue.bytes", _number("a number", 0, 1 << 63), "of a purged load; not less than is left"
     ),
     Column("turn.run_id", NUMBER, "of a turn in which nothing was put: a run of the load"),
     Column("turn.at", NUMBER, _CLOCK),

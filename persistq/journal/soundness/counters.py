@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from persistq.items import QUEUE_SHIFT
+from persistq.journal.pages import SPOOL_SHIFT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,11 +39,17 @@ def _ended(outcome: int) -> str:
 
 _PUT: Final = f"""
     SELECT CAST(total(count) AS INTEGER) FROM put_block WHERE first_id {_IN_QUEUE}"""
+_BYTES: Final = f"""
+    SELECT CAST(total(length(data)) + total((
+        SELECT total(length(s.data)) FROM spool_block AS s WHERE b.spool_id IS NOT NULL
+        AND s.place >= b.spool_id << {SPOOL_SHIFT} AND s.place < b.spool_id + 1 << {SPOOL_SHIFT}
+    )) AS INTEGER) FROM put_block AS b WHERE first_id {_IN_QUEUE}"""
 _PARKED: Final = f"SELECT count(*) FROM parked WHERE item_id {_IN_QUEUE}"
 _LEFT: Final = "next_n - 1 - done - dropped - parked"
 
 COUNTERS: Final = {
     "put_block has {2:,} items, next_n says {3:,}": _counted("next_n - 1", _PUT),
+    "its items have {2:,} bytes, its counters say {3:,}": _counted("bytes", _BYTES),
     "{2:,} items are done, its counters say {3:,}": _counted("done", _ended(0)),
     "{2:,} items are dropped, its counters say {3:,}": _counted("dropped", _ended(1)),
     "{2:,} items are parked, its counters say {3:,}": f"""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _STAGES: Final = """
-    SELECT state, queue_id, q.load_id, position, name, next_n, done, dropped, parked, sealed_total
+    SELECT state, queue_id, q.load_id, position, name, next_n, done, dropped, parked, sealed_total,
+        bytes
     FROM queue AS q JOIN load USING (load_id) ORDER BY queue_id"""
 
 

@@ -16,12 +16,24 @@ from persistq.testing.journals import (
     owners,
     pages,
     parking,
+    purging,
     spools,
     stages,
 )
 from persistq.testing.journals.place import OpenJournal
 
-_SUBJECTS: Final = (loads, stages, logs, blocks, pages, parking, attempts, spools, owners)
+_SUBJECTS: Final = (
+    loads,
+    stages,
+    logs,
+    blocks,
+    pages,
+    parking,
+    attempts,
+    spools,
+    purging,
+    owners,
+)
 
 
 def journal_contract_checks() -> list[Check[OpenJournal]]:

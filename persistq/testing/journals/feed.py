@@ -10,7 +10,7 @@ from copy import copy
 from typing import Final
 
 from persistq.blocks import ITEMS_MAX, block_of, items_of, whole
-from persistq.items import Failure, FailureKind, IdRange, Item, item_id_of, ranges_of
+from persistq.items import Failure, FailureKind, IdRange, Item, item_id_of, queue_of, ranges_of
 from persistq.journal.base import (
     Batch,
     Command,
@@ -148,6 +148,8 @@ class Feed:
     def commit(self, batch: Batch) -> None:
         """Record a batch together with the queue's counters."""
         batch.queues[self.row.queue_id] = self.row
+        for put in batch.puts:
+            batch.queues[queue_of(put.first_id)].bytes += len(put.block.data)
         self.journal.commit(batch)
 
     def reread(self) -> None:

@@ -30,6 +30,7 @@ def _publish(feed: Feed, target: Feed, spool_id: int, count: int = COUNT) -> Non
     """Record the first item as done, and what it has spooled as items."""
     published = Published(target.id(target.row.next_n), count, spool_id, feed.id(1))
     target.row.next_n += count
+    target.row.bytes += sum(len(block.data) for block in BLOCKS)
     feed.row.done += 1
     batch = Batch(done=feed.ranges([1]), published=[published])
     batch.queues[target.row.queue_id] = target.row
@@ -140,6 +141,7 @@ def spool_may_feed_several_queues(place: JournalPlace) -> None:
     for feed in (second, third):
         batch.published.append(Published(feed.id(1), COUNT, spool_id, first.id(1)))
         feed.row.next_n += COUNT
+        feed.row.bytes += sum(len(block.data) for block in BLOCKS)
         batch.queues[feed.row.queue_id] = feed.row
     first.commit(batch)
     payloads = [[item.payload for item in feed.everything_put()] for feed in (second, third)]
