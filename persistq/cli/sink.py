@@ -25,7 +25,11 @@ def sql(*, url: str | None, dialect: str | None, schema: str | None) -> None:
 
     A sink makes its table by itself if it may. If not, have this run once. Besides the table, a
     load needs the right to SELECT, INSERT and DELETE its rows. Nothing is connected to.
-    """
+
+    \b
+    Example:
+      $ persistq sink sql --dialect postgresql --schema etl
+    """  # noqa: D301 - \b is click's mark for lines to keep
     if (url is None) == (dialect is None):
         raise UsageError("give the sink's URL or --dialect")
     click.echo(f"{_table(dialect or _dialect_of(url or ''), schema)};")
