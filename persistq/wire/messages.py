@@ -271,7 +271,7 @@ class Stream(_Message, frozen=True, tag=23):
     first: bool
 
 
-class Rest(_Message, frozen=True, tag=24):
+class Rest(_Message, frozen=True, tag=27):
     """The stage of this consumer cannot be worked at now, and no item is to blame."""
 
     reason: str
