@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import click
@@ -13,16 +14,16 @@ from persistq.cli.failed import compiled, error_of
 from persistq.cli.options import (
     item_arguments,
     journal_option,
+    json_option,
     load_option,
     name_option,
     stage_option,
 )
-from persistq.cli.output import note, write_fields
+from persistq.cli.output import note
 from persistq.cli.pointing import Names, load_in_words, names_in, pointed, stages_chosen
-from persistq.errors import UsageError
+from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded, UsageError
 from persistq.journal.reader import ItemState
 from persistq.site.finding import site_of
-from persistq.text.payloads import in_brief
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from persistq.journal.reader import JournalReader
     from persistq.site.runlock import Holder
 
-SAMPLES: Final = 10
 _DIAL_S: Final = 30.0
+_CHANGING_S: Final = 5.0
+"""Longest wait for a broker that is just starting or ending."""
+
+_POLL_S: Final = 0.05
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,6 +78,7 @@ def choice_options(command: Command) -> Command:
     """Give a command what says which parked items are meant."""
     for option in (
         journal_option,
+        json_option,
         name_option,
         load_option,
         click.option("--dry-run", is_flag=True, help="Say how many, show ten, change nothing."),
@@ -142,6 +147,22 @@ def hand_on(choice: Choice) -> Iterator[Hand]:
         UsageError: A run works on another load of this journal.
         JournalError: It cannot be opened or written.
     """
+    with ExitStack() as reached:
+        deadline = time.monotonic() + _CHANGING_S
+        while True:
+            try:
+                hand = reached.enter_context(_hand(choice))
+                break
+            except (JournalBusy, BrokerLost, RunEnded):
+                # Between the two a broker has the journal, and answers nobody.
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_POLL_S)
+        yield hand
+
+
+@contextmanager
+def _hand(choice: Choice) -> Iterator[Hand]:
     site = site_of(choice.view.path)
     holder = site.holder() if site.is_held() else None
     if holder is not None and site.reaches(holder):
@@ -177,9 +198,23 @@ class _Live:
 
         return int(self._ask(Replace, item_id, block, reason, kind=int))
 
+    def fail(self, reason: str) -> None:
+        from persistq.wire.messages import Fail
+
+        self._ask(Fail, reason)
+
+
+def end_run(choice: Choice, reason: str) -> None:
+    """Have a live run on these items' load end unfinished; nothing if there is none."""
+    site = site_of(choice.view.path)
+    holder = site.holder() if site.is_held() else None
+    if holder is not None and site.reaches(holder):
+        with suppress(PersistqError), _live(choice, holder) as hand:
+            hand.fail(reason)
+
 
 @contextmanager
-def _live(choice: Choice, holder: Holder) -> Iterator[Hand]:
+def _live(choice: Choice, holder: Holder) -> Iterator[_Live]:
     from persistq.client.connection import Connection
     from persistq.client.handle import Handle
     from persistq.client.starting import new_token
@@ -203,17 +238,4 @@ def _live(choice: Choice, holder: Holder) -> Iterator[Hand]:
 
 def introduce(choice: Choice) -> None:
     """Say which journal and load this is about."""
-    note(f"{choice.view.name}, {load_in_words(choice.view)}; journal {choice.view.path}")
-
-
-def show_plan(reader: JournalReader, choice: Choice, verb: str) -> None:
-    """Say how many items would be changed, and show some of them."""
-    count = len(choice.item_ids)
-    what = "item" if count == 1 else "items"
-    note(f"{count:,} parked {what} would be {verb}; nothing is changed")
-    write_fields(_sample(reader, choice, item_id) for item_id in choice.item_ids[:SAMPLES])
-
-
-def _sample(reader: JournalReader, choice: Choice, item_id: int) -> Sequence[str]:
-    item = next(reader.items(item_id, item_id)).item
-    return choice.names.of(item_id), in_brief(item.codec, item.payload, 100)
+    note(f"{load_in_words(choice.view)}; journal {choice.view.path}")

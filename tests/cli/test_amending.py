@@ -137,8 +137,9 @@ def test_a_dry_run_says_how_many_and_shows_some(call: Call, record: Record) -> N
             "store:2",
             "store:3",
         ]
-    shown = json.loads(call("edit", "store:2", "--set", "n=[4]", "--dry-run").stdout)
-    assert shown["item"]["n"] == [4]
+    words = ["edit", "store:2", "--set", "n=[4]", "--dry-run"]
+    assert json.loads(call(*words).stdout)["n"] == [4]
+    assert json.loads(call(*words, "--json").stdout)["item"]["n"] == [4]
     assert [*states(call).values()].count("parked") == 3
 
 
