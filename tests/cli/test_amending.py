@@ -197,7 +197,9 @@ def test_an_edited_item_stands_for_no_other_put(
         'yield {"n": n}',
         'yield {"n": n}\n            import os, signal\n'
         '            while n == 1 and not (HERE / "stop").exists(): time.sleep(0.01)\n'
-        '            if n == 1 and not (HERE / "fixed").exists(): os.kill(os.getppid(), 9)',
+        '            if n == 1 and not (HERE / "fixed").exists():\n'
+        "                os.kill(os.getppid(), signal.SIGKILL)\n"
+        "                signal.pause()",
     )
     script = write_script(text)
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
@@ -208,6 +210,7 @@ def test_an_edited_item_stands_for_no_other_put(
     (own_place / "fixed").touch()
     assert shell("resume", "sales").returncode == 0
     assert notes("stored") == ["7", "7"]
+    assert states(call) == {"store:1": "dropped", "store:2": "done", "store:3": "done"}
 
 
 @pytest.mark.parametrize("words", [RETRY, DROP, EDIT], ids=lambda words: words[0])
