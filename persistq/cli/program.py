@@ -24,6 +24,7 @@ _HOMES: Final = {
     "failed": "failed",
     "show": "show",
     "why": "why",
+    "duplicates": "duplicates",
     "retry": "retry",
     "drop": "drop",
     "edit": "edit",

@@ -1118,6 +1118,20 @@ MUTANTS = [
         ("tests/cli/test_amending.py::test_an_edited_item_stands_for_no_other_put",),
     ),
     Mutant(
+        "takes what was dropped by hand for begun again",
+        "persistq/journal/repeats.py",
+        "(ended AND NOT EXISTS (",
+        "(ended OR EXISTS (",
+        ("tests/cli/test_duplicates.py::test_what_was_dropped_by_hand_has_not_run_again",),
+    ),
+    Mutant(
+        "takes workers at work for killed",
+        "persistq/cli/duplicates.py",
+        "        killed = run.ended_at is None and run.run_id != at_work\n",
+        "        killed = run.ended_at is None\n",
+        ("tests/cli/test_duplicates.py::test_a_run_at_work_was_not_killed",),
+    ),
+    Mutant(
         "retries the rest although the sample failed again",
         "persistq/cli/retry.py",
         "        return not bad\n",
