@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import click
 
+from persistq import failpoints
 from persistq.cli.failed import compiled, error_of
 from persistq.cli.options import (
     item_arguments,
@@ -21,12 +22,20 @@ from persistq.cli.options import (
 )
 from persistq.cli.output import note
 from persistq.cli.pointing import Names, load_in_words, names_in, pointed, stages_chosen
-from persistq.errors import BrokerLost, JournalBusy, PersistqError, RunEnded, UsageError
+from persistq.errors import (
+    BrokerLost,
+    BrokerSilent,
+    JournalBusy,
+    PersistqError,
+    RunEnded,
+    UsageError,
+)
 from persistq.journal.reader import ItemState
 from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
+    from persistq.client.connection import Connection
     from persistq.items import IdRange
     from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader
@@ -139,26 +148,28 @@ def _by_name(reader: JournalReader, items: Sequence[str], load: int | None) -> C
     return Choice(view, names, sorted({point.item_id for point in points}))
 
 
-@contextmanager
-def hand_on(choice: Choice) -> Iterator[Hand]:
-    """Reach whoever changes the items: the broker of a live run, or this process.
+def carried_out(choice: Choice, order: Callable[[Hand], int]) -> int:
+    """Return what an order has come to: of the broker of a live run, or of this process.
+
+    Args:
+        choice: The items.
+        order: Gives one order.
 
     Raises:
         UsageError: A run works on another load of this journal.
+        JournalBusy: A run has been starting or ending for some seconds.
         JournalError: It cannot be opened or written.
     """
-    with ExitStack() as reached:
-        deadline = time.monotonic() + _CHANGING_S
-        while True:
-            try:
-                hand = reached.enter_context(_hand(choice))
-                break
-            except (JournalBusy, BrokerLost, RunEnded):
-                # Between the two a broker has the journal, and answers nobody.
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_POLL_S)
-        yield hand
+    deadline = time.monotonic() + _CHANGING_S
+    while True:
+        try:
+            with _hand(choice) as hand:
+                return order(hand)
+        except JournalBusy:
+            # Then nothing is changed. A broker that begins or ends has the journal for a moment.
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_POLL_S)
 
 
 @contextmanager
@@ -180,28 +191,34 @@ def _hand(choice: Choice) -> Iterator[Hand]:
 class _Live:
     """Asks the broker of a live run."""
 
-    def __init__(self, ask: Callable[..., Any]) -> None:
-        self._ask = ask
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _ask(self, make: type[Any], *args: Any) -> int:
+        failpoints.point("amending.before_ask")
+        answer = int(self._connection.ask(make, *args, kind=int))
+        failpoints.point("amending.after_ask")
+        return answer
 
     def retry(self, ids: Sequence[IdRange]) -> int:
         from persistq.wire.messages import Retry
 
-        return int(self._ask(Retry, [*ids], kind=int))
+        return self._ask(Retry, [*ids])
 
     def discard(self, ids: Sequence[IdRange], reason: str) -> int:
         from persistq.wire.messages import Discard
 
-        return int(self._ask(Discard, [*ids], reason, kind=int))
+        return self._ask(Discard, [*ids], reason)
 
     def replace(self, item_id: int, block: Block, reason: str) -> int:
         from persistq.wire.messages import Replace
 
-        return int(self._ask(Replace, item_id, block, reason, kind=int))
+        return self._ask(Replace, item_id, block, reason)
 
     def fail(self, reason: str) -> None:
         from persistq.wire.messages import Fail
 
-        self._ask(Fail, reason)
+        self._connection.ask(Fail, reason)
 
 
 def end_run(choice: Choice, reason: str) -> None:
@@ -224,14 +241,19 @@ def _live(choice: Choice, holder: Holder) -> Iterator[_Live]:
     handle = Handle(
         view.name, view.path, holder.address, holder.token, own, os.getpid(), 0, 0.0, _DIAL_S
     )
-    connection, welcome = Connection.dial(handle, Role.CONTROL)
+    try:
+        connection, welcome = Connection.dial(handle, Role.CONTROL)
+    except BrokerSilent:
+        raise
+    except (BrokerLost, RunEnded) as error:
+        raise JournalBusy(view.path, holder.peer.pid, holder.peer.node) from error
     try:
         if welcome.load_id != choice.load_id:
             raise UsageError(
                 f"a run works on load {welcome.load_id} of {view.name!r}: wait until it is over "
                 f"to change load {choice.load_id}"
             )
-        yield _Live(connection.ask)
+        yield _Live(connection)
     finally:
         connection.close()
 

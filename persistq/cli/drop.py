@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persistq.cli.amending import choice_options, chosen, hand_on, introduce
+from persistq.cli.amending import carried_out, choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.output import note, write_json
 from persistq.cli.plan import counted, head, samples, show_plan
@@ -57,7 +57,6 @@ def _dropped(choice: Choice, reason: str) -> int:
     if not choice.item_ids:
         note("nothing is parked as failed that fits")
         return 0
-    with hand_on(choice) as hand:
-        count = hand.discard(ranges_of(choice.item_ids), reason)
+    count = carried_out(choice, lambda hand: hand.discard(ranges_of(choice.item_ids), reason))
     note(f"{counted(count)} {'is' if count == 1 else 'are'} dropped")
     return count

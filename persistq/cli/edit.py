@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from persistq.cli.amending import chosen, hand_on, introduce
+from persistq.cli.amending import carried_out, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.editor import Draft
 from persistq.cli.options import (
@@ -109,8 +109,7 @@ def command(
 
 def _put(choice: Choice, block: Block, reason: str) -> int:
     [item_id] = choice.item_ids
-    with hand_on(choice) as hand:
-        made = hand.replace(item_id, block, reason)
+    made = carried_out(choice, lambda hand: hand.replace(item_id, block, reason))
     if not made:
         raise UsageError(
             f"{choice.names.of(item_id)} is not parked any more, and nothing was changed"

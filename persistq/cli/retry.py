@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from persistq.cli.amending import choice_options, chosen, hand_on, introduce
+from persistq.cli.amending import carried_out, choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.output import note, write_json
 from persistq.cli.plan import counted, head, samples, show_plan
@@ -121,8 +121,7 @@ def _carry_out(reader: JournalReader, choice: Choice, wish: Wish) -> Result:
 
 
 def _retry(reader: JournalReader, choice: Choice, wish: Wish, item_ids: Sequence[int]) -> int:
-    with hand_on(choice) as hand:
-        count = hand.retry(ranges_of(item_ids))
+    count = carried_out(choice, lambda hand: hand.retry(ranges_of(item_ids)))
     standing = standing_of(reader.view(choice.load_id))
     takes = f"a run takes {'it' if count == 1 else 'them'}"
     following = next_command(standing, wish.journal, named=wish.named)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
-from persistq.cli.amending import end_run, hand_on
+from persistq.cli.amending import carried_out, end_run
 from persistq.cli.output import Column, Failing, on_terminal, write_fields, write_table
 from persistq.cli.resuming import begin_again
 from persistq.cli.show import error_in_words
@@ -65,8 +65,7 @@ def try_out(reader: JournalReader, choice: Choice, item_ids: Sequence[int]) -> l
     Raises:
         UsageError: No run is at work, and none can be started.
     """
-    with hand_on(choice) as hand:
-        hand.retry(ranges_of(item_ids))
+    carried_out(choice, lambda hand: hand.retry(ranges_of(item_ids)))
     view = reader.view(choice.load_id)
     if standing_of(view).running:
         _await(reader, item_ids, over=lambda: not site_of(view.path).is_held())

@@ -207,7 +207,9 @@ class Run:
         for stage in self._definition.stages:
             task = self._task(stage)
             for number in range(1, self._workers_of(stage) + 1):
-                yield Place(f"worker {stage.name}-{number}", run_worker, (task,))
+                name = f"worker {stage.name}-{number}"
+                queue_id = self._queues[stage.name].queue_id
+                yield Place(name, run_worker, (task,), queue_id=queue_id)
 
     def _workers_of(self, stage: Stage) -> int:
         wanted = self._settings.workers if stage.workers is None else stage.workers

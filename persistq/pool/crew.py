@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -44,6 +44,7 @@ class Place:
         target: The child's main function.
         args: Its arguments.
         source: Whether it is a source, which ends when it has put all.
+        queue_id: The queue whose items a worker takes; None for a source.
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
@@ -60,6 +61,7 @@ class Place:
     target: Callable[..., None]
     args: tuple[Any, ...]
     source: bool = False
+    queue_id: int | None = None
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
@@ -191,6 +193,13 @@ class Crew:
         """Return when the next empty place is due."""
         times = [p.restart_at for p in self.places if p.process is None and not p.over]
         return min(times, default=None)
+
+    def reopen(self, queue_ids: Collection[int]) -> None:
+        """Fill the places of queues again whose workers were told that their work was over."""
+        for place in self.places:
+            if place.over and place.process is None and place.queue_id in queue_ids:
+                place.over = place.left = False
+                place.restart_at = 0.0
 
     def stop_filling(self) -> None:
         """Fill no place any more; children that are there go on to their end."""

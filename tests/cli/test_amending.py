@@ -289,3 +289,21 @@ def test_a_broker_that_dies_of_it_has_recorded_nothing(
     (own_place / "fixed").touch()
     assert shell("resume", "--failed", "sales").returncode == 0
     assert set(notes("stored")) == {"0", "1", "2", "3", "4"}
+
+
+def test_a_run_that_ends_takes_no_orders(
+    call: Call, shell: Shell, start: Start, own_place: Path, notes: Notes
+) -> None:
+    """What was retried would wait in it for nothing: the command says what to wait for."""
+    process = start(PERSISTQ_SHUTDOWN_GRACE="20")
+    look_until(parked(call))
+    process.terminate()
+    assert process.stderr is not None
+    assert any(b"finishing the items in flight" in line for line in process.stderr)
+    result = shell(*RETRY)
+    assert result.returncode == 4
+    assert "is working on it; wait for it or stop it" in result.stderr
+    assert states(call)["store:2"] == "parked"
+    (own_place / "go").touch()
+    process.wait(TIMEOUT_S)
+    assert shell(*RETRY).returncode == 0

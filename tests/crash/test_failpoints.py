@@ -47,7 +47,7 @@ SETTINGS = {
 
 
 ELSEWHERE = ("amending.", "retention.")
-"""Instants no run comes to: `tests/cli/test_amending.py` and `test_giving_up.py` die there."""
+"""Instants no run comes to by itself: `test_by_hand.py` and `test_giving_up.py` die there."""
 
 
 def _points() -> list[str]:

@@ -1118,6 +1118,20 @@ MUTANTS = [
         ("tests/cli/test_amending.py::test_an_edited_item_stands_for_no_other_put",),
     ),
     Mutant(
+        "leaves a stage without workers when its items are retried",
+        "persistq/pool/supervisor.py",
+        "if queue.waiting})\n",
+        "if queue.waiting < 0})\n",
+        (("tests/crash/test_by_hand.py::test_a_stage_whose_workers_have_left_gets_new_ones"),),
+    ),
+    Mutant(
+        "takes an order while the run is coming to its end",
+        "persistq/broker/controlling.py",
+        "        if session.transitions.settled or session.scheduler.over:\n",
+        "        if session.transitions.settled:\n",
+        ("tests/cli/test_amending.py::test_a_run_that_ends_takes_no_orders",),
+    ),
+    Mutant(
         "takes what was dropped by hand for begun again",
         "persistq/journal/repeats.py",
         "(ended AND NOT EXISTS (",
