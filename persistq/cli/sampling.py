@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from persistq.cli.amending import Choice
     from persistq.journal.reader import JournaledItem, JournalReader
 
-_POLL_S: Final = 0.1
+_POLL_S: Final = 0.02
 _COLUMNS: Final = (Column("tried"), Column("now"), Column("", wrap=True))
 _TAIL_BYTES: Final = 4000
 
