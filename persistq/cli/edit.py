@@ -20,7 +20,7 @@ from persistq.cli.options import (
     name_option,
 )
 from persistq.cli.output import note, write_json, write_lines
-from persistq.cli.plan import head
+from persistq.cli.plan import head, who_takes
 from persistq.errors import ItemNotStorable, UsageError
 from persistq.text.payloads import JSON, in_brief, shown
 
@@ -97,7 +97,12 @@ def command(
             block = editing.enter_context(draft).edited(block_in)
         same = block.data == block_with(old).data
         made = 0 if same or dry_run else _put(choice, block, reason)
-    if same:
+    if made:
+        with reader_of(directory_of(journal, name), name) as reader:
+            takes = who_takes(reader, choice, 1, journal, named=load is not None)
+        names = choice.names
+        note(f"{names.of(made)} is put for {names.of(item_id)}, which is dropped; {takes}")
+    elif same:
         note("nothing is changed")
     elif dry_run:
         note(f"an item would be put for {choice.names.of(item_id)}; nothing is changed")
@@ -108,13 +113,13 @@ def command(
 
 
 def _put(choice: Choice, block: Block, reason: str) -> int:
+    """Put an item for another one, and return its number."""
     [item_id] = choice.item_ids
     made = carried_out(choice, lambda hand: hand.replace(item_id, block, reason))
     if not made:
         raise UsageError(
             f"{choice.names.of(item_id)} is not parked any more, and nothing was changed"
         )
-    note(f"{choice.names.of(made)} is put for {choice.names.of(item_id)}, which is dropped")
     return made
 
 

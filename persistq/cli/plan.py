@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistq.cli.output import Column, note, on_terminal, write_fields, write_table
 from persistq.cli.pointing import item_object
+from persistq.cli.standing import next_command, standing_of
 from persistq.items import queue_of
 from persistq.text.payloads import in_brief
 
@@ -44,6 +45,24 @@ def samples(reader: JournalReader, choice: Choice) -> list[dict[str, Any]]:
         item_object(item, choice.names, reader.keys(queue_of(item.item_id)))
         for item in _first(reader, choice)
     ]
+
+
+def who_takes(
+    reader: JournalReader, choice: Choice, count: int, journal: str | None, *, named: bool
+) -> str:
+    """Return who works on items that are outstanding now: a run, or one that is to be started.
+
+    Args:
+        reader: The journal.
+        choice: Of which load they are.
+        count: How many.
+        journal: The directory as it was typed, to be repeated.
+        named: Whether the load was asked for by its number, to be repeated.
+    """
+    standing = standing_of(reader.view(choice.load_id))
+    if standing.running:
+        return f"a run takes {'it' if count == 1 else 'them'}"
+    return f"next: {next_command(standing, journal, named=named)}"
 
 
 def show_plan(reader: JournalReader, choice: Choice, verb: str) -> None:

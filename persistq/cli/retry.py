@@ -10,8 +10,8 @@ import click
 from persistq.cli.amending import carried_out, choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.output import note, write_json
-from persistq.cli.plan import counted, head, samples, show_plan
-from persistq.cli.standing import next_command, standing_of
+from persistq.cli.plan import counted, head, samples, show_plan, who_takes
+from persistq.cli.standing import standing_of
 from persistq.errors import ItemsFailed
 from persistq.items import ranges_of
 
@@ -122,11 +122,11 @@ def _carry_out(reader: JournalReader, choice: Choice, wish: Wish) -> Result:
 
 def _retry(reader: JournalReader, choice: Choice, wish: Wish, item_ids: Sequence[int]) -> int:
     count = carried_out(choice, lambda hand: hand.retry(ranges_of(item_ids)))
-    standing = standing_of(reader.view(choice.load_id))
-    takes = f"a run takes {'it' if count == 1 else 'them'}"
-    following = next_command(standing, wish.journal, named=wish.named)
-    when = takes if standing.running else f"next: {following}"
-    note(f"{counted(count)} {'is' if count == 1 else 'are'} outstanding again; {when}")
+    if not count:
+        note("nothing of this is parked any more, and nothing was changed")
+        return 0
+    takes = who_takes(reader, choice, count, wish.journal, named=wish.named)
+    note(f"{counted(count)} {'is' if count == 1 else 'are'} outstanding again; {takes}")
     return count
 
 
