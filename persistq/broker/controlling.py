@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
+from persistq import failpoints
 from persistq.broker.amending import Amending
 from persistq.broker.consuming import REFILL_BYTES
 from persistq.broker.link import Link
 from persistq.broker.parting import parted
 from persistq.broker.session import Session
 from persistq.broker.watching import Watcher
-from persistq.errors import UpstreamFailed
+from persistq.errors import JournalBusy, UpstreamFailed
 from persistq.items import item_id_of
+from persistq.site.processes import this_node
 from persistq.wire import messages
 
 
@@ -64,20 +69,35 @@ class Controlling:
 
     def on_retry(self, link: Link, retry: messages.Retry) -> None:
         """Put parked items back to work; the answer comes when that is recorded."""
-        self._answer_recorded(link, retry.seq, self._amending.retry(retry.ids))
+        self._carry_out(link, retry.seq, lambda: self._amending.retry(retry.ids))
 
     def on_discard(self, link: Link, discard: messages.Discard) -> None:
         """Drop parked items; the answer comes when that is recorded."""
-        count = self._amending.discard(discard.ids, discard.reason)
-        self._answer_recorded(link, discard.seq, count)
+        self._carry_out(
+            link, discard.seq, lambda: self._amending.discard(discard.ids, discard.reason)
+        )
 
     def on_replace(self, link: Link, replace: messages.Replace) -> None:
         """Put an item for a parked one; the answer comes when that is recorded."""
-        made = self._amending.replace(replace.item_id, replace.block, replace.reason)
-        self._answer_recorded(link, replace.seq, made)
+        self._carry_out(
+            link,
+            replace.seq,
+            lambda: self._amending.replace(replace.item_id, replace.block, replace.reason),
+        )
 
-    def _answer_recorded(self, link: Link, seq: int, value: int) -> None:
-        self._session.after_commit(lambda: link.send(messages.Answer(seq, value)))
+    def _carry_out(self, link: Link, seq: int, order: Callable[[], int]) -> None:
+        """Carry an order out, unless the run is coming to its end and would not take the items."""
+        session = self._session
+        if session.transitions.settled or session.scheduler.over:
+            link.refuse(JournalBusy(session.opening.path, os.getpid(), this_node()), seq)
+            return
+        value = order()
+
+        def answer() -> None:
+            failpoints.point("amending.before_answer")
+            link.send(messages.Answer(seq, value))
+
+        session.after_commit(answer)
 
     def on_watch(self, link: Link, watch: messages.Watch) -> None:
         """Show progress from now on."""

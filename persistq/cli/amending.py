@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import click
 
+from persistq import failpoints
 from persistq.cli.failed import compiled, error_of
 from persistq.cli.options import (
     item_arguments,
     journal_option,
+    json_option,
     load_option,
     name_option,
     stage_option,
 )
-from persistq.cli.output import note, write_fields
+from persistq.cli.output import note
 from persistq.cli.pointing import Names, load_in_words, names_in, pointed, stages_chosen
-from persistq.errors import UsageError
+from persistq.errors import (
+    BrokerLost,
+    BrokerSilent,
+    JournalBusy,
+    PersistqError,
+    RunEnded,
+    UsageError,
+)
 from persistq.journal.reader import ItemState
 from persistq.site.finding import site_of
-from persistq.text.payloads import in_brief
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
+    from persistq.client.connection import Connection
     from persistq.items import IdRange
     from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader
     from persistq.site.runlock import Holder
 
-SAMPLES: Final = 10
 _DIAL_S: Final = 30.0
+_CHANGING_S: Final = 5.0
+"""Longest wait for a broker that is just starting or ending."""
+
+_POLL_S: Final = 0.05
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,6 +87,7 @@ def choice_options(command: Command) -> Command:
     """Give a command what says which parked items are meant."""
     for option in (
         journal_option,
+        json_option,
         name_option,
         load_option,
         click.option("--dry-run", is_flag=True, help="Say how many, show ten, change nothing."),
@@ -134,14 +148,32 @@ def _by_name(reader: JournalReader, items: Sequence[str], load: int | None) -> C
     return Choice(view, names, sorted({point.item_id for point in points}))
 
 
-@contextmanager
-def hand_on(choice: Choice) -> Iterator[Hand]:
-    """Reach whoever changes the items: the broker of a live run, or this process.
+def carried_out(choice: Choice, order: Callable[[Hand], int]) -> int:
+    """Return what an order has come to: of the broker of a live run, or of this process.
+
+    Args:
+        choice: The items.
+        order: Gives one order.
 
     Raises:
         UsageError: A run works on another load of this journal.
+        JournalBusy: A run has been starting or ending for some seconds.
         JournalError: It cannot be opened or written.
     """
+    deadline = time.monotonic() + _CHANGING_S
+    while True:
+        try:
+            with _hand(choice) as hand:
+                return order(hand)
+        except JournalBusy:
+            # Then nothing is changed. A broker that begins or ends has the journal for a moment.
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_POLL_S)
+
+
+@contextmanager
+def _hand(choice: Choice) -> Iterator[Hand]:
     site = site_of(choice.view.path)
     holder = site.holder() if site.is_held() else None
     if holder is not None and site.reaches(holder):
@@ -159,27 +191,47 @@ def hand_on(choice: Choice) -> Iterator[Hand]:
 class _Live:
     """Asks the broker of a live run."""
 
-    def __init__(self, ask: Callable[..., Any]) -> None:
-        self._ask = ask
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _ask(self, make: type[Any], *args: Any) -> int:
+        failpoints.point("amending.before_ask")
+        answer = int(self._connection.ask(make, *args, kind=int))
+        failpoints.point("amending.after_ask")
+        return answer
 
     def retry(self, ids: Sequence[IdRange]) -> int:
         from persistq.wire.messages import Retry
 
-        return int(self._ask(Retry, [*ids], kind=int))
+        return self._ask(Retry, [*ids])
 
     def discard(self, ids: Sequence[IdRange], reason: str) -> int:
         from persistq.wire.messages import Discard
 
-        return int(self._ask(Discard, [*ids], reason, kind=int))
+        return self._ask(Discard, [*ids], reason)
 
     def replace(self, item_id: int, block: Block, reason: str) -> int:
         from persistq.wire.messages import Replace
 
-        return int(self._ask(Replace, item_id, block, reason, kind=int))
+        return self._ask(Replace, item_id, block, reason)
+
+    def fail(self, reason: str) -> None:
+        from persistq.wire.messages import Fail
+
+        self._connection.ask(Fail, reason)
+
+
+def end_run(choice: Choice, reason: str) -> None:
+    """Have a live run on these items' load end unfinished; nothing if there is none."""
+    site = site_of(choice.view.path)
+    holder = site.holder() if site.is_held() else None
+    if holder is not None and site.reaches(holder):
+        with suppress(PersistqError), _live(choice, holder) as hand:
+            hand.fail(reason)
 
 
 @contextmanager
-def _live(choice: Choice, holder: Holder) -> Iterator[Hand]:
+def _live(choice: Choice, holder: Holder) -> Iterator[_Live]:
     from persistq.client.connection import Connection
     from persistq.client.handle import Handle
     from persistq.client.starting import new_token
@@ -189,31 +241,23 @@ def _live(choice: Choice, holder: Holder) -> Iterator[Hand]:
     handle = Handle(
         view.name, view.path, holder.address, holder.token, own, os.getpid(), 0, 0.0, _DIAL_S
     )
-    connection, welcome = Connection.dial(handle, Role.CONTROL)
+    try:
+        connection, welcome = Connection.dial(handle, Role.CONTROL)
+    except BrokerSilent:
+        raise
+    except (BrokerLost, RunEnded) as error:
+        raise JournalBusy(view.path, holder.peer.pid, holder.peer.node) from error
     try:
         if welcome.load_id != choice.load_id:
             raise UsageError(
                 f"a run works on load {welcome.load_id} of {view.name!r}: wait until it is over "
                 f"to change load {choice.load_id}"
             )
-        yield _Live(connection.ask)
+        yield _Live(connection)
     finally:
         connection.close()
 
 
 def introduce(choice: Choice) -> None:
     """Say which journal and load this is about."""
-    note(f"{choice.view.name}, {load_in_words(choice.view)}; journal {choice.view.path}")
-
-
-def show_plan(reader: JournalReader, choice: Choice, verb: str) -> None:
-    """Say how many items would be changed, and show some of them."""
-    count = len(choice.item_ids)
-    what = "item" if count == 1 else "items"
-    note(f"{count:,} parked {what} would be {verb}; nothing is changed")
-    write_fields(_sample(reader, choice, item_id) for item_id in choice.item_ids[:SAMPLES])
-
-
-def _sample(reader: JournalReader, choice: Choice, item_id: int) -> Sequence[str]:
-    item = next(reader.items(item_id, item_id)).item
-    return choice.names.of(item_id), in_brief(item.codec, item.payload, 100)
+    note(f"{load_in_words(choice.view)}; journal {choice.view.path}")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from persistq.cli.choosing import directory_of, require_any
 from persistq.cli.options import form_option, journal_option, name_argument
-from persistq.cli.output import Form, note, write_fields, write_rows
+from persistq.cli.output import (
+    Column,
+    Form,
+    note,
+    on_terminal,
+    write_fields,
+    write_rows,
+    write_table,
+)
 from persistq.errors import JournalBusy, JournalError, JournalMissing
 from persistq.journal import marks
 from persistq.journal.ground import examine
@@ -17,6 +25,9 @@ from persistq.site.finding import catalogue_of
 
 if TYPE_CHECKING:
     from persistq.site.base import Site
+
+
+_COLUMNS: Final = (Column("journal"), Column("version", right=True), Column("state", wrap=True))
 
 
 class Version(NamedTuple):
@@ -59,7 +70,9 @@ def current(*, name: str | None, form: Form, journal: str | None) -> int:
     directory = directory_of(journal, name)
     versions = [*map(_version, _sites(directory, name))]
     note(f"this persistq writes version {marks.SCHEMA_VERSION}; journals in {directory}")
-    if form is Form.PEOPLE:
+    if form is Form.PEOPLE and on_terminal() and versions:
+        write_table(_COLUMNS, [*map(_fields, versions)])
+    elif form is Form.PEOPLE:
         write_fields(map(_fields, versions))
     else:
         head = {"directory": str(directory), "version": marks.SCHEMA_VERSION}

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persistq.cli.amending import choice_options, chosen, hand_on, introduce, show_plan
+from persistq.cli.amending import carried_out, choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
-from persistq.cli.output import note
+from persistq.cli.output import note, write_json
+from persistq.cli.plan import counted, head, samples, show_plan
 from persistq.items import ranges_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from persistq.cli.amending import Choice
 
 
 @click.command("drop", short_help="Drop items that are parked as failed, for good.")
@@ -28,6 +31,7 @@ def command(
     dry_run: bool,
     load: int | None,
     name: str | None,
+    as_json: bool,
     journal: str | None,
 ) -> None:
     """Drop items that are parked as failed: they are never worked on again.
@@ -41,12 +45,18 @@ def command(
     with reader_of(directory_of(journal, name), name) as reader:
         choice = chosen(reader, items, stage=stage, error=error, everything=everything, load=load)
         introduce(choice)
-        if dry_run:
+        shown = samples(reader, choice) if as_json else []
+        if dry_run and not as_json:
             show_plan(reader, choice, "dropped")
-            return
-        if not choice.item_ids:
-            note("nothing is parked as failed that fits")
-            return
-        with hand_on(choice) as hand:
-            count = hand.discard(ranges_of(choice.item_ids), reason)
-    note(f"{count:,} {'item is' if count == 1 else 'items are'} dropped")
+        count = len(choice.item_ids) if dry_run else _dropped(choice, reason)
+    if as_json:
+        write_json(head(choice, dry_run=dry_run) | {"count": count, "samples": shown})
+
+
+def _dropped(choice: Choice, reason: str) -> int:
+    if not choice.item_ids:
+        note("nothing is parked as failed that fits")
+        return 0
+    count = carried_out(choice, lambda hand: hand.discard(ranges_of(choice.item_ids), reason))
+    note(f"{counted(count)} {'is' if count == 1 else 'are'} dropped")
+    return count

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
-from persistq.cli.amending import chosen, hand_on, introduce
+from persistq.cli.amending import carried_out, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
-from persistq.cli.options import item_argument, journal_option, load_option, name_option
-from persistq.cli.output import note, write_json
-from persistq.errors import UsageError
-from persistq.text.payloads import JSON, in_brief
+from persistq.cli.editor import Draft
+from persistq.cli.options import (
+    item_argument,
+    journal_option,
+    json_option,
+    load_option,
+    name_option,
+)
+from persistq.cli.output import note, write_json, write_lines
+from persistq.cli.plan import head, who_takes
+from persistq.errors import ItemNotStorable, UsageError
+from persistq.text.payloads import JSON, in_brief, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
 
     from persistq.blocks import Block
+    from persistq.cli.amending import Choice
     from persistq.items import Item
 
 _SHOWN: Final = 60
+_RESULT_SHOWN: Final = 10_000
 
 
 @click.command("edit", short_help="Put a changed item for one that is parked as failed.")
@@ -30,57 +43,91 @@ _SHOWN: Final = 60
     "changes",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="Change one field; a value is JSON, or else text. Without it an editor opens.",
+    help="Change one field; a value is JSON, or else text.",
+)
+@click.option(
+    "--file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Take all of the item from a file, as JSON; - is standard input.",
 )
 @click.option("--reason", default="", metavar="TEXT", help="Why, for whoever asks later.")
-@click.option("--dry-run", is_flag=True, help="Show the changed item, with secrets, and no more.")
+@click.option("--dry-run", is_flag=True, help="Show the changed item, and change nothing.")
 @name_option
 @load_option
+@json_option
 @journal_option
 def command(
     *,
     item: str,
     changes: Sequence[str],
+    file: IO[bytes] | None,
     reason: str,
     dry_run: bool,
     name: str | None,
     load: int | None,
+    as_json: bool,
     journal: str | None,
 ) -> None:
     """Drop an item that is parked as failed, and put a changed one for it, in one transaction.
 
     The new one is at the end of the same stage. Only items that are JSON can be edited; without
-    --set your editor opens, in a file that only you can read.
+    --set and --file your editor ($VISUAL, or else $EDITOR) opens, in a file that only you can
+    read. If nothing is changed there, nothing is done.
 
     \b
     Example:
       $ persistq edit clean:2 --set n=3 --name sales --dry-run
     """  # noqa: D301 - \b is click's mark for lines to keep
+    if changes and file is not None:
+        raise click.UsageError("--set changes fields, --file replaces all: give one of them.")
     with reader_of(directory_of(journal, name), name) as reader:
         choice = chosen(reader, [item], stage=None, error=None, everything=False, load=load)
         [item_id] = choice.item_ids
         before = next(reader.items(item_id, item_id)).item
     introduce(choice)
     old = _value(before, item)
-    new = _changed(old, changes, item) if changes else _edited(old)
-    if new == old:
+    with ExitStack() as editing:
+        if changes:
+            block = block_with(_changed(old, changes, item))
+        elif file is not None:
+            block = block_in(file.read())
+        else:
+            draft = Draft(json.dumps(old, ensure_ascii=False, indent=2) + "\n", ".json")
+            block = editing.enter_context(draft).edited(block_in)
+        same = block.data == block_with(old).data
+        made = 0 if same or dry_run else _put(choice, block, reason)
+    if made:
+        with reader_of(directory_of(journal, name), name) as reader:
+            takes = who_takes(reader, choice, 1, journal, named=load is not None)
+        names = choice.names
+        note(f"{names.of(made)} is put for {names.of(item_id)}, which is dropped; {takes}")
+    elif same:
         note("nothing is changed")
-        return
-    if dry_run:
-        write_json({"item": new})
-        return
-    with hand_on(choice) as hand:
-        made = hand.replace(item_id, _block(new), reason)
+    elif dry_run:
+        note(f"an item would be put for {choice.names.of(item_id)}; nothing is changed")
+    if as_json:
+        write_json(_as_object(choice, block, made, dry_run=dry_run, count=int(not same)))
+    elif dry_run:
+        write_lines([in_brief(block.codec, block.data, _RESULT_SHOWN)])
+
+
+def _put(choice: Choice, block: Block, reason: str) -> int:
+    """Put an item for another one, and return its number."""
+    [item_id] = choice.item_ids
+    made = carried_out(choice, lambda hand: hand.replace(item_id, block, reason))
     if not made:
-        raise UsageError(f"{item} is not parked any more, and nothing was changed")
-    note(f"{choice.names.of(made)} is put for {choice.names.of(item_id)}, which is dropped")
+        raise UsageError(
+            f"{choice.names.of(item_id)} is not parked any more, and nothing was changed"
+        )
+    return made
 
 
 def _value(item: Item, typed: str) -> Any:
     if item.codec != JSON:
-        shown = in_brief(item.codec, item.payload, _SHOWN)
-        raise UsageError(f"{typed} cannot be edited: it is no JSON, but {shown}")
-    return json.loads(item.payload)
+        described = in_brief(item.codec, item.payload, _SHOWN)
+        raise UsageError(f"{typed} cannot be edited: it is no JSON, but {described}")
+    return msgspec.json.decode(item.payload)
 
 
 def _changed(old: Any, changes: Sequence[str], typed: str) -> Any:
@@ -94,29 +141,55 @@ def _changed(old: Any, changes: Sequence[str], typed: str) -> Any:
             raise UsageError(
                 f"--set {change!r} names no field of {typed}, as in day=5; its fields are: {there}"
             )
-        new[field] = _parsed(text)
+        new[field] = _json_or_text(text)
     return new
 
 
-def _parsed(text: str) -> Any:
+def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError):
         return text
 
 
-def _edited(old: Any) -> Any:
-    text = click.edit(json.dumps(old, ensure_ascii=False, indent=2), extension=".json")
-    if text is None:
-        return old
+def block_in(text: bytes) -> Block:
+    """Return what a text in JSON says, as one item.
+
+    Raises:
+        UsageError: It is no JSON, or no item.
+    """
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"what was edited is no JSON, and nothing was changed: {error}") from None
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"nothing was changed, this is no JSON: {error}") from None
+    return block_with(value)
 
 
-def _block(value: Any) -> Block:
+def block_with(value: Any) -> Block:
+    """Return a value as one item, as a program would put it.
+
+    Raises:
+        UsageError: It cannot be one.
+    """
     from persistq.codec import ItemCodec
 
-    [block] = ItemCodec().encode_many([value])
+    try:
+        [block] = ItemCodec("json").encode_many([value])
+    except ItemNotStorable as error:
+        raise UsageError(f"nothing was changed: {error}") from None
     return block
+
+
+def _as_object(
+    choice: Choice, block: Block, made: int, *, dry_run: bool, count: int
+) -> dict[str, Any]:
+    [item_id] = choice.item_ids
+    seen = shown(block.codec, block.data)
+    return head(choice, dry_run=dry_run) | {
+        "count": count,
+        "replaced": choice.names.full(item_id),
+        "put": choice.names.full(made) if made else None,
+        "id": made or None,
+        "item": seen.value,
+        "masked": seen.masked,
+    }

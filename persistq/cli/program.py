@@ -24,6 +24,7 @@ _HOMES: Final = {
     "failed": "failed",
     "show": "show",
     "why": "why",
+    "duplicates": "duplicates",
     "retry": "retry",
     "drop": "drop",
     "edit": "edit",
@@ -109,7 +110,7 @@ class Program(click.Group):
         except click.Abort:
             code = INTERRUPTED
         except click.ClickException as error:
-            _show(error)
+            _show(_with_the_nearest(error) if isinstance(error, click.NoSuchOption) else error)
             code = error.exit_code
         sys.exit(code or 0)
 
@@ -129,6 +130,12 @@ def _prepare_streams() -> None:
     end_truthfully()
     if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open
+
+
+def _with_the_nearest(error: click.NoSuchOption) -> click.NoSuchOption:
+    """Return an error that names the option that was meant, instead of all that are like it."""
+    found = nearest(error.option_name, error.possibilities or ())
+    return click.NoSuchOption(error.option_name, None, [found] if found else None, error.ctx)
 
 
 def _show(error: click.ClickException) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ from persistq.text.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import NoReturn
+    from typing import IO, NoReturn
 
     from persistq.journal.base import JournalView
 
@@ -183,11 +185,46 @@ def _environment(directory: Path, view: JournalView, *, failed: bool) -> dict[st
 def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> NoReturn:
     note(f"resuming {view.name}, {view.outstanding:,} outstanding; journal {view.path}")
     note(f"in {repetition.cwd}: {repetition}")
-    try:
+    with _startable(view, repetition):
         os.chdir(repetition.cwd)
-        # What is set in this shell comes before what was set in that one.
-        environment = {**repetition.environment, **os.environ, **own, "PWD": repetition.cwd}
+        environment = _inherited(repetition, own)
         os.execve(repetition.executable, [repetition.executable, *repetition.argv], environment)  # noqa: S606 - the recorded program takes this process's place
+    raise AssertionError("another program has taken this one's place")
+
+
+def begin_again(view: JournalView, directory: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the command of a load as a child, which carries the load on.
+
+    Args:
+        view: The load.
+        directory: Where its journal is.
+        output: Where what it says goes.
+
+    Raises:
+        UsageError: It cannot be repeated, or not be started.
+    """
+    repetition = repetition_of(view, directory)
+    own = _environment(directory, view, failed=False)
+    with _startable(view, repetition):
+        return subprocess.Popen(  # noqa: S603 - the recorded program
+            [repetition.executable, *repetition.argv],
+            cwd=repetition.cwd,
+            env=_inherited(repetition, own),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+@contextmanager
+def _startable(view: JournalView, repetition: Repetition) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = f"{error.strerror}: {error.filename or repetition.executable}"
         raise UsageError(f"the command of {view.name!r} cannot be started: {reason}") from error
+
+
+def _inherited(repetition: Repetition, own: dict[str, str]) -> dict[str, str]:
+    """Return the environment: what is set in this shell comes before what was set in that one."""
+    return {**repetition.environment, **os.environ, **own, "PWD": repetition.cwd}

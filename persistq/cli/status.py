@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5
+_FAILURES_READ: Final = 4 * FAILURES_SHOWN
+"""An item may have failed several times, and is shown once."""
+
 RUNS_SHOWN: Final = 10
 """Runs in the table for people; JSON has them all."""
 OTHERS_SHOWN: Final = 10
@@ -143,6 +146,14 @@ def command(
         _write(look(), latest=name is None)
 
 
+def _last_of_each(failures: Sequence[FailedAttempt]) -> list[FailedAttempt]:
+    """Return the last failures of the items that failed last, oldest first."""
+    last: dict[int, FailedAttempt] = {}
+    for attempt in failures:
+        last.setdefault(attempt.failure.item_id, attempt)
+    return [*last.values()][:FAILURES_SHOWN][::-1]
+
+
 def _watch(look: Callable[[], Report], interval: float, *, latest: bool) -> None:
     """Draw until somebody interrupts it, which is how it ends and no failure."""
     with suppress(KeyboardInterrupt):
@@ -157,7 +168,7 @@ def _report(reader: JournalReader, journal: str | None, load: int | None) -> Rep
     view = reader.view(load)
     standing = standing_of(view)
     runs = reader.runs(view.load.load_id) if view.load is not None else []
-    failures = reader.latest_failures(view.queues, FAILURES_SHOWN)
+    failures = reader.latest_failures(view.queues, _FAILURES_READ)
     keys = {row.queue_id: reader.keys(row.queue_id) for row in view.queues}
     following = next_command(standing, journal, named=load is not None)
     return Report(standing, runs, failures, names_in(reader, view), keys, following)
@@ -172,7 +183,7 @@ def _write(report: Report, *, latest: bool) -> None:
     sections = [
         Section(
             _FAILURES,
-            [_failure_row(it, report) for it in reversed(report.failures)],
+            [_failure_row(it, report) for it in _last_of_each(report.failures)],
             FAILURES_SHOWN,
         ),
         Section(_RUNS, [_run_row(run, report) for run in report.runs], RUNS_SHOWN),
@@ -336,7 +347,9 @@ def _as_object(report: Report) -> dict[str, Any]:
         "parameters": {param.name: param.shown for param in view.params},
         "stages": [_stage_object(row) for row in view.queues],
         "runs": [_run_object(run, report) for run in report.runs],
-        "failures": [_failure_object(attempt, report) for attempt in report.failures],
+        "failures": [
+            _failure_object(attempt, report) for attempt in report.failures[:FAILURES_SHOWN]
+        ],
         "others": [
             {
                 "load": left.load_id,

@@ -112,6 +112,23 @@ class Attempt(NamedTuple):
     failure: Failure
 
 
+class Repeated(NamedTuple):
+    """An item that a handler has begun more than once.
+
+    Attributes:
+        item_id: The item.
+        begun: How often.
+        died: After how many of these beginnings its worker died or was killed, so that nobody knows
+            how far it came.
+        state: Where the item is; None if it has ended, and how is not kept any more.
+    """
+
+    item_id: int
+    begun: int
+    died: int
+    state: ItemState | None
+
+
 class ParkedError(NamedTuple):
     """A parked item and its last error, without what is long.
 
@@ -278,6 +295,17 @@ class JournalReader(ABC):
         Args:
             first_id: Id of the first item.
             last_id: Id of the last one; None for no other.
+        """
+
+    @abstractmethod
+    def repeated(self, queue_id: int, *, is_purged: bool = False) -> Iterator[Repeated]:
+        """Iterate over the items of a queue that were begun more than once, in order.
+
+        Those are told of which it is recorded: each failed attempt is, and how an item has ended.
+
+        Args:
+            queue_id: The queue.
+            is_purged: Whether its load was, so that not all ends are kept.
         """
 
     @abstractmethod

@@ -481,6 +481,7 @@ class SqliteJournal(Journal):
                 reason = "an item is put back to work, or dropped, and was not parked"
                 raise JournalCorrupt(self.path, reason)
         if batch.by_hand:
+            failpoints.point("amending.half_recorded")
             moment = now()
             rows = [(item_id, deed, moment, other) for item_id, deed, other in batch.by_hand]
             self._writer.many(changes.NOTE_BY_HAND, rows)

@@ -31,8 +31,10 @@ from persistq.journal.reader import (
     JournaledItem,
     JournalReader,
     ParkedError,
+    Repeated,
     WorkerRow,
 )
+from persistq.journal.repeats import repeated_page
 from persistq.journal.rows import (
     failure_from,
     left_from,
@@ -246,6 +248,14 @@ class SqliteReader(JournalReader):
         after_id, last_id = queue_range(queue_id)
         with reported(self._file):
             while page := lookups.parked_page(self._connection, after_id + 1, last_id):
+                yield from page
+                after_id = page[-1].item_id
+
+    def repeated(self, queue_id: int, *, is_purged: bool = False) -> Iterator[Repeated]:
+        """Iterate over the items of a queue that were begun more than once, in order."""
+        after_id, last_id = queue_range(queue_id)
+        with reported(self._file):
+            while page := repeated_page(self._connection, after_id, last_id, is_purged=is_purged):
                 yield from page
                 after_id = page[-1].item_id
 

@@ -213,7 +213,13 @@ class Run:
         for stage in self._definition.stages:
             task, limit = self._task(stage), stage.spec(self._settings).timeout
             for number in range(1, self._workers_of(stage) + 1):
-                yield Place(f"worker {stage.name}-{number}", run_worker, (task,), limit=limit)
+                yield Place(
+                    f"worker {stage.name}-{number}",
+                    run_worker,
+                    (task,),
+                    limit=limit,
+                    queue_id=self._queues[stage.name].queue_id,
+                )
 
     def _workers_of(self, stage: Stage) -> int:
         wanted = self._settings.workers if stage.workers is None else stage.workers

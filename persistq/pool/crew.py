@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -45,6 +45,7 @@ class Place:
         args: Its arguments.
         source: Whether it is a source, which ends when it has put all.
         limit: How long one attempt may take, in seconds; None means without limit.
+        queue_id: The queue whose items a worker takes; None for a source.
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
@@ -62,6 +63,7 @@ class Place:
     args: tuple[Any, ...]
     source: bool = False
     limit: float | None = None
+    queue_id: int | None = None
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
@@ -193,6 +195,13 @@ class Crew:
         """Return when the next empty place is due."""
         times = [p.restart_at for p in self.places if p.process is None and not p.over]
         return min(times, default=None)
+
+    def reopen(self, queue_ids: Collection[int]) -> None:
+        """Fill the places of queues again whose workers were told that their work was over."""
+        for place in self.places:
+            if place.over and place.process is None and place.queue_id in queue_ids:
+                place.over = place.left = False
+                place.restart_at = 0.0
 
     def stop_filling(self) -> None:
         """Fill no place any more; children that are there go on to their end."""

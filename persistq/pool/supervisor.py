@@ -166,6 +166,9 @@ class Supervisor:
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Progress):
             self._note_progress(tuple(message.queues))
+            if self._over is None:
+                # What was parked may be retried by hand when its stage has been over for long.
+                self._crew.reopen({queue.queue_id for queue in message.queues if queue.waiting})
             self._display.show(message)
         elif isinstance(message, Ended) and message.outcome is Outcome.DONE:
             # Even after an interruption: the items in flight may have been the last ones.

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
+from persistq import ending
 from persistq.errors import UsageError
 
 P = ParamSpec("P")
@@ -53,6 +54,8 @@ def options_by_name(
             for name in kwargs:
                 if name not in names:
                     near = suggestion(name, [one for one in names if one != "self"])
+                    # This may be the first thing that a program asks for.
+                    ending.install()
                     raise UsageError(f"{what} has no option {name!r}{near}")
             return function(*args, **kwargs)
 

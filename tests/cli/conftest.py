@@ -45,12 +45,17 @@ def shell() -> Shell:
     """Run the command, or with ``python=True`` an interpreter, in a process of its own."""
 
     def run(
-        *args: str, cwd: Path | None = None, python: bool = False, **environment: str
+        *args: str,
+        cwd: Path | None = None,
+        python: bool = False,
+        typed: str = "",
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*([sys.executable] if python else COMMAND), *args],
             cwd=cwd,
             env=os.environ | environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,

@@ -137,8 +137,9 @@ def test_a_dry_run_says_how_many_and_shows_some(call: Call, record: Record) -> N
             "store:2",
             "store:3",
         ]
-    shown = json.loads(call("edit", "store:2", "--set", "n=[4]", "--dry-run").stdout)
-    assert shown["item"]["n"] == [4]
+    words = ["edit", "store:2", "--set", "n=[4]", "--dry-run"]
+    assert json.loads(call(*words).stdout)["n"] == [4]
+    assert json.loads(call(*words, "--json").stdout)["item"]["n"] == [4]
     assert [*states(call).values()].count("parked") == 3
 
 
@@ -196,7 +197,9 @@ def test_an_edited_item_stands_for_no_other_put(
         'yield {"n": n}',
         'yield {"n": n}\n            import os, signal\n'
         '            while n == 1 and not (HERE / "stop").exists(): time.sleep(0.01)\n'
-        '            if n == 1 and not (HERE / "fixed").exists(): os.kill(os.getppid(), 9)',
+        '            if n == 1 and not (HERE / "fixed").exists():\n'
+        "                os.kill(os.getppid(), signal.SIGKILL)\n"
+        "                signal.pause()",
     )
     script = write_script(text)
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
@@ -207,6 +210,7 @@ def test_an_edited_item_stands_for_no_other_put(
     (own_place / "fixed").touch()
     assert shell("resume", "sales").returncode == 0
     assert notes("stored") == ["7", "7"]
+    assert states(call) == {"store:1": "dropped", "store:2": "done", "store:3": "done"}
 
 
 @pytest.mark.parametrize("words", [RETRY, DROP, EDIT], ids=lambda words: words[0])
@@ -285,3 +289,21 @@ def test_a_broker_that_dies_of_it_has_recorded_nothing(
     (own_place / "fixed").touch()
     assert shell("resume", "--failed", "sales").returncode == 0
     assert set(notes("stored")) == {"0", "1", "2", "3", "4"}
+
+
+def test_a_run_that_ends_takes_no_orders(
+    call: Call, shell: Shell, start: Start, own_place: Path, notes: Notes
+) -> None:
+    """What was retried would wait in it for nothing: the command says what to wait for."""
+    process = start(PERSISTQ_SHUTDOWN_GRACE="20")
+    look_until(parked(call))
+    process.terminate()
+    assert process.stderr is not None
+    assert any(b"finishing the items in flight" in line for line in process.stderr)
+    result = shell(*RETRY)
+    assert result.returncode == 4
+    assert "is working on it; wait for it or stop it" in result.stderr
+    assert states(call)["store:2"] == "parked"
+    (own_place / "go").touch()
+    process.wait(TIMEOUT_S)
+    assert shell(*RETRY).returncode == 0

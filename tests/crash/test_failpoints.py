@@ -47,7 +47,7 @@ SETTINGS = {
 
 
 ELSEWHERE = ("amending.", "retention.", "sink.")
-"""Instants this load does not come to: `tests/cli/test_amending.py`, `test_giving_up.py` and
+"""Instants this load does not come to by itself: `test_by_hand.py`, `test_giving_up.py` and
 `tests/sinks/test_deaths.py` die there."""
 
 

@@ -56,7 +56,13 @@ def in_pieces(journal: SqliteJournal, batch: Any) -> None:
 
 def unforgiving(journal: SqliteJournal, batch: Any) -> None:
     """Commit what a batch has, but leave parked what was parked."""
-    batch.unparked = []
+    batch.unparked = batch.discarded = []
+    commit(journal, batch)
+
+
+def halfway(journal: SqliteJournal, batch: Any) -> None:
+    """Commit what a batch drops, and not what it puts for it."""
+    batch.puts = [] if batch.by_hand else batch.puts
     commit(journal, batch)
 
 
@@ -83,6 +89,9 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "failures_are_counted_of_outstanding_items": ("failed_attempts", lambda journal, load_id: []),
     "unparked_items_are_outstanding_and_forgiven": ("commit", unforgiving),
     "some_parked_items_can_be_unparked": ("parked_ids", lambda journal, queue_id: []),
+    "item_dropped_by_hand_is_dropped_for_good": ("commit", unforgiving),
+    "edited_item_is_dropped_and_put_at_once": ("replacements", lambda journal, queue_id: []),
+    "killed_process_leaves_an_edit_whole": ("commit", halfway),
     "numbers_of_workers_never_come_again": ("next_worker_id", lambda journal: 1),
     "numbers_of_spools_never_come_again": ("next_spool_id", lambda journal: 1),
     "what_is_streamed_is_known_until_its_item_has_ended": ("streamed", lambda journal, item_id: []),

@@ -11,6 +11,7 @@ from persistq.testing.contract import Check, Making, run_checks
 from persistq.testing.journals import (
     attempts,
     blocks,
+    byhand,
     loads,
     logs,
     owners,
@@ -29,6 +30,7 @@ _SUBJECTS: Final = (
     blocks,
     pages,
     parking,
+    byhand,
     attempts,
     spools,
     purging,

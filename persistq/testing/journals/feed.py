@@ -13,7 +13,9 @@ from persistq.blocks import ITEMS_MAX, block_of, items_of, whole
 from persistq.items import Failure, FailureKind, IdRange, Item, item_id_of, queue_of, ranges_of
 from persistq.journal.base import (
     Batch,
+    ByHand,
     Command,
+    Deed,
     Ending,
     Journal,
     Load,
@@ -115,6 +117,28 @@ class Feed:
         self.row.parked -= len(numbers)
         ids = self.ids(numbers)
         self.commit(Batch(unparked=ids, reopened_load=self.load.load_id, synced=True))
+
+    def discard(self, *numbers: int) -> None:
+        """Drop parked items by hand."""
+        self._drop_parked(Batch(), Deed.DROPPED, numbers)
+
+    def replace(self, n: int, payload: bytes = b"mended") -> None:
+        """Put an item by hand for a parked one, which is dropped; the queue stays sealed."""
+        sealed = self.row.sealed_total is not None
+        batch = Batch(puts=self.singles(1, payload), reopened_load=self.load.load_id)
+        self.row.sealed_total = self.row.put if sealed else None
+        self._drop_parked(batch, Deed.EDITED, [n], self.id(self.row.put))
+
+    def _drop_parked(
+        self, batch: Batch, deed: Deed, numbers: Sequence[int], replacement: int | None = None
+    ) -> None:
+        ids = self.ids(numbers)
+        self.row.parked -= len(ids)
+        self.row.dropped += len(ids)
+        batch.dropped, batch.discarded = self.ranges(numbers), ids
+        batch.by_hand = [ByHand(item_id, deed, replacement) for item_id in ids]
+        batch.synced = True
+        self.commit(batch)
 
     def parked(self) -> list[int]:
         """Return the numbers of the parked items."""

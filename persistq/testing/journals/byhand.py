@@ -1,0 +1,88 @@
+"""What people do to parked items, with its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from persistq.errors import JournalCorrupt
+from persistq.journal.base import Batch, ByHand, Deed, Journal, LoadState
+from persistq.testing.contract import refused, same, true
+from persistq.testing.journals.feed import Feed
+from persistq.testing.journals.place import JournalPlace, journal_rules
+
+RULES = journal_rules()
+
+
+def _night(place: JournalPlace) -> Feed:
+    """Settle a load of three items, two of them parked."""
+    feed = place.feed()
+    feed.put(3)
+    feed.done(3)
+    for n in (1, 2):
+        feed.fail(n)
+    feed.park(1, 2)
+    feed.settle()
+    return feed
+
+
+@RULES.check
+def item_dropped_by_hand_is_dropped_for_good(place: JournalPlace) -> None:
+    """It is parked no more, nor outstanding, and its load stays settled."""
+    feed = _night(place)
+    feed.discard(1)
+    for one in place.now_and_later_fed(feed):
+        same((one.parked(), one.outstanding()), ([2], []))
+        same((one.row.parked, one.row.dropped), (1, 1))
+        load = one.journal.latest_load()
+        true(load is not None and load.state is LoadState.SETTLED, f"it is {load}")
+
+
+@RULES.check
+def edited_item_is_dropped_and_put_at_once(place: JournalPlace) -> None:
+    """The item that was put for it is outstanding, and known as such in every later run."""
+    feed = _night(place)
+    same(feed.journal.replacements(feed.row.queue_id), [])
+    feed.replace(1)
+    for one in place.now_and_later_fed(feed):
+        same((one.parked(), one.outstanding(), one.row.dropped), ([2], [4], 1))
+        same(one.journal.replacements(one.row.queue_id), [one.id(4)])
+        same(one.journal.open_load(), None)
+
+
+@RULES.check
+def killed_process_leaves_an_edit_whole(place: JournalPlace) -> None:
+    """The two halves of it are in one transaction."""
+    feed = _night(place)
+
+    def edit(journal: Journal, say: Callable[[], object]) -> None:
+        feed.carried_on(journal).replace(1)
+        say()
+
+    place.in_a_process_that_is_killed(edit)
+    one = feed.carried_on(place.open())
+    same((one.parked(), one.outstanding(), one.row.put), ([2], [4], 4))
+
+
+@RULES.check
+def dropping_what_is_not_parked_takes_the_whole_batch_back(place: JournalPlace) -> None:
+    """It may be at work at this moment, so that nobody could promise that it is not run."""
+    feed = place.feed()
+    feed.put(3)
+    feed.park(1)
+    deeds = [ByHand(item_id, Deed.DROPPED) for item_id in feed.ids([1, 2])]
+    with refused(JournalCorrupt):
+        feed.journal.commit(
+            Batch(dropped=feed.ranges([1, 2]), discarded=feed.ids([1, 2]), by_hand=deeds)
+        )
+    for one in place.now_and_later_fed(feed):
+        same((one.parked(), one.outstanding()), ([1], [2, 3]))
+
+
+@RULES.check
+def item_is_dropped_by_hand_once(place: JournalPlace) -> None:
+    """A second order is refused with all that came with it."""
+    feed = _night(place)
+    feed.discard(1)
+    with refused(JournalCorrupt):
+        feed.discard(1)
+    same(place.reopen().parked_ids(feed.row.queue_id), [feed.id(2)])
