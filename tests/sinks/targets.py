@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +87,19 @@ class Server:
     def stop(self) -> None:
         """End it for good."""
         self._server.cleanup()
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Start a PostgreSQL, and end it after the block."""
+    # The way to pytest's own directory is closed to the user that a server of root's runs as.
+    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    server = Server(home)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass(frozen=True)
