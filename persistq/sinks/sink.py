@@ -83,7 +83,7 @@ class Sink:
 
     def _target(self) -> Target:
         if isinstance(self.target, str):
-            return _engine_target(_engine_of(self.target))
+            return _engine_target(engine_of(self.target))
         return target_of(self.target, self.target())
 
     def _prepare(self, target: Target, receipts: Receipts) -> None:
@@ -169,7 +169,7 @@ def _engine_target(engine: Any) -> Target:
     return EngineTarget(engine)
 
 
-def _engine_of(url: str) -> Any:
+def engine_of(url: str) -> Any:
     """Make an engine.
 
     Raises:
