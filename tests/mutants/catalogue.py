@@ -1126,6 +1126,20 @@ MUTANTS = [
         (f"{BATCHES}test_a_batch_that_kills_its_worker_is_halved[fork]",),
     ),
     Mutant(
+        "commits what a handler has stored by itself without a receipt",
+        "persistq/sinks/own.py",
+        "            receipts.add(session, {name: Receipt(None)})\n",
+        "            pass\n",
+        ("tests/sinks/test_own_connection.py::test_an_item_is_stored_once[sqlite3]",),
+    ),
+    Mutant(
+        "takes a refused password for a target that is away",
+        "persistq/sinks/checking.py",
+        "state.needs_password or state.used_password",
+        "False",
+        ("tests/sinks/test_opening.py::test_a_wrong_password_is_told_before_a_load_begins",),
+    ),
+    Mutant(
         "acknowledges items before they are stored",
         "persistq/pipeline/storing.py",
         "        try:\n            endings = loader.load(",
