@@ -16,7 +16,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test mutants soak bench bench-full compare figures wheel clean
+.PHONY: help venv demo test mutants soak kills bench bench-full compare figures wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ mutants: $(READY)  ## all planted bugs, of which `make test` has a third: prove 
 
 soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost
 	$(BIN)/python -m tests.crash.soak --minutes $(or $(MINUTES),20)
+
+kills: $(DEMO_DATA)  ## load the flights into SQLite and PostgreSQL, kill KILLS=30 times, compare all rows
+	$(BIN)/python -m tests.crash.flights --kills $(or $(KILLS),30)
 
 # Rivals and matplotlib; without them the benchmarks run, and say who is missing.
 $(RIVALS): $(READY)

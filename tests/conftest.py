@@ -116,7 +116,7 @@ def _new_files(before: set[Path]) -> set[Path]:
 def _files() -> Iterator[Path]:
     """Yield what a process may leave in places that are not the test's own."""
     with suppress(FileNotFoundError):
-        # A PostgreSQL clears away its own when it starts again, which tests let it do in between.
+        # A PostgreSQL that a test beside this one starts or ends sees to its own.
         yield from (
             path for path in SHARED_MEMORY.iterdir() if not path.name.startswith("PostgreSQL.")
         )

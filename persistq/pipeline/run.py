@@ -64,10 +64,12 @@ def opened(definition: Definition, settings: Settings) -> Run:
     """Open the load of a pipeline.
 
     Raises:
-        UsageError: The unfinished load has other stages or other parameters.
+        UsageError: The unfinished load has other stages or other parameters, or no waiting would
+            mend a sink's URL.
         JournalError: The journal cannot be used, or this pipeline is running already.
         LoadUnfinished: The broker has died.
     """
+    _check_sinks(definition)
     source = definition.source
     parameters = parameters_of(
         source.name, source.function, settings.params, definition.parameter_codec
@@ -82,6 +84,15 @@ def opened(definition: Definition, settings: Settings) -> Run:
     if wants_settings(source.function):
         arguments["settings"] = settings
     return Run(definition, settings, load, arguments)
+
+
+def _check_sinks(definition: Definition) -> None:
+    if sinks := [stage.sink for stage in definition.stages if stage.sink is not None]:
+        # Who has no sink waits for no database's module.
+        from persistq.sinks.checking import check
+
+        for sink in sinks:
+            check(sink)
 
 
 def _open(definition: Definition, settings: Settings, parameters: Parameters) -> OpenedRun:

@@ -22,6 +22,8 @@ from persistq.promises import is_plain, promise
 from persistq.wire.messages import StageSpec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from persistq.settings import Settings
     from persistq.sinks import FileSink, Sink
 
@@ -54,6 +56,30 @@ class ItemInfo:
     attempt: int
     stage: str
     key: str
+
+    def transaction(
+        self, connection: Any, *, schema: str | None = None
+    ) -> AbstractContextManager[bool]:
+        """Begin a transaction on the handler's own connection, with a receipt of this item in it.
+
+        ``with item.transaction(connection) as fresh:`` gives False if the item is stored already;
+        otherwise store it, and the block commits both at its end, or rolls back if it raises. The
+        receipt stays until `persistq sink purge` deletes it.
+
+        Crash: both are committed, or nothing.
+
+        Args:
+            connection: A `psycopg.Connection` or a `sqlite3.Connection`, in no transaction.
+            schema: Where the table `persistq_receipt` is; None leaves that to the connection.
+
+        Raises:
+            UsageError: It is none of the two, is in a transaction, or the table cannot be made.
+            TransactionEnded: The block has committed or rolled back by itself.
+            TransactionFailed: An error within it was caught, and nothing can be committed.
+        """
+        from persistq.sinks.own import transaction
+
+        return transaction(connection, self.key, schema)
 
 
 @dataclass(frozen=True, slots=True)

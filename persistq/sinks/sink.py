@@ -70,7 +70,7 @@ class Sink:
         target = self._target()
         try:
             receipts = receipts_for(target.dialect, self.schema)
-            self._prepare(target, receipts)
+            make_table(target, receipts, self.schema, str(self))
         except UsageError:
             target.close()
             raise
@@ -83,38 +83,57 @@ class Sink:
 
     def _target(self) -> Target:
         if isinstance(self.target, str):
-            return _engine_target(_engine_of(self.target))
+            return _engine_target(engine_of(self.target))
         return target_of(self.target, self.target())
 
-    def _prepare(self, target: Target, receipts: Receipts) -> None:
-        """Make the table of receipts, unless it is there."""
-        try:
-            with target.transaction() as session:
-                receipts.look(session)
-            return
-        except UsageError:
+
+def make_table(target: Target, receipts: Receipts, schema: str | None, whose: str) -> None:
+    """Make the table of receipts, unless it is there.
+
+    Crash: it is there or not, and then made by the next one.
+
+    Args:
+        target: The database.
+        receipts: The table.
+        schema: Where it is; None leaves that to the connection.
+        whose: Who needs it, for the message.
+
+    Raises:
+        UsageError: It cannot be made.
+    """
+    if _is_there(target, receipts):
+        return
+    refused: Exception | None = None
+    try:
+        with target.transaction() as session:
+            receipts.create(session)
+    except Exception as error:  # noqa: BLE001 - judged by what is there after it
+        # Another worker may have made it at the same moment.
+        refused = error
+    try:
+        with target.transaction() as session:
+            receipts.look(session)
+    except Exception as error:
+        if fault_of(error) is not Fault.OTHER:
             raise
-        except Exception as error:
-            if fault_of(error) is not Fault.OTHER:
-                raise
-        refused: Exception | None = None
-        try:
-            with target.transaction() as session:
-                receipts.create(session)
-        except Exception as error:  # noqa: BLE001 - judged by what is there after it
-            # Another worker may have made it at the same moment.
-            refused = error
-        try:
-            with target.transaction() as session:
-                receipts.look(session)
-        except Exception as error:
-            if fault_of(error) is not Fault.OTHER:
-                raise
-            raise UsageError(
-                f"{self}: the table {qualified(self.schema)} cannot be made, or is another's "
-                f"({excerpt(str(refused or error))}); who may make it gets its SQL from "
-                "`persistq sink sql`"
-            ) from error
+        raise UsageError(
+            f"{whose}: the table {qualified(schema)} cannot be made, or is another's "
+            f"({excerpt(str(refused or error))}); who may make it gets its SQL from "
+            "`persistq sink sql`"
+        ) from error
+
+
+def _is_there(target: Target, receipts: Receipts) -> bool:
+    try:
+        with target.transaction() as session:
+            receipts.look(session)
+    except UsageError:
+        raise
+    except Exception as error:
+        if fault_of(error) is not Fault.OTHER:
+            raise
+        return False
+    return True
 
 
 def receipts_for(dialect: str, schema: str | None) -> Receipts:
@@ -169,7 +188,7 @@ def _engine_target(engine: Any) -> Target:
     return EngineTarget(engine)
 
 
-def _engine_of(url: str) -> Any:
+def engine_of(url: str) -> Any:
     """Make an engine.
 
     Raises:
@@ -205,4 +224,4 @@ def _without_password(url: str) -> str:
         return "the sink"
 
 
-__all__ = ["TABLE", "Sink", "receipts_for", "target_of"]
+__all__ = ["TABLE", "Sink", "engine_of", "make_table", "receipts_for", "target_of"]

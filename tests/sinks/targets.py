@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +20,7 @@ from persistq.items import item_id_of
 from persistq.sinks import Loader, Sink
 from persistq.sinks.engines import EngineTarget
 from persistq.sinks.generic import GenericReceipts
+from tests.pipeline.program import until
 
 COOKIE = "PERSISTQ_TEST_COOKIE"
 RUN = uuid.UUID(int=7).hex
@@ -82,9 +85,38 @@ class Server:
         """Start it again."""
         self._start()
 
+    def ask_for_password(self, user: str, password: str) -> None:
+        """Make a user of whom a password is asked, with a schema of that name."""
+        rules = self._home / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        with closing(_psycopg(self.url)) as connection:
+            connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+            connection.execute(f"CREATE SCHEMA {user} AUTHORIZATION {user}")
+            before = _rules_read_at(connection)
+            connection.execute("SELECT pg_reload_conf()")
+            connection.commit()
+        until(lambda: self._query(_rules_read_at) > before)
+
+    def _query(self, ask: Callable[[Any], Any]) -> Any:
+        with closing(_psycopg(self.url)) as connection:
+            return ask(connection)
+
     def stop(self) -> None:
         """End it for good."""
         self._server.cleanup()
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Start a PostgreSQL, and end it after the block."""
+    # The way to pytest's own directory is closed to the user that a server of root's runs as.
+    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    server = Server(home)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -98,6 +130,11 @@ class Kind:
 
     server: bool
     sink: Callable[[str], Sink]
+
+
+def _rules_read_at(connection: Any) -> Any:
+    """Return when the server had read its rules when this connection was made."""
+    return connection.execute("SELECT pg_conf_load_time()").fetchone()[0]
 
 
 def _psycopg(url: str) -> Any:

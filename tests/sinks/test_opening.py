@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from persistq import Pipeline
 from persistq.errors import UsageError
-from persistq.sinks import Sink, Stored
+from persistq.sinks import FileSink, Sink, Stored
+from persistq.sinks.checking import check
 
 from .targets import Place, Server, key, made
 
@@ -157,3 +161,74 @@ def test_a_connection_that_is_in_a_transaction_is_refused(
     for connection in connections:
         connection.close()
     assert place.rows == []
+
+
+# --- before a load begins -------------------------------------------------------------------------
+
+
+def refusal_of(target: str) -> str:
+    """Return why a load does not begin; one sentence, without the password."""
+    with pytest.raises(UsageError) as caught:
+        check(Sink(target))
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "secret" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("loads.db", "is no URL of a database"),
+        ("mysql+pymysql://me:secret@host/x", "'pymysql' is missing"),
+        ("postgresql+psycopg://me:secret@no-such-host.invalid/x", "no host 'no-such-host.invalid'"),
+        ("sqlite:////no/such/place/target.db", "no directory /no/such/place"),
+    ],
+)
+def test_a_mistake_in_a_url_is_told_before_a_load_begins(
+    url: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No waiting would mend it."""
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=unknown))
+    assert words in refusal_of(url)
+
+
+def test_a_name_that_cannot_be_looked_up_now_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is away."""
+    later = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=later))
+    check(Sink("postgresql+psycopg://me:secret@no-such-host.invalid/x"))
+
+
+def test_a_wrong_password_is_told_before_a_load_begins(server: Server) -> None:
+    """Also one that is missing; with the right one the sink is taken."""
+    server.ask_for_password("locked", "right")
+    assert server.url.count("postgres:@") == 1
+    for given in ("locked:secret@", "locked@"):
+        assert "refuses this user" in refusal_of(server.url.replace("postgres:@", given))
+    check(Sink(server.url.replace("postgres:@", "locked:right@"), "locked"))
+
+
+def test_a_target_that_is_away_is_no_mistake(tmp_path: Path) -> None:
+    """It may be there when the first batch is; and a file is not made before that."""
+    check(Sink("postgresql+psycopg://me:secret@127.0.0.1:1/x"))
+    check(Sink(f"sqlite:///{tmp_path}/target.db"))
+    check(Sink("sqlite://"))
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_function_is_called_in_workers_alone() -> None:
+    """What it returns belongs to the process that calls it."""
+    check(Sink(lambda: pytest.fail("it was called")))
+    check(FileSink("receipts.db"))
+
+
+def test_a_load_with_a_mistaken_sink_does_not_begin(tmp_path: Path) -> None:
+    """No journal is made."""
+    pipeline = Pipeline("demo")
+    pipeline.source(lambda: [1])
+    pipeline.stage(sink="sqlite:////no/such/place/target.db")(lambda number, conn: None)
+    with pytest.raises(UsageError, match="no directory /no/such/place"):
+        pipeline.run(journal=str(tmp_path))
+    assert [*tmp_path.iterdir()] == []
