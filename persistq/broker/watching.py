@@ -30,7 +30,17 @@ def sizes_of(lane: Lane) -> QueueSizes:
         lane.resumed,
         lane.blamed,
         lane.retries.waiting,
+        held_in_words(lane),
     )
+
+
+def held_in_words(lane: Lane) -> str:
+    """Return why what feeds a queue waits; empty if it does not."""
+    if lane.capacity is None or lane.row.sealed_total is not None:
+        return ""
+    lacking = lane.capacity.lacks
+    what = "what feeds it waits" if lane.capacity.feeders else "its source waits"
+    return f"{what}: {lacking}" if lacking else ""
 
 
 class Watcher:

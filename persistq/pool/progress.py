@@ -40,7 +40,8 @@ def _stage(queue: QueueSizes) -> str:
     total = f"{queue.put:,}" if queue.sealed else f"{queue.put:,}+"
     resumed = f" ({queue.resumed:,} before)" if queue.resumed else ""
     failed = f", {queue.parked:,} failed" if queue.parked else ""
-    return f"{queue.name} {queue.done + queue.dropped:,}/{total}{resumed}{failed}"
+    held = f" ({queue.held})" if queue.held else ""
+    return f"{queue.name} {queue.done + queue.dropped:,}/{total}{resumed}{failed}{held}"
 
 
 class Console(Protocol):

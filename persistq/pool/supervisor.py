@@ -172,6 +172,7 @@ class Supervisor:
             self._end(Outcome.DONE, "")
         elif isinstance(message, Ended) and self._over is None:
             self._end(Outcome.FAILED, message.reason)
+            self._end_sources()
             if message.at_once:
                 self._deadline = time.monotonic()
 
@@ -209,8 +210,12 @@ class Supervisor:
         control, _ = Connection.dial(self._run.handle, Role.CONTROL)
         control.ask(Halt)
         control.close()
+        self._end_sources()
+
+    def _end_sources(self) -> None:
+        """End sources, also those that wait: they have no item to finish."""
         for place in self._crew.places:
-            # A source has no item to finish; what it had put is journaled.
+            # What they had put is journaled.
             if place.source and place.process is not None:
                 place.process.terminate()
 
