@@ -243,8 +243,10 @@ class Lane:
             now: The present time.
         """
         room = room_in(self.downstream)
-        if self.rest.until is not None or not room:
+        if self.rest.holds or not room:
             return Window([], 0)
+        if self.rest.probing:
+            return self._probe() if idle else Window([], 0)
         if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
         if self._must_wait(now):
@@ -260,6 +262,17 @@ class Lane:
         taken = count_of(slices)
         self.retries.have_left(taken, self.ready.count)
         return Window(slices, taken, self._sizes(slices, together) if together > 1 else ())
+
+    def _probe(self) -> Window:
+        """Take one item out of the line, by which is seen whether the stage can go on."""
+        if self.suspects:
+            window = self._next_suspect(1)
+        else:
+            slices = self.ready.take(1, exactly=True)
+            window = Window(slices, count_of(slices))
+            self.retries.have_left(window.count, self.ready.count)
+        self.rest.in_hand = window.count > 0
+        return window
 
     def _next_suspect(self, together: int) -> Window:
         attempt, rest = divided(self.suspects.popleft(), together)
@@ -299,7 +312,7 @@ class Lane:
     @property
     def stands(self) -> bool:
         """Whether nothing is handed out now, whatever is there."""
-        return self.rest.until is not None or not room_in(self.downstream)
+        return self.rest.holds or not room_in(self.downstream)
 
     @property
     def famished(self) -> bool:

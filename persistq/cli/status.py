@@ -257,7 +257,7 @@ def _facts(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:
     )
     for row in view.queues if standing.running else ():
         if row.held:
-            yield "waits", f"{row.name}: {row.held}"
+            yield "waits", f"{row.name}: {masked_text(row.held)}"
     if view.load is not None and view.load.purged_at is not None:
         yield "purged", f"{moment(view.load.purged_at)}; failures and parked items are kept"
     yield "journal", view.path
@@ -367,7 +367,7 @@ def _stage_object(row: QueueRow, *, running: bool) -> dict[str, Any]:
         "parked": row.parked,
         "outstanding": row.outstanding,
         "sealed": row.sealed_total is not None,
-        "waits": row.held if running and row.held else None,
+        "waits": masked_text(row.held) if running and row.held else None,
     }
 
 

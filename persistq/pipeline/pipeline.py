@@ -144,7 +144,8 @@ class Pipeline:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
                 ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
-                ``linger``, ``batch_bytes``, ``sink``: see `persistq.policy.StageOptions`.
+                ``linger``, ``batch_bytes``, ``sink``, ``pause``: see
+                `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not

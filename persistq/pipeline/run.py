@@ -243,6 +243,7 @@ class Run:
             stream=stage.stream,
             batch=None if stage.batching is None else stage.batching.batch,
             sink=stage.sink,
+            pauses=stage.pauses,
         )
 
     def _context(self) -> Callable[[], Any] | None:

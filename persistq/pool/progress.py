@@ -40,7 +40,7 @@ def _stage(queue: QueueSizes) -> str:
     total = f"{queue.put:,}" if queue.sealed else f"{queue.put:,}+"
     resumed = f" ({queue.resumed:,} before)" if queue.resumed else ""
     failed = f", {queue.parked:,} failed" if queue.parked else ""
-    held = f" ({queue.held})" if queue.held else ""
+    held = f" ({printable(masked_text(queue.held))})" if queue.held else ""
     return f"{queue.name} {queue.done + queue.dropped:,}/{total}{resumed}{failed}{held}"
 
 

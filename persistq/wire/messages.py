@@ -272,9 +272,13 @@ class Stream(_Message, frozen=True, tag=23):
 
 
 class Rest(_Message, frozen=True, tag=27):
-    """The stage of this consumer cannot be worked at now, and no item is to blame."""
+    """The stage of this consumer cannot be worked at now, and no item is to blame.
+
+    ``seconds`` is how long not; None leaves that to the broker.
+    """
 
     reason: str
+    seconds: float | None = None
 
 
 class Farewell(_Message, frozen=True, tag=19):

@@ -42,6 +42,7 @@ STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
 BATCHES = "tests/pipeline/test_batches.py::"
+PAUSES = "tests/pipeline/test_pauses.py::"
 FLOW = "tests/pipeline/test_flow_control.py::"
 FILLING = "tests/unit/test_filling.py::"
 SINKS = "tests/sinks/test_stages.py::"
@@ -1157,7 +1158,7 @@ MUTANTS = [
     Mutant(
         "hands out items of a stage that rests",
         "persistq/broker/lane.py",
-        "        if self.rest.until is not None or not room:\n",
+        "        if self.rest.holds or not room:\n",
         "        if not room:\n",
         (f"{UNIT}test_rest.py",),
     ),
@@ -1171,9 +1172,39 @@ MUTANTS = [
     Mutant(
         "hands out items although what they become has no room",
         "persistq/broker/lane.py",
-        "        if self.rest.until is not None or not room:\n",
-        "        if self.rest.until is not None:\n",
+        "        if self.rest.holds or not room:\n",
+        "        if self.rest.holds:\n",
         (f"{UNIT}test_capacity.py",),
+    ),
+    Mutant(
+        "tries whole windows after a rest",
+        "persistq/broker/rest.py",
+        "self._until, self.probing, self.in_hand = None, True, False",
+        "self._until, self.probing, self.in_hand = None, False, False",
+        (f"{UNIT}test_rest.py::test_after_a_rest_one_item_is_tried",),
+    ),
+    Mutant(
+        "waits for ever for an item that was tried and came back",
+        "persistq/broker/scheduler.py",
+        "        lane.in_flight -= count_in(ranges)\n        lane.rest.in_hand = False\n",
+        "        lane.in_flight -= count_in(ranges)\n",
+        (f"{UNIT}test_rest.py::test_who_tries_and_fails_otherwise_is_followed_by_another",),
+    ),
+    Mutant(
+        "tries the item that has met the pause again and again",
+        "persistq/broker/scheduler.py",
+        "        if lane.rest.until is None:\n",
+        "        if True:\n",
+        (f"{UNIT}test_rest.py::test_the_item_that_is_tried_is_another_one_each_time",),
+    ),
+    Mutant(
+        "counts an attempt for a pause",
+        "persistq/pool/worker.py",
+        "        if (seconds := self._pause(error)) is not None:\n"
+        "            self._rest_for([item_id], error, seconds)\n",
+        "        if (seconds := self._pause(error)) is not None:\n"
+        "            self._channel.failed(item_id, 'a', 'b', 'c')\n",
+        (f"{PAUSES}test_a_stage_whose_server_is_away_stops_and_goes_on[one by one]",),
     ),
     Mutant(
         "forgets what is about to come into a queue",
