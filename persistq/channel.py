@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from persistq.blocks import Block
     from persistq.client.outputs import Made
@@ -106,6 +106,15 @@ class Outlet(Protocol):
 
     def dropped(self, item_id: int, reason: str) -> None:
         """Report that an item needs no work."""
+
+    def rest(self, item_ids: Sequence[int], reason: str, seconds: float | None = None) -> None:
+        """Report that a stage cannot be worked at now, and give back items that are not to blame.
+
+        Args:
+            item_ids: The items.
+            reason: What is shown.
+            seconds: How long not; None leaves that to whoever hands items out.
+        """
 
     def report(self) -> None:
         """Send what is finished and not reported yet."""

@@ -177,6 +177,10 @@ class StageOptions(TypedDict, total=False):
     """Where the handler stores its items, each once: a URL as SQLAlchemy takes it, a function that
     returns an engine or a connection, or a `persistq.sinks.Sink` or `FileSink`. The handler's
     parameter ``conn`` is a connection within a transaction that persistq commits."""
+    pause: Mapping[type[BaseException], float | str] | None
+    """Errors of the handler for which no item is to blame, and how long the stage stops for each,
+    as in ``{ConnectionError: "30s"}``. For the items that have met one no attempt is counted, and
+    none is parked. After that time one item is tried, and when it is done the others follow."""
 
 
 class Option(NamedTuple):

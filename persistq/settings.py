@@ -174,6 +174,29 @@ class Settings(BaseSettings):
         description="How many bytes the items of these loads may have together; the oldest give "
         "up their rows first. What is given up goes back to the file system.",
     )
+    max_outstanding: Items = Field(
+        1_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="How many items of one stage of a pipeline may be outstanding. While there "
+        "are that many, its source waits, or no further item is handed to the stages that feed "
+        "it; what is made of an item at work is put all the same. Fewer take less disk when a "
+        "stage is slower than what feeds it. A source can set its own.",
+    )
+    max_outstanding_bytes: Bytes = Field(
+        4 * 1000**3,
+        ge=1,
+        le=100 * 1000**4,
+        description="The same for the bytes of these items, about.",
+    )
+    min_free_disk: Bytes = Field(
+        0,
+        ge=0,
+        le=100 * 1000**4,
+        description="How many bytes are to be left on the disk of the journals. While there are "
+        "fewer, sources wait, and so do stages that feed others; the last stages go on. 0 does "
+        "not look, and a disk that is full ends the run, which can be carried on.",
+    )
     retries: int = _of_policy("retries")
     backoff: Seconds = _of_policy("backoff")
     backoff_max: Seconds = _of_policy("backoff_max")

@@ -14,7 +14,7 @@ from persistq.policy import BATCH_OPTIONS, OPTIONS, STAGE_OPTIONS, Policy, Stage
 from persistq.settings import Settings, load_settings
 from persistq.wire.messages import StageSpec
 
-OF_STAGES_ALONE = {"name", "was", "workers", "stream", "sink", *BATCH_OPTIONS}
+OF_STAGES_ALONE = {"name", "was", "workers", "stream", "sink", "pause", *BATCH_OPTIONS}
 
 
 def test_every_option_of_a_policy_is_a_setting_with_its_default() -> None:

@@ -87,6 +87,7 @@ CREATE TABLE queue (
     parked INTEGER NOT NULL, -- its rows in parked
     bytes INTEGER NOT NULL, -- of the data of its items, of which some may have been given up
     sealed_total INTEGER, -- items when it was sealed; NULL while it is open
+    held TEXT NOT NULL DEFAULT '', -- why its stage, or what feeds it, waits; empty if neither does
     UNIQUE (load_id, position),
     UNIQUE (load_id, name),
     CHECK (done + dropped + parked < next_n)

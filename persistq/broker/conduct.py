@@ -112,7 +112,8 @@ def _failed(session: Session, link: Link, failed: messages.Failed) -> bool:
 
 
 def _rest(_: Session, __: Link, rest: messages.Rest) -> bool:
-    return len(rest.reason) <= REASON_MAX
+    soon = rest.seconds is None or _is_duration(rest.seconds)
+    return soon and len(rest.reason) <= REASON_MAX
 
 
 def _is_report(

@@ -112,7 +112,8 @@ class Consuming:
     def on_rest(self, link: Link, rest: messages.Rest) -> None:
         """Hand out nothing of a stage for a while, and say why."""
         failpoints.point("broker.before_rest")
-        seconds = self._scheduler.rest(link.number, self._session.clock())
+        now = self._session.clock()
+        seconds = self._scheduler.rest(link.number, now, rest.reason, rest.seconds)
         if seconds is not None:
             queue_id = self._scheduler.consumers[link.number].queue_id
             text = f"waits {seconds:g} s, then goes on: {rest.reason}"

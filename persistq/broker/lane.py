@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from persistq.blocks import Slice, count_of
+from persistq.broker.capacity import Capacity, room_in
 from persistq.broker.filling import Filling
 from persistq.broker.line import Line, footprint
 from persistq.broker.pace import Pace
@@ -82,6 +83,8 @@ class Lane:
         stuck_since: Since when suspects wait, and all who could come for them hold something.
         stuck: Whether that has lasted, so that one of these gets one.
         rest: While it lasts, nothing is handed out.
+        capacity: How much the queue may hold; None if there is no limit.
+        downstream: The queues that its stage feeds: nothing is handed out while one is full.
     """
 
     row: QueueRow
@@ -106,6 +109,8 @@ class Lane:
     stuck: bool = False
     pace: Pace = field(default_factory=Pace)
     rest: Rest = field(default_factory=Rest)
+    capacity: Capacity | None = None
+    downstream: list[Capacity] = field(default_factory=list)
 
     # --- items arriving ---
 
@@ -205,7 +210,7 @@ class Lane:
 
     def _is_complete(self, filling: Filling) -> bool:
         """Return whether a batch is full, or as full as it will be by waiting."""
-        if filling.is_full(self.ready):
+        if filling.is_full(self.ready) or (self.capacity is not None and self.capacity.lacks):
             return True
         if self.retries.recalled:
             # They are read when those that were read before have left.
@@ -237,15 +242,18 @@ class Lane:
                 that is there if none is and the first has waited long enough.
             now: The present time.
         """
-        if self.rest.until is not None:
+        room = room_in(self.downstream)
+        if self.rest.holds or not room:
             return Window([], 0)
+        if self.rest.probing:
+            return self._probe() if idle else Window([], 0)
         if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
         if self._must_wait(now):
             return Window([], 0)
         fair = self.ready.count // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
-        count = max(1, min(self.pace.items_in(seconds), most, fair))
+        count = max(1, min(self.pace.items_in(seconds), most, fair, room))
         if together > 1:
             count = max(together, count - count % together)
         if self.filling is not None:
@@ -254,6 +262,17 @@ class Lane:
         taken = count_of(slices)
         self.retries.have_left(taken, self.ready.count)
         return Window(slices, taken, self._sizes(slices, together) if together > 1 else ())
+
+    def _probe(self) -> Window:
+        """Take one item out of the line, by which is seen whether the stage can go on."""
+        if self.suspects:
+            window = self._next_suspect(1)
+        else:
+            slices = self.ready.take(1, exactly=True)
+            window = Window(slices, count_of(slices))
+            self.retries.have_left(window.count, self.ready.count)
+        self.rest.in_hand = window.count > 0
+        return window
 
     def _next_suspect(self, together: int) -> Window:
         attempt, rest = divided(self.suspects.popleft(), together)
@@ -291,10 +310,15 @@ class Lane:
         return all(consumer in holders for consumer in waiting)
 
     @property
+    def stands(self) -> bool:
+        """Whether nothing is handed out now, whatever is there."""
+        return self.rest.holds or not room_in(self.downstream)
+
+    @property
     def famished(self) -> bool:
         """Whether somebody waits while there is more to be read."""
-        at_work = self.waiting and self.rest.until is None
-        return bool(at_work and (self.retries.recalled or self.backlog))
+        more = self.waiting and (self.retries.recalled or self.backlog)
+        return bool(more and not self.stands)
 
     @property
     def over(self) -> bool:
@@ -320,6 +344,9 @@ class Lane:
         """
         if self.rest.until is not None:
             return self.rest.until
+        if self.stands:
+            # Whatever makes room is something that has happened.
+            return self.retries.due
         times = [self.retries.due]
         if self.stuck_since is not None:
             times.append(self.stuck_since + STUCK_S)

@@ -39,6 +39,7 @@ class Link:
         worker_id: Its record in the journal, 0 for none.
         absorbs: Whether its puts may be repetitions of earlier ones.
         puts: Items it put so far.
+        put_bytes: Bytes of them.
         windows: Answers with work it was sent so far.
         farewell: Whether it has said that it leaves on purpose.
         wants_push: Whether the loop waits for the peer to take more.
@@ -55,6 +56,7 @@ class Link:
         self.worker_id = 0
         self.absorbs = False
         self.puts = 0
+        self.put_bytes = 0
         self.windows = 0
         self.farewell = False
         self.wants_push = False

@@ -103,6 +103,7 @@ class Membership:
 
     def _welcome(self, link: Link, hello: messages.Hello) -> messages.Welcome:
         opened = self._session.opened
+        credited = self._producing.crediting.journaled(link)
         return messages.Welcome(
             load_id=opened.load.load_id,
             run_id=opened.run_id,
@@ -111,6 +112,7 @@ class Membership:
             feeds={queue_id: sorted(targets) for queue_id, targets in self._session.feeds.items()},
             slot=link.slot,
             fence=self._session.fence.identity,
+            limits=(credited.items_limit, credited.bytes_limit),
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
             put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],

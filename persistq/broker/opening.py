@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from persistq import failpoints
 from persistq.broker.absorb import Absorber
+from persistq.broker.capacity import Capacity
 from persistq.broker.choice import Choice, choose
 from persistq.broker.filling import Filling
 from persistq.broker.lane import Lane
 from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.space import Space
 from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.graph import Graph
@@ -36,6 +40,7 @@ class OpenLoad:
         transitions: Knows every outstanding item, or where on disk to find it, and changes it.
         absorbers: What the producers of a queue that no stage feeds may repeat.
         put_spans: By queue, which run has put the items that this one may hand out.
+        space: The disk that the journal is on.
         params: Its parameters.
         left: Other loads that have parked or outstanding items, oldest first.
     """
@@ -47,6 +52,7 @@ class OpenLoad:
     transitions: Transitions
     absorbers: dict[int, Absorber]
     put_spans: dict[int, list[PutSpan]]
+    space: Space
     params: list[Param] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
 
@@ -62,12 +68,13 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
     """
     graph = graph_of(opening.stages)
     choice = choose(journal, opening)
+    space = _space(opening)
     with journal.together():
         load = _load(journal, opening, choice)
         if opening.template:
             journal.note_template(opening.template)
         rows = _rows(journal, load, opening, choice)
-        transitions = _transitions(journal, rows, graph, opening)
+        transitions = _transitions(journal, rows, graph, opening, space)
         if opening.retry_failed:
             _unpark(transitions)
             load = _reloaded(journal, load)
@@ -87,6 +94,7 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
         transitions,
         absorbers,
         put_spans,
+        space,
         list(journal.params(load.load_id).values()),
         journal.left_by_others(load.load_id),
     )
@@ -125,18 +133,44 @@ def graph_of(stages: Sequence[StageSpec]) -> Graph:
 
 
 def _transitions(
-    journal: Journal, rows: Sequence[QueueRow], graph: Graph, opening: Opening
+    journal: Journal, rows: Sequence[QueueRow], graph: Graph, opening: Opening, space: Space
 ) -> Transitions:
     scheduler = Scheduler(window_time=opening.window_time, window_max=opening.window_max)
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
     policies = {}
     for row, stage in zip(rows, opening.stages, strict=True):
         lane = _lane(row, opening)
+        lane.capacity = _capacity(row, stage, space)
         if stage.batching is not None:
             lane.filling = Filling(stage.batching)
         scheduler.add_lane(lane)
         policies[row.queue_id] = FailurePolicy(stage, jitter)
+    _connect({lane.row.name: lane for lane in scheduler.lanes.values()}, graph)
     return Transitions(journal, rows, graph, scheduler, policies, _zero)
+
+
+def _capacity(row: QueueRow, stage: StageSpec, space: Space) -> Capacity | None:
+    items, size = stage.max_outstanding, stage.max_outstanding_bytes
+    return None if items is None or size is None else Capacity(row, items, size, space)
+
+
+def _connect(lanes: Mapping[str, Lane], graph: Graph) -> None:
+    """Tell the lanes who feeds whom."""
+    for name, targets in graph.feeds.items():
+        for capacity in (lanes[target].capacity for target in targets):
+            if capacity is not None:
+                capacity.feeders.append(lanes[name])
+                lanes[name].downstream.append(capacity)
+
+
+def _space(opening: Opening) -> Space:
+    directory = Path(opening.path).parent
+
+    def free() -> int:
+        found = os.statvfs(directory)
+        return found.f_bavail * found.f_frsize
+
+    return Space(opening.min_free_disk, free)
 
 
 def _zero() -> float:

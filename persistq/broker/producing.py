@@ -7,6 +7,7 @@ from functools import partial
 
 from persistq import failpoints
 from persistq.blocks import Block
+from persistq.broker.crediting import Crediting
 from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of
 from persistq.broker.session import Session
@@ -32,9 +33,11 @@ class Producing:
     Attributes:
         closed: Queues that were sealed in this run, or whose load was purged.
         sealing: Whether a seal waits for `seal`.
+        crediting: Knows how many more items producers may put.
     """
 
     def __init__(self, session: Session) -> None:
+        self.crediting = Crediting(session)
         self._session = session
         self._offers: list[_PendingOffer] = []
         self._seals: list[tuple[Link, messages.Seal]] = []
@@ -68,6 +71,7 @@ class Producing:
         """Journal items; a refusal counts them as dealt with, so that nobody waits for them."""
         if (refusal := self._take_in(link, put)) is not None:
             link.refuse(refusal)
+        link.put_bytes += sum(len(block.data) for block in put.blocks)
         self._credit(link, sum(block.count for block in put.blocks))
 
     def on_offer(self, link: Link, offer: messages.Offer) -> None:
@@ -124,6 +128,7 @@ class Producing:
     def lose(self, link: Link) -> None:
         """A connection is gone; the source of a pipeline that died will repeat all it ever put."""
         self._offers = [pending for pending in self._offers if pending.link is not link]
+        self.crediting.lose(link)
         died = link.role is Role.PRODUCER and not link.farewell
         if died and self._session.opening.kind == "pipeline":
             for queue_id in self._session.entries:
@@ -183,7 +188,7 @@ class Producing:
         failpoints.point("broker.before_journaled")
         credited, self._credited = self._credited, {}
         for link in credited.values():
-            link.send(messages.Journaled(link.puts))
+            link.send(self.crediting.journaled(link))
 
     def _tell_sealed(self, link: Link, seal: messages.Seal) -> None:
         failpoints.point("broker.after_seal")

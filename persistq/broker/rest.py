@@ -13,9 +13,18 @@ class Rest:
     """Nothing of a stage is handed out while it rests.
 
     Its workers have said that it is nobody's fault but, for example, of a database that is away.
+    After a rest one item is handed out, to see whether that is over; the others when it is done.
+
+    Attributes:
+        reason: Why it rests, or is about to see whether it has to; empty if it does not.
+        probing: Whether one item at a time is handed out.
+        in_hand: Whether one is.
     """
 
     def __init__(self) -> None:
+        self.reason = ""
+        self.probing = False
+        self.in_hand = False
         self._times = 0
         self._until: float | None = None
 
@@ -24,20 +33,33 @@ class Rest:
         """When it is over; None while there is none."""
         return self._until
 
-    def begin(self, now: float) -> float | None:
-        """Rest, and return for how many seconds; None if it does so already."""
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is handed out now."""
+        return self._until is not None or (self.probing and self.in_hand)
+
+    def begin(self, now: float, reason: str, seconds: float | None = None) -> float | None:
+        """Rest, and return for how many seconds; None if it does so already.
+
+        Args:
+            now: The present time, in seconds.
+            reason: Why.
+            seconds: How long; None doubles with each rest.
+        """
         if self._until is not None:
             return None
-        seconds = min(REST_MAX_S, REST_S * 2.0 ** min(self._times, 60))
+        if seconds is None:
+            seconds = min(REST_MAX_S, REST_S * 2.0 ** min(self._times, 60))
         self._times += 1
-        self._until = now + seconds
+        self.reason, self._until = reason, now + seconds
         return seconds
 
     def wake(self, now: float) -> None:
         """Notice that it is over by now."""
         if self._until is not None and now >= self._until:
-            self._until = None
+            self._until, self.probing, self.in_hand = None, True, False
 
     def end(self) -> None:
         """Something was done, so that there is no reason any more."""
         self._times, self._until = 0, None
+        self.reason, self.probing = "", False

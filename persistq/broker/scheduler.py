@@ -13,6 +13,7 @@ from itertools import islice
 from persistq.blocks import Slice
 from persistq.broker.hands import Hands
 from persistq.broker.lane import Lane, Window
+from persistq.broker.parting import parted
 from persistq.items import IdRange, count_in, ids_in, queue_of
 from persistq.wire.messages import Patience
 
@@ -124,13 +125,19 @@ class Scheduler:
         held = [*hands]
         lane.holders.discard(consumer_id)
         lane.in_flight -= hands.count
+        lane.rest.in_hand = False
         lane.ready.put_back(held)
         return held
 
     def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start."""
         lane = self._lane_of(consumer_id)
-        lane.ready.put_back(self.take_back(consumer_id, ranges) or ())
+        slices = self.take_back(consumer_id, ranges) or ()
+        if lane.rest.until is None:
+            lane.ready.put_back(slices)
+        else:
+            # It may be the reason for the rest: the next one to be tried is another.
+            lane.ready.append(parted(slices))
         # It has stalled, so what it asked for early is better done elsewhere too.
         if lane.waiting.get(consumer_id) is Patience.AHEAD:
             del lane.waiting[consumer_id]
@@ -149,6 +156,7 @@ class Scheduler:
             return None
         lane = self.lanes[consumer.queue_id]
         lane.in_flight -= count_in(ranges)
+        lane.rest.in_hand = False
         if not consumer.hands:
             lane.holders.discard(consumer_id)
         if consumer.attempts:
@@ -166,15 +174,23 @@ class Scheduler:
             lane.apart.difference_update(ids_in(ranges))
         return True
 
-    def rest(self, consumer_id: int, now: float) -> float | None:
+    def rest(
+        self, consumer_id: int, now: float, reason: str = "", seconds: float | None = None
+    ) -> float | None:
         """Hand out nothing of a consumer's queue for a while; None if that is so already.
 
         Crash: the next run does not rest, until it learns why it should.
 
+        Args:
+            consumer_id: Who has found out.
+            now: The present time, in seconds.
+            reason: Why.
+            seconds: How long; None doubles with each rest.
+
         Returns:
             For how many seconds.
         """
-        return self._lane_of(consumer_id).rest.begin(now)
+        return self._lane_of(consumer_id).rest.begin(now, reason, seconds)
 
     def delay(self, item_id: int, due: float) -> None:
         """Leave an item that is in nobody's hands on disk until a time."""

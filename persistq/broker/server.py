@@ -156,6 +156,7 @@ class Broker:
             self._close()
 
     def _turn(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
+        self._session.opened.space.look(self._session.clock())
         for key, mask in events:
             key.data(mask)
         self._sweep()
@@ -168,11 +169,13 @@ class Broker:
         self._session.transitions.apply_rules()
         self._consuming.hand_out()
         self._session.transitions.advance()
+        self._session.note_held()
         self._session.transitions.commit()
         self._flush_if_due()
         self._consuming.refill()
         self._consuming.hand_out()
         self._session.tell()
+        self._producing.crediting.grant()
         self._consuming.answer()
         self._controlling.answer(self._consuming.ended())
         self._listen()
@@ -190,6 +193,8 @@ class Broker:
         if (look := self._consuming.look_at) is not None:
             times.append(look)
         if (due := session.scheduler.due()) is not None:
+            times.append(due)
+        if (due := session.opened.space.due) is not None:
             times.append(due)
         if session.transitions.unsynced:
             times.append(self._flushed_at + session.opening.flush_interval)

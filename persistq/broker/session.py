@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from persistq.broker.capacity import Capacity
 from persistq.broker.link import Link
 from persistq.broker.opening import OpenLoad, new_absorber
 from persistq.broker.roster import Roster
 from persistq.broker.scheduler import Scheduler
 from persistq.broker.streams import Streams
-from persistq.broker.watching import Watcher, sizes_of
+from persistq.broker.watching import Watcher, held_in_words, sizes_of
 from persistq.errors import RunEnded
 from persistq.items import Failure
 from persistq.journal.base import Journal, QueueRow
@@ -80,6 +81,16 @@ class Session:
     def row(self, queue_id: int) -> QueueRow:
         """Return a queue's counters."""
         return self.transitions.rows[queue_id]
+
+    def capacity(self, queue_id: int) -> Capacity | None:
+        """Return how much a queue may hold; None if there is no limit, or no such queue."""
+        lane = self.scheduler.lanes.get(queue_id)
+        return None if lane is None else lane.capacity
+
+    def note_held(self) -> None:
+        """Note of each queue whether what feeds it waits, for those who look at the journal."""
+        for lane in self.scheduler.lanes.values():
+            self.transitions.note_held(lane.row, held_in_words(lane))
 
     def sizes(self) -> list[QueueSizes]:
         """Return all counters as they are sent."""

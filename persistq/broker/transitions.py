@@ -414,6 +414,15 @@ class Transitions:
         self._batch.synced = True
         self._touch(row)
 
+    def note_held(self, row: QueueRow, held: str) -> None:
+        """Note why a stage, or what feeds it, waits; recorded if it is new.
+
+        Crash: it may say what was so before; nothing goes by it.
+        """
+        if row.held != held:
+            row.held = held
+            self._touch(row)
+
     def advance(self) -> None:
         """Seal each stage to which nothing more can come, and settle the load at its end."""
         while sealable := [*self._graph.sealable(self._is_sealed, self._is_settled)]:

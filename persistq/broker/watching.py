@@ -13,6 +13,9 @@ from persistq.wire.messages import Ended, Progress, QueueSizes
 NEWS_MAX = 1000
 """So many failures are kept for who does not read; of more than these, the last."""
 
+HELD_MAX = 200
+NEW_LINE = "\n"
+
 
 def sizes_of(lane: Lane) -> QueueSizes:
     """Return a lane's counters as they are sent."""
@@ -30,7 +33,19 @@ def sizes_of(lane: Lane) -> QueueSizes:
         lane.resumed,
         lane.blamed,
         lane.retries.waiting,
+        held_in_words(lane),
     )
+
+
+def held_in_words(lane: Lane) -> str:
+    """Return why a stage, or what feeds its queue, waits; empty if neither does."""
+    if lane.rest.reason:
+        return f"rests: {lane.rest.reason.partition(NEW_LINE)[0][:HELD_MAX]}"
+    if lane.capacity is None or lane.row.sealed_total is not None:
+        return ""
+    lacking = lane.capacity.lacks
+    what = "what feeds it waits" if lane.capacity.feeders else "its source waits"
+    return f"{what}: {lacking}" if lacking else ""
 
 
 class Watcher:

@@ -266,6 +266,9 @@ def _facts(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:
             f"{standing.dropped:,} dropped, {view.parked:,} parked as failed"
         ),
     )
+    for row in view.queues if standing.running else ():
+        if row.held:
+            yield "waits", f"{row.name}: {masked_text(row.held)}"
     if view.load is not None and view.load.purged_at is not None:
         yield "purged", f"{moment(view.load.purged_at)}; failures and parked items are kept"
     yield "journal", view.path
@@ -345,7 +348,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "dropped": standing.dropped,
         "parked": view.parked,
         "parameters": {param.name: param.shown for param in view.params},
-        "stages": [_stage_object(row) for row in view.queues],
+        "stages": [_stage_object(row, running=standing.running) for row in view.queues],
         "runs": [_run_object(run, report) for run in report.runs],
         "failures": [
             _failure_object(attempt, report) for attempt in report.failures[:FAILURES_SHOWN]
@@ -368,7 +371,7 @@ def _purged(report: Report) -> str | None:
     return load.purged_at.isoformat() if load is not None and load.purged_at is not None else None
 
 
-def _stage_object(row: QueueRow) -> dict[str, Any]:
+def _stage_object(row: QueueRow, *, running: bool) -> dict[str, Any]:
     return {
         "stage": row.name,
         "put": row.put,
@@ -377,6 +380,7 @@ def _stage_object(row: QueueRow) -> dict[str, Any]:
         "parked": row.parked,
         "outstanding": row.outstanding,
         "sealed": row.sealed_total is not None,
+        "waits": masked_text(row.held) if running and row.held else None,
     }
 
 

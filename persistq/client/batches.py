@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from persistq import failpoints
 from persistq.client.consumer import Consumer
 from persistq.client.outputs import Made
 from persistq.client.window import Together
-from persistq.items import ranges_of
-from persistq.wire.messages import Ended, GiveBack, Rest
+from persistq.wire.messages import Ended
 
 
 class BatchConsumer(Consumer):
@@ -44,19 +42,3 @@ class BatchConsumer(Consumer):
             self._report.add(item_id, seconds / len(made), outputs)
         if now >= self._report.due_at or not self._items:
             self.report()
-
-    def rest(self, item_ids: Sequence[int], reason: str) -> None:
-        """Give items back, none of which is to blame, and have the stage rest for a while.
-
-        Crash: the items are handed out again, as what a dead process held is.
-
-        Args:
-            item_ids: The items.
-            reason: What is shown.
-        """
-        with self._sending:
-            self.report()
-            failpoints.point("client.before_rest")
-            # First, so that the items are not handed out between the two.
-            self._connection.send(Rest(reason))
-            self._connection.send(GiveBack(ranges_of(item_ids)))

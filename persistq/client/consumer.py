@@ -19,7 +19,7 @@ from persistq.client.producer import LOCK_S, settle_puts
 from persistq.client.report import Report
 from persistq.client.window import Delivery, Window
 from persistq.errors import JournalUnavailable, PersistqError
-from persistq.items import IdRange
+from persistq.items import IdRange, ranges_of
 from persistq.keys import ItemKeys
 from persistq.site.fence import disinherit
 from persistq.wire.messages import (
@@ -35,6 +35,7 @@ from persistq.wire.messages import (
     GiveBack,
     Items,
     Patience,
+    Rest,
     Role,
     Spool,
     Stream,
@@ -182,6 +183,26 @@ class Consumer:
         with self._sending:
             self.report()
             self._connection.send(Dropped([IdRange(item_id, item_id)], reason))
+
+    def rest(self, item_ids: Sequence[int], reason: str, seconds: float | None = None) -> None:
+        """Give items back, none of which is to blame, and have the stage rest for a while.
+
+        What was not begun here goes back as well.
+
+        Crash: the items are handed out again, as what a dead process held is.
+
+        Args:
+            item_ids: The items.
+            reason: What is shown.
+            seconds: How long; None leaves that to the broker, which doubles it each time.
+        """
+        with self._getting, self._sending:
+            self.report()
+            failpoints.point("client.before_rest")
+            unstarted, _ = self._window.take_back()
+            # First, so that the items are not handed out between the two.
+            self._connection.send(Rest(reason, seconds))
+            self._connection.send(GiveBack([*ranges_of(item_ids), *unstarted]))
 
     @property
     def progress(self) -> int:

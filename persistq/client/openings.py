@@ -108,6 +108,7 @@ def opening(
         fence_timeout=settings.fence_timeout,
         keep_loads=settings.keep_loads,
         keep_bytes=settings.keep_bytes,
+        min_free_disk=settings.min_free_disk if kind == "pipeline" else 0,
         template=template,
         elsewhere=[]
         if "journal" in settings.model_fields_set

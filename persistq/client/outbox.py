@@ -35,12 +35,15 @@ class Outbox:
 
     Attributes:
         waiting: The encoded items.
+        items_max: So many are sent without waiting for more.
+        bytes_max: So many bytes are.
     """
 
     def __init__(self, send: Callable[[], None], lock: threading.RLock) -> None:
         self._send = send
         self._lock = lock
         self.waiting: list[tuple[int, bytes]] = []
+        self.items_max, self.bytes_max = TOGETHER_ITEMS, TOGETHER_BYTES
         self._bytes = 0
         self._sent_at = 0.0
         self._late: threading.Thread | None = None
@@ -57,6 +60,10 @@ class Outbox:
             self._send()
         elif self._late is None:
             self._linger()
+
+    def limit(self, items: int, size: int) -> None:
+        """Send what waits as soon as it is so many items or bytes, or what is usual if less."""
+        self.items_max, self.bytes_max = min(TOGETHER_ITEMS, items), min(TOGETHER_BYTES, size)
 
     def take(self) -> list[Block]:
         """Take all out, as blocks, to be sent now."""
@@ -79,7 +86,7 @@ class Outbox:
 
     def _is_due(self) -> bool:
         """Return whether what waits goes out now."""
-        if len(self.waiting) >= TOGETHER_ITEMS or self._bytes >= TOGETHER_BYTES:
+        if len(self.waiting) >= self.items_max or self._bytes >= self.bytes_max:
             return True
         return time.monotonic() - self._sent_at >= LINGER_S
 

@@ -24,6 +24,8 @@ from persistq.wire.messages import (
     Role,
 )
 
+NO_LIMITS = (-1, -1)
+
 unsettled: set[Producer] = set()
 """The producers of this process that have put something which may not be journaled yet."""
 
@@ -36,13 +38,16 @@ class Producer:
 
     Args:
         handle: The run and the queue.
+        waits: Whether it waits while the queue may hold no more, where it has a limit.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, *, waits: bool = True) -> None:
         self._handle = handle
         self._connection, welcome = Connection.dial(handle, Role.PRODUCER)
         self._closed = handle.queue_id in welcome.closed
+        self._limits = welcome.limits if waits else NO_LIMITS
         self._sent = 0
+        self._sent_bytes = 0
         self._journaled = 0
         self._lock = threading.RLock()
         self._outbox = Outbox(self._send_outbox, self._lock)
@@ -59,6 +64,7 @@ class Producer:
         with self._lock:
             if not self._outbox.waiting:
                 self._listen()
+                self._await_room()
                 # It stays there as long as anything waits.
                 unsettled.add(self)
             self._refuse_if_closed()
@@ -78,6 +84,7 @@ class Producer:
             self._listen()
             self._refuse_if_closed()
             self._send_outbox()
+            self._await_room()
             with self._connection.conversation:
                 self._send(blocks)
 
@@ -158,11 +165,29 @@ class Producer:
     def _send(self, blocks: list[Block]) -> None:
         # Counted first: what could not be sent is missed by `flush`, which finds the broker gone.
         self._sent += sum(block.count for block in blocks)
+        self._sent_bytes += sum(len(block.data) for block in blocks)
         unsettled.add(self)
         failpoints.point("client.before_put_sent")
         self._connection.send(Put(self._handle.queue_id, blocks))
         failpoints.point("client.after_put_sent")
         self._outbox.note_sent()
+
+    def _await_room(self) -> None:
+        """Wait while the queue may hold no more; what waits for company may be as much as fits.
+
+        Crash: nothing that is waited for here was taken from the source.
+        """
+        if self._limits[0] < 0:
+            return
+        with self._connection.conversation:
+            while not self._has_room():
+                self._heed(self._connection.receive())
+        items, size = self._limits
+        self._outbox.limit(items - self._sent, size - self._sent_bytes)
+
+    def _has_room(self) -> bool:
+        items, size = self._limits
+        return self._closed or (self._sent < items and self._sent_bytes < size)
 
     def _settle(self) -> None:
         self._send_outbox()
@@ -204,8 +229,15 @@ class Producer:
     def _heed(self, message: BrokerMessage) -> None:
         if isinstance(message, Journaled):
             self._journaled = message.total
+            self._heed_limits(message)
         elif isinstance(message, Closed):
             self._closed = True
+
+    def _heed_limits(self, message: Journaled) -> None:
+        if self._limits[0] >= 0:
+            # What is on its way there was counted against the limit of before.
+            items, size = self._limits
+            self._limits = max(items, message.items_limit), max(size, message.bytes_limit)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -149,6 +149,7 @@ class QueueRow:
         sealed_total: Number of items when the queue was sealed, None while it is open.
         bytes: Of the data of all its blocks, also of those that were given up; of what was
             published, of the blocks in its spool.
+        held: Why its stage, or what feeds it, waits, for people; empty if neither does.
     """
 
     queue_id: int
@@ -161,6 +162,7 @@ class QueueRow:
     parked: int = 0
     sealed_total: int | None = None
     bytes: int = 0
+    held: str = ""
 
     @property
     def put(self) -> int:

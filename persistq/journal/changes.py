@@ -16,7 +16,7 @@ UNPARK: Final = "DELETE FROM parked WHERE item_id IN (SELECT value FROM json_eac
 
 COUNT: Final = """
     UPDATE queue SET next_n = :next_n, done = :done, dropped = :dropped, parked = :parked,
-        sealed_total = :sealed_total, bytes = :bytes
+        sealed_total = :sealed_total, bytes = :bytes, held = :held
     WHERE queue_id = :of_queue"""
 
 BEGIN_TURN: Final = "INSERT INTO turn (run_id, at) VALUES (:of_run, :at)"

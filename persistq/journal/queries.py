@@ -35,7 +35,8 @@ RUNS: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id"
 LATEST_RUN: Final = f"{_RUN} WHERE load_id = :of_load ORDER BY run_id DESC LIMIT 1"
 
 QUEUES: Final = """
-    SELECT queue_id, load_id, position, name, next_n, done, dropped, parked, sealed_total, bytes
+    SELECT queue_id, load_id, position, name, next_n, done, dropped, parked, sealed_total, bytes,
+        held
     FROM queue WHERE load_id = :of_load ORDER BY position"""
 
 PUT_SPANS: Final = """

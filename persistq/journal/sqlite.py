@@ -525,6 +525,7 @@ class SqliteJournal(Journal):
             parked=row.parked,
             sealed_total=row.sealed_total,
             bytes=row.bytes,
+            held=storable(row.held),
         )
         if cursor.rowcount != 1:
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")

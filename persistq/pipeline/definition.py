@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from persistq.codec import ItemCodec
 from persistq.errors import UsageError
@@ -12,6 +15,13 @@ from persistq.pipeline.callables import required_of
 from persistq.pipeline.context import Context
 from persistq.pipeline.source import Source
 from persistq.pipeline.stage import Stage
+
+if TYPE_CHECKING:
+    from persistq.settings import Settings
+    from persistq.wire.messages import StageSpec
+
+LIMITS: Final = ("max_outstanding", "max_outstanding_bytes")
+"""How much a stage may hold before what feeds it waits, by setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,18 @@ class Definition:
     def graph(self) -> Graph:
         """Who feeds whom."""
         return Graph.chain([stage.name for stage in self.stages])
+
+    def specs(self, settings: Settings) -> list[StageSpec]:
+        """Return the stages as a broker needs them, with the settings where they say nothing."""
+        limits = {name: getattr(settings, name) for name in LIMITS}
+        entries = self.graph.entries
+        return [
+            msgspec.structs.replace(
+                stage.spec(settings),
+                **(limits | dict(self.source.limits) if stage.name in entries else limits),
+            )
+            for stage in self.stages
+        ]
 
     @property
     def parameter_codec(self) -> ItemCodec:
@@ -66,5 +88,8 @@ def definition_of(
                 f"the handler of stage {stage.name!r} takes ctx, and pipeline {name!r} "
                 "has no context: decorate the function that makes it with @pipeline.context"
             )
+    from persistq.settings import options_of
+
+    limits = options_of(f"source {source.name!r}", **source.limits)
     checked = [stage.validated() for stage in stages]
-    return Definition(name, source, checked, context, codec)
+    return Definition(name, replace(source, limits=limits), checked, context, codec)

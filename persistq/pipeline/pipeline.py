@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar, Unpack, overload
 
@@ -84,24 +85,40 @@ class Pipeline:
     def source(self, function: F) -> F: ...
 
     @overload
-    def source(self) -> Callable[[F], F]: ...
+    def source(
+        self, *, max_outstanding: int | None = None, max_outstanding_bytes: int | None = None
+    ) -> Callable[[F], F]: ...
 
     @options_by_name("a source")
-    def source(self, function: Any = None) -> Any:
+    def source(
+        self,
+        function: Any = None,
+        *,
+        max_outstanding: int | None = None,
+        max_outstanding_bytes: int | None = None,
+    ) -> Any:
         """Decorate the function that yields the items of the first stage.
 
         It runs in a process of its own. Its parameters are filled by name from ``params``.
 
+        Args:
+            function: The function, when used without parentheses.
+            max_outstanding: So many of its items may be outstanding in the first stage; then it
+                waits. None takes the setting.
+            max_outstanding_bytes: The same for their bytes, about.
+
         Raises:
-            UsageError: The pipeline has a source already, or a call of the function would not
-                yield items.
+            UsageError: The pipeline has a source already, a call of the function would not yield
+                items, or a limit is none.
         """
+        said = {"max_outstanding": max_outstanding, "max_outstanding_bytes": max_outstanding_bytes}
+        limits = {name: value for name, value in said.items() if value is not None}
         if function is None:
-            return self.source
+            return partial(self.source, **limits)
         if self._source is not None:
             raise UsageError(f"pipeline {self.name!r} has the source {self._source.name!r} already")
         checked(function, "the source")
-        self._source = Source(name_of(function), function)
+        self._source = Source(name_of(function), function, limits)
         return function
 
     @overload
@@ -127,7 +144,8 @@ class Pipeline:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
                 ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
-                ``linger``, ``batch_bytes``, ``sink``: see `persistq.policy.StageOptions`.
+                ``linger``, ``batch_bytes``, ``sink``, ``pause``: see
+                `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not

@@ -99,7 +99,7 @@ def _open(definition: Definition, settings: Settings, parameters: Parameters) ->
     wanted = opening(
         named_by_resume(definition.name, settings) or filled(definition.name, parameters.values),
         "pipeline",
-        [stage.spec(settings) for stage in definition.stages],
+        definition.specs(settings),
         settings,
         template=definition.name if fields_of(definition.name) else "",
         source=parameters.source,
@@ -260,6 +260,7 @@ class Run:
             stream=stage.stream,
             batch=None if stage.batching is None else stage.batching.batch,
             sink=stage.sink,
+            pauses=stage.pauses,
         )
 
     def _context(self) -> Callable[[], Any] | None:

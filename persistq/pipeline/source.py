@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -25,10 +25,17 @@ from persistq.wire.messages import Fail, Farewell, Role, Seal
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The user's function that yields the items."""
+    """The user's function that yields the items.
+
+    Attributes:
+        name: Its name.
+        function: It.
+        limits: What it says of how much may be outstanding of what it has yielded, by setting.
+    """
 
     name: str
     function: Callable[..., Iterable[Any]]
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ def drain_source(task: SourceTask, on_item: Callable[[], object] | None = None) 
         Whether the source came to its end.
     """
     control, welcome = Connection.dial(task.handle, Role.CONTROL)
-    producer = Producer(task.handle)
+    # An inline run carries on what it has put before it asks for more: nobody else would.
+    producer = Producer(task.handle, waits=on_item is None)
     try:
         # A source that died after its seal has nothing left to say.
         over = task.handle.queue_id in welcome.closed

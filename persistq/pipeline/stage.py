@@ -8,8 +8,9 @@ from functools import lru_cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, Final
 
+from persistq.duration import seconds_of
 from persistq.errors import NotAResult, UsageError
-from persistq.flow import Drop, Retry
+from persistq.flow import Drop, Failed, Retry
 from persistq.pipeline.callables import (
     checked,
     filled,
@@ -24,6 +25,7 @@ from persistq.wire.messages import StageSpec
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from persistq.pool.worker import Pauses
     from persistq.settings import Settings
     from persistq.sinks import FileSink, Sink
 
@@ -97,6 +99,7 @@ class Stage:
         said: What it says of its `Policy`, by option; the settings say the rest.
         batching: How its items are handed out, if not one by one.
         sink: Where its items are stored, if they are, each once.
+        pauses: For which errors of the handler the stage rests, and for how many seconds.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Stage:
     said: Mapping[str, Any]
     batching: Batching | None = None
     sink: Sink | FileSink | None = None
+    pauses: Pauses = ()
 
     @classmethod
     def of(cls, handler: Callable[..., Any], options: StageOptions) -> Stage:
@@ -134,6 +138,7 @@ class Stage:
             {name: value for name, value in options.items() if name in OPTIONS},
             batching,
             sink,
+            pauses_of(f"stage {name!r}", options.get("pause")),
         )
 
     def validated(self) -> Stage:
@@ -169,6 +174,30 @@ class Stage:
         return StageSpec(
             name=self.name, was=self.was, stream=self.stream, batching=self.batching, **policy
         )
+
+
+def pauses_of(what: str, given: Any) -> Pauses:
+    """Return for which errors a stage rests, and how long, in the order in which it says so.
+
+    Raises:
+        UsageError: It names something else than errors that a handler raises for its own reasons.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise UsageError(f'{what}: pause={given!r} is refused: give {{ConnectionError: "30s"}}')
+    for kind in given:
+        known = isinstance(kind, type) and issubclass(kind, Exception)
+        if not known or issubclass(kind, Retry | Drop | Failed) or kind is Exception:
+            shown = getattr(kind, "__qualname__", repr(kind))
+            raise UsageError(
+                f"{what}: pause={{{shown}: ...}} is refused: name classes of errors for which no "
+                "item is to blame"
+            )
+    return tuple(
+        (kind, seconds_of(f"{what}: pause[{kind.__qualname__}]", length, least=0.01))
+        for kind, length in given.items()
+    )
 
 
 def sink_of(given: Any) -> Sink | FileSink | None:

@@ -24,6 +24,7 @@ from persistq.text.terminal import text_of
 if TYPE_CHECKING:
     from persistq.client.batches import BatchConsumer
     from persistq.pipeline.batch import StageBatches
+    from persistq.pool.worker import Pauses
 
 PURGED_ITEMS: Final = 10_000
 """After so many stored items a worker has their done records synced and deletes their receipts."""
@@ -39,13 +40,20 @@ class SinkWorker(BatchWorker):
         work: What is done with each.
         sink: Where the items are stored.
         channel: Where they come from and reports go.
+        pauses: As for every `persistq.pool.worker.Worker`.
 
     Raises:
         UsageError: The sink cannot be used like this.
     """
 
-    def __init__(self, work: StageBatches, sink: Sink | FileSink, channel: BatchConsumer) -> None:
-        super().__init__(work, channel)
+    def __init__(
+        self,
+        work: StageBatches,
+        sink: Sink | FileSink,
+        channel: BatchConsumer,
+        pauses: Pauses = (),
+    ) -> None:
+        super().__init__(work, channel, pauses)
         self._stage = work
         self._consumer = channel
         self._sink = sink

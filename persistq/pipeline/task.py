@@ -19,7 +19,7 @@ from persistq.pipeline.batch import StageBatches
 from persistq.pipeline.stage import ItemInfo, outputs_of
 from persistq.pool.batches import BatchWorker
 from persistq.pool.task import Opened
-from persistq.pool.worker import ItemWorker, Worker
+from persistq.pool.worker import ItemWorker, Pauses, Worker
 
 if TYPE_CHECKING:
     from persistq.channel import Channel
@@ -42,6 +42,7 @@ class StageTask:
         stream: Whether outputs go on at once.
         batch: Most items of one call; None calls the handler with one item.
         sink: Where items are stored, if they are.
+        pauses: For which errors the stage rests, and how long.
     """
 
     name: str
@@ -55,6 +56,7 @@ class StageTask:
     stream: bool = False
     batch: int | None = None
     sink: Sink | FileSink | None = None
+    pauses: Pauses = ()
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
@@ -67,10 +69,10 @@ class StageTask:
         if self.sink is not None:
             from persistq.pipeline.storing import SinkWorker
 
-            return SinkWorker(StageBatches(StageCall(self)), self.sink, channel)
+            return SinkWorker(StageBatches(StageCall(self)), self.sink, channel, self.pauses)
         if self.batch is None:
-            return ItemWorker(StageWork(self), channel)
-        return BatchWorker(StageBatches(StageCall(self)), channel)
+            return ItemWorker(StageWork(self), channel, self.pauses)
+        return BatchWorker(StageBatches(StageCall(self)), channel, self.pauses)
 
     def called_with(self) -> dict[str, Any]:
         """Return those arguments of the handler that are the same for all items."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from persistq import failpoints
 from persistq.flow import Drop, Retry
-from persistq.pool.worker import Worker
+from persistq.pool.worker import Pauses, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,11 @@ class BatchWorker(Worker["Together"]):
     Args:
         work: What is done with each.
         channel: Where they come from and reports go.
+        pauses: As for every `Worker`.
     """
 
-    def __init__(self, work: BatchWork, channel: BatchChannel) -> None:
-        super().__init__(channel, channel.get_together)
+    def __init__(self, work: BatchWork, channel: BatchChannel, pauses: Pauses = ()) -> None:
+        super().__init__(channel, channel.get_together, pauses)
         self._batches = channel
         self._work = work
 
@@ -73,6 +74,9 @@ class BatchWorker(Worker["Together"]):
             self._settle(batch, results, started)
 
     def _settle_raised(self, batch: Sequence[Opened], error: BaseException, started: float) -> None:
+        if (seconds := self._pause(error)) is not None:
+            self._rest_for([item.item_id for item in batch], error, seconds)
+            return
         if len(batch) == 1 or isinstance(error, Drop | Retry):
             self._settle(batch, [error] * len(batch), started)
             return

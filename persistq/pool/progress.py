@@ -40,11 +40,19 @@ def _stage(queue: QueueSizes) -> str:
     total = f"{queue.put:,}" if queue.sealed else f"{queue.put:,}+"
     resumed = f" ({queue.resumed:,} before)" if queue.resumed else ""
     failed = f", {queue.parked:,} failed" if queue.parked else ""
-    return f"{queue.name} {queue.done + queue.dropped:,}/{total}{resumed}{failed}"
+    held = f" ({printable(masked_text(queue.held))})" if queue.held else ""
+    return f"{queue.name} {queue.done + queue.dropped:,}/{total}{resumed}{failed}{held}"
 
 
 class Console(Protocol):
     """One of the ways to show progress."""
+
+    @property
+    def due(self) -> float | None:
+        """When to `refresh`, on the monotonic clock; None if nothing waits to be shown."""
+
+    def refresh(self) -> None:
+        """Show what waits to be shown, if it is time."""
 
     def show(self, progress: Progress) -> None:
         """Show where the load stands."""
@@ -63,6 +71,14 @@ class SilentConsole:
         self._name = name
         self._out = out
         self._failures = 0
+
+    @property
+    def due(self) -> float | None:
+        """Everything is said at once."""
+        return None
+
+    def refresh(self) -> None:
+        """Nothing waits to be shown."""
 
     def show(self, progress: Progress) -> None:
         """Say which items failed, and what has become of stages."""
@@ -98,12 +114,22 @@ class PlainConsole(SilentConsole):
         self._due = time.monotonic() + interval
         self._rate = _Rate()
         self._last: str = ""
+        self._waits = False
+
+    @property
+    def due(self) -> float | None:
+        """When the next line goes out, if there is something new: perhaps nothing follows it."""
+        return self._due if self._waits else None
 
     def show(self, progress: Progress) -> None:
         """Write a line if it is time."""
         super().show(progress)
-        self._last = self._rate.line(self._name, progress.queues)
-        if time.monotonic() >= self._due:
+        self._last, self._waits = self._rate.line(self._name, progress.queues), True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write the last line if that was not done, and it is time."""
+        if self._waits and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._interval
             self._write()
 
@@ -113,6 +139,7 @@ class PlainConsole(SilentConsole):
             self._write()
 
     def _write(self) -> None:
+        self._waits = False
         write(self._out, f"{self._last}\n")
 
 

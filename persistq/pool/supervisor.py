@@ -53,6 +53,13 @@ KILL_PATIENCE_S = 2.0
 class Display(Protocol):
     """What a supervisor tells the user while it runs."""
 
+    @property
+    def due(self) -> float | None:
+        """When to `refresh`, on the monotonic clock; None if nothing waits to be shown."""
+
+    def refresh(self) -> None:
+        """Show what waits to be shown, if it is time."""
+
     def show(self, progress: Progress) -> None:
         """Show where the load stands."""
 
@@ -134,6 +141,7 @@ class Supervisor:
             )
             for message in self._run.anchor.poll():
                 self._heed(message)
+            self._display.refresh()
             for number in inbox.take():
                 self._interrupt(number)
             for place, ending in self._crew.reap(time.monotonic()):
@@ -159,6 +167,7 @@ class Supervisor:
             self._deadline,
             self._crew.next_start(),
             self._look_at,
+            self._display.due,
         ]
         times += self._to_kill.values()
         return max(0.0, min(t for t in times if t is not None) - now)
@@ -175,6 +184,7 @@ class Supervisor:
             self._end(Outcome.DONE, "")
         elif isinstance(message, Ended) and self._over is None:
             self._end(Outcome.FAILED, message.reason)
+            self._end_sources()
             if message.at_once:
                 self._deadline = time.monotonic()
 
@@ -212,8 +222,12 @@ class Supervisor:
         control, _ = Connection.dial(self._run.handle, Role.CONTROL)
         control.ask(Halt)
         control.close()
+        self._end_sources()
+
+    def _end_sources(self) -> None:
+        """End sources, also those that wait: they have no item to finish."""
         for place in self._crew.places:
-            # A source has no item to finish; what it had put is journaled.
+            # What they had put is journaled.
             if place.source and place.process is not None:
                 place.process.terminate()
 

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from time import monotonic as _now
 from types import FrameType
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got")
 
+Pauses = tuple[tuple[type[BaseException], float], ...]
+"""Classes of errors, and for each how long to rest, in seconds."""
+
 OWN: Final = __name__.partition(".")[0]
 """The package whose frames explain nothing to who reads a traceback of a handler."""
 
@@ -37,13 +40,20 @@ class Worker(ABC, Generic[Got]):
     Args:
         channel: Where reports go.
         get: Where work comes from.
+        pauses: Errors that are nobody's fault here, and how long to rest for each, in seconds.
 
     Attributes:
         get: Returns what to work on next, as `persistq.channel.Intake.get` does.
     """
 
-    def __init__(self, channel: Channel, get: Callable[..., Got | Ended | None]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        get: Callable[..., Got | Ended | None],
+        pauses: Pauses = (),
+    ) -> None:
         self._channel = channel
+        self._pauses = pauses
         self._forks = forking.forks
         self.get = get
 
@@ -70,6 +80,20 @@ class Worker(ABC, Generic[Got]):
         if self._forks != forking.forks:
             _end_child(error)
 
+    def _pause(self, error: BaseException) -> float | None:
+        """Return for how long the stage rests because of an error; None if it does not."""
+        fits = (seconds for kind, seconds in self._pauses if isinstance(error, kind))
+        return next(fits, None)
+
+    def _rest_for(self, item_ids: Sequence[int], error: BaseException, seconds: float) -> None:
+        """Give items back that are not to blame, and have the stage rest.
+
+        Crash: the stage does not rest, or the items are handed out again as those of the dead are.
+        """
+        # It is over with them: whoever dies now has not died of one.
+        self._channel.hold(0)
+        self._channel.rest(item_ids, f"{type(error).__qualname__}: {text_of(error)}", seconds)
+
     def _report_error(
         self, item_id: int, error: BaseException, *, text: str = "", final: bool = False
     ) -> None:
@@ -77,6 +101,9 @@ class Worker(ABC, Generic[Got]):
         text = text or text_of(error)
         if isinstance(error, Drop):
             self._channel.dropped(item_id, text)
+            return
+        if (seconds := self._pause(error)) is not None:
+            self._rest_for([item_id], error, seconds)
             return
         delay = error.delay if isinstance(error, Retry) else None
         kind, trace = type(error).__qualname__, _trace(error)
@@ -89,10 +116,11 @@ class ItemWorker(Worker["Delivery"]):
     Args:
         work: What is done with each.
         channel: Where they come from and reports go.
+        pauses: As for every `Worker`.
     """
 
-    def __init__(self, work: Work, channel: Channel) -> None:
-        super().__init__(channel, channel.get)
+    def __init__(self, work: Work, channel: Channel, pauses: Pauses = ()) -> None:
+        super().__init__(channel, channel.get, pauses)
         self._work = work
 
     def attempt(self, got: Delivery) -> None:

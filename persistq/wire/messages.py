@@ -272,9 +272,13 @@ class Stream(_Message, frozen=True, tag=23):
 
 
 class Rest(_Message, frozen=True, tag=27):
-    """The stage of this consumer cannot be worked at now, and no item is to blame."""
+    """The stage of this consumer cannot be worked at now, and no item is to blame.
+
+    ``seconds`` is how long not; None leaves that to the broker.
+    """
 
     reason: str
+    seconds: float | None = None
 
 
 class Farewell(_Message, frozen=True, tag=19):
@@ -327,7 +331,7 @@ class QueueSizes(_Message, frozen=True):
 
     ``waiting`` items are in nobody's hands, and ``delayed`` ones of them are not due yet;
     ``resumed`` items were done before this run began; ``blamed`` is the number of deaths of workers
-    in this run for which an item was blamed.
+    in this run for which an item was blamed. ``held`` says why its stage, or what feeds it, waits.
     """
 
     queue_id: int
@@ -342,6 +346,7 @@ class QueueSizes(_Message, frozen=True):
     resumed: int
     blamed: int = 0
     delayed: int = 0
+    held: str = ""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -372,9 +377,9 @@ class Welcome(_Message, frozen=True, tag=64):
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
     which run put the items that it may get. ``feeds`` says for each queue which ones get what its
-    stage has made; those that none feeds take what is put. Who opens the load also learns its
-    parameters, what other loads have left, and whether it is ``reopened``: only who names it works
-    on it.
+    stage has made; those that none feeds take what is put. ``limits`` are those of `Journaled`, for
+    a producer. Who opens the load also learns its parameters, what other loads have left, and
+    whether it is ``reopened``: only who names it works on it.
     """
 
     load_id: int
@@ -384,6 +389,7 @@ class Welcome(_Message, frozen=True, tag=64):
     feeds: dict[int, list[int]] = {}
     slot: int = -1
     fence: int = 0
+    limits: tuple[int, int] = (-1, -1)
     broker_pid: int = 0
     closed: list[int] = []
     put_spans: list[PutSpan] = []
@@ -410,9 +416,15 @@ class Refused(_Message, frozen=True, tag=65):
 
 
 class Journaled(_Message, frozen=True, tag=66):
-    """This many items of this connection are journaled, absorbed or refused so far."""
+    """This many items of this connection are journaled, absorbed or refused so far.
+
+    ``items_limit`` and ``bytes_limit`` are up to where it may go on, counted from its beginning;
+    -1 if as far as it likes.
+    """
 
     total: int
+    items_limit: int = -1
+    bytes_limit: int = -1
 
 
 class Items(_Message, frozen=True, tag=67):
@@ -486,7 +498,8 @@ class StageSpec(Policy, frozen=True):
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
     has made; None is the one that follows, if there is one. ``stream`` says that they get it at
-    once. ``batching`` says how its items are handed out, if not one by one.
+    once. ``batching`` says how its items are handed out, if not one by one. While so many items or
+    bytes are outstanding here, what feeds it waits; None never does.
     """
 
     name: str
@@ -494,6 +507,8 @@ class StageSpec(Policy, frozen=True):
     feeds: list[str] | None = None
     stream: bool = False
     batching: Batching | None = None
+    max_outstanding: int | None = None
+    max_outstanding_bytes: int | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -531,5 +546,6 @@ class Opening(msgspec.Struct, frozen=True):
     fence_timeout: float = 60.0
     keep_loads: int = 20
     keep_bytes: int = 1024**3
+    min_free_disk: int = 0
     template: str = ""
     elsewhere: list[str] = []

@@ -73,6 +73,7 @@ class Scenario:
         interrupted: Whether the script is told to end half-way.
         upgraded: Whether its journal is of an older version.
         impatient: Whether done records are brought to the disk at every turn.
+        full: Whether so few items may be outstanding that what feeds a stage waits.
         output: How the outputs of its first stage go on, if not with the reports.
     """
 
@@ -82,6 +83,7 @@ class Scenario:
     interrupted: bool = False
     upgraded: bool = False
     impatient: bool = False
+    full: bool = False
     output: str = ""
 
     @property
@@ -96,6 +98,7 @@ class Scenario:
             "SOAK_INTERRUPT_AT": "1" if self.interrupted else "",
             "SOAK_MIGRATIONS": str(scripts) if self.upgraded else "",
             "PERSISTQ_FLUSH_INTERVAL": "0.0001" if self.impatient else "",
+            "PERSISTQ_MAX_OUTSTANDING": "2" if self.full else "",
         }
         return {name: value for name, value in told.items() if value}
 
@@ -106,6 +109,7 @@ BEREAVED = Scenario("a worker dies", armed="worker.before_handler@5:kill")
 RETRIED = Scenario("an attempt fails", armed="worker.before_handler@5:error")
 INTERRUPTED = Scenario("interrupted", interrupted=True)
 IMPATIENT = Scenario("flushed often", impatient=True)
+FULL = Scenario("full", full=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
 SPOOLED = Scenario("spooled", output="spooled")
 STREAMED = Scenario("streamed", output="streamed")
@@ -127,6 +131,7 @@ SCENARIOS = {
     "client.before_rest": STORED,
     "broker.before_rest": STORED,
     "supervisor.before_purge": STORED,
+    "broker.before_grant": FULL,
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,

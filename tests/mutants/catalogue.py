@@ -42,6 +42,8 @@ STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
 BATCHES = "tests/pipeline/test_batches.py::"
+PAUSES = "tests/pipeline/test_pauses.py::"
+FLOW = "tests/pipeline/test_flow_control.py::"
 FILLING = "tests/unit/test_filling.py::"
 SINKS = "tests/sinks/test_stages.py::"
 AGAIN = "test_what_is_stored_is_done_without_the_handler_and_its_outputs_go_on"
@@ -1185,16 +1187,88 @@ MUTANTS = [
     Mutant(
         "hands out items of a stage that rests",
         "persistq/broker/lane.py",
-        "        if self.rest.until is not None:\n            return Window([], 0)\n",
-        "",
+        "        if self.rest.holds or not room:\n",
+        "        if not room:\n",
         (f"{UNIT}test_rest.py",),
     ),
     Mutant(
         "keeps a broker busy while a stage rests",
         "persistq/broker/lane.py",
-        "at_work = self.waiting and self.rest.until is None",
-        "at_work = self.waiting",
+        "return bool(more and not self.stands)",
+        "return bool(more)",
         (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "hands out items although what they become has no room",
+        "persistq/broker/lane.py",
+        "        if self.rest.holds or not room:\n",
+        "        if self.rest.holds:\n",
+        (f"{UNIT}test_capacity.py",),
+    ),
+    Mutant(
+        "tries whole windows after a rest",
+        "persistq/broker/rest.py",
+        "self._until, self.probing, self.in_hand = None, True, False",
+        "self._until, self.probing, self.in_hand = None, False, False",
+        (f"{UNIT}test_rest.py::test_after_a_rest_one_item_is_tried",),
+    ),
+    Mutant(
+        "waits for ever for an item that was tried and came back",
+        "persistq/broker/scheduler.py",
+        "        lane.in_flight -= count_in(ranges)\n        lane.rest.in_hand = False\n",
+        "        lane.in_flight -= count_in(ranges)\n",
+        (f"{UNIT}test_rest.py::test_who_tries_and_fails_otherwise_is_followed_by_another",),
+    ),
+    Mutant(
+        "tries the item that has met the pause again and again",
+        "persistq/broker/scheduler.py",
+        "        if lane.rest.until is None:\n",
+        "        if True:\n",
+        (f"{UNIT}test_rest.py::test_the_item_that_is_tried_is_another_one_each_time",),
+    ),
+    Mutant(
+        "counts an attempt for a pause",
+        "persistq/pool/worker.py",
+        "        if (seconds := self._pause(error)) is not None:\n"
+        "            self._rest_for([item_id], error, seconds)\n",
+        "        if (seconds := self._pause(error)) is not None:\n"
+        "            self._channel.failed(item_id, 'a', 'b', 'c')\n",
+        (f"{PAUSES}test_a_stage_whose_server_is_away_stops_and_goes_on[one by one]",),
+    ),
+    Mutant(
+        "forgets what is about to come into a queue",
+        "persistq/broker/capacity.py",
+        "left = self._items_max - self._row.outstanding - coming",
+        "left = self._items_max - self._row.outstanding",
+        (f"{UNIT}test_capacity.py::test_items_in_hand_count_as_about_to_come",),
+    ),
+    Mutant(
+        "has a stage wait for its own queue, which nobody else empties",
+        "persistq/broker/opening.py",
+        "        for capacity in (lanes[target].capacity for target in targets):\n",
+        "        for capacity in (lanes[name].capacity for target in targets):\n",
+        (f"{FLOW}test_a_stage_waits_while_the_next_one_is_full",),
+    ),
+    Mutant(
+        "never tells a source that there is room again",
+        "persistq/broker/server.py",
+        "        self._producing.crediting.grant()\n",
+        "",
+        (f"{FLOW}test_a_source_waits_while_so_many_of_its_items_are_outstanding[fork]",),
+    ),
+    Mutant(
+        "lets a source go on whatever there is room for",
+        "persistq/client/producer.py",
+        "return self._closed or (self._sent < items and self._sent_bytes < size)",
+        "return True",
+        (f"{FLOW}test_a_source_waits_while_so_many_of_its_items_are_outstanding[fork]",),
+    ),
+    Mutant(
+        "looks at a disk that is short no more",
+        "persistq/broker/space.py",
+        "return self._looked_at + LOOK_S if self.short and self._looked_at is not None else None",
+        "return None",
+        (f"{UNIT}test_capacity.py::test_a_short_disk_holds_up_what_feeds_and_not_what_ends",),
     ),
     Mutant(
         "rests as long after the last success as before it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lanes import QUEUE, new_lane, new_scheduler, ranges, served, together
 
 from persistq.broker.rest import REST_MAX_S, REST_S, Rest
+from persistq.broker.scheduler import Scheduler
 from persistq.broker.span import Span
 from persistq.items import item_id_of
 from persistq.wire.messages import Patience
@@ -14,9 +15,9 @@ def test_each_rest_is_twice_as_long_up_to_a_minute() -> None:
     """What begins while it lasts is the same one."""
     rest, now, lengths = Rest(), 10.0, []
     for _ in range(9):
-        seconds = rest.begin(now)
+        seconds = rest.begin(now, "away")
         assert seconds is not None
-        assert rest.begin(now + seconds / 2) is None
+        assert rest.begin(now + seconds / 2, "away") is None
         lengths.append(seconds)
         rest.wake(now + seconds - 0.01)
         assert rest.until == now + seconds
@@ -66,3 +67,74 @@ def test_a_rest_outlasts_arrivals() -> None:
     scheduler.take(1, Patience.WAIT)
     lane.arrive(together(2, 4))
     assert served(scheduler, 0.1) == {}
+
+
+def resting(put: int = 10, *consumers: int) -> Scheduler:
+    """Return a scheduler whose only stage has rested, and is to be tried now."""
+    scheduler = new_scheduler(lane := new_lane(put))
+    lane.pace.learn(100, 0.001)
+    for consumer in consumers or (1, 2):
+        scheduler.join(consumer, QUEUE)
+    assert scheduler.rest(1, 0.0, "away", 30.0) == 30.0
+    return scheduler
+
+
+def test_after_a_rest_one_item_is_tried() -> None:
+    """The others follow when it is done; the broker sleeps until then."""
+    scheduler = resting()
+    lane = scheduler.lanes[QUEUE]
+    for consumer in (1, 2):
+        scheduler.take(consumer, Patience.WAIT)
+    assert served(scheduler, 29.9) == {}
+    assert served(scheduler, 30.0) == {1: [1]}
+    assert (scheduler.due(), lane.rest.reason) == (None, "away")
+    assert not scheduler.famished
+    assert scheduler.finish(1, ranges(1), 0.0)
+    assert lane.rest.reason == ""
+    assert served(scheduler, 30.1) == {2: [2, 3]}
+
+
+def test_who_tries_and_fails_otherwise_is_followed_by_another() -> None:
+    """Dropped, failed or dead: nobody knows yet."""
+    scheduler = resting()
+    for consumer in (1, 2):
+        scheduler.take(consumer, Patience.WAIT)
+    assert served(scheduler, 30.0) == {1: [1]}
+    assert scheduler.take_back(1, ranges(1))
+    assert served(scheduler, 30.0) == {2: [2]}
+    scheduler.leave(2)
+    scheduler.take(1, Patience.WAIT)
+    assert served(scheduler, 30.0) == {1: [2]}
+
+
+def test_the_item_that_is_tried_is_another_one_each_time() -> None:
+    """One that cannot be done for a reason of its own would hold up all others for ever."""
+    scheduler = resting()
+    now = 30.0
+    for number in (1, 2, 3):
+        scheduler.take(1, Patience.WAIT)
+        assert served(scheduler, now) == {1: [number]}
+        assert scheduler.rest(1, now, "away", 30.0) == 30.0
+        scheduler.give_back(1, ranges(number))
+        now += 30.0
+
+
+def test_an_item_is_tried_by_who_holds_nothing() -> None:
+    """Others would come to it late."""
+    scheduler = resting()
+    scheduler.lanes[QUEUE].rest.end()
+    scheduler.take(1, Patience.WAIT)
+    assert served(scheduler, 0.0) == {1: [1, 2]}
+    scheduler.rest(2, 0.0, "away", 30.0)
+    scheduler.take(1, Patience.AHEAD)
+    assert served(scheduler, 30.0) == {}
+    scheduler.take(2, Patience.WAIT)
+    assert served(scheduler, 30.0) == {2: [3]}
+
+
+def test_suspects_are_tried_first() -> None:
+    """One of several is one of them."""
+    scheduler = resting()
+    scheduler.lanes[QUEUE].suspect(together(11, 15))
+    scheduler.take(1, Patience.WAIT)
+    assert served(scheduler, 30.0) == {1: [11]}

@@ -159,6 +159,7 @@ COLUMNS: Final = (
         _or_null(_number("a number", 0, 1 << 63)),
         "the number of its items, or NULL: of the last stage that is sealed, in an unsettled load",
     ),
+    Column("queue.held", TEXT, _FOR_PEOPLE),
     Column(
         "queue.bytes", _number("a number", 0, 1 << 63), "of a purged load; not less than is left"
     ),

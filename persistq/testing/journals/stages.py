@@ -46,6 +46,17 @@ def queues_come_back_by_position(place: JournalPlace) -> None:
 
 
 @RULES.check
+def what_holds_a_stage_up_is_kept(place: JournalPlace) -> None:
+    """Why it waits is there for who looks, until it is over."""
+    feed = place.feed()
+    for held in ("its source waits", ""):
+        feed.row.held = held
+        feed.put(1)
+        feed = feed.carried_on(place.reopen())
+        same(feed.row.held, held)
+
+
+@RULES.check
 def queues_can_take_each_others_names(place: JournalPlace) -> None:
     """Names are changed all at once, so that two queues can swap theirs."""
     journal = place.open()
