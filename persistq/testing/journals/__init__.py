@@ -11,6 +11,7 @@ from persistq.testing.contract import Check, Making, run_checks
 from persistq.testing.journals import (
     attempts,
     blocks,
+    cursors,
     loads,
     logs,
     owners,
@@ -27,6 +28,7 @@ _SUBJECTS: Final = (
     stages,
     logs,
     blocks,
+    cursors,
     pages,
     parking,
     attempts,
