@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
@@ -26,6 +26,7 @@ from persistq.errors import (
     RunEnded,
     UsageError,
 )
+from persistq.pipeline import awaiting
 from persistq.pipeline.callables import require_result
 from persistq.pipeline.parameters import CURSOR
 from persistq.pool.child import Word, become_child, told_in_one_sentence
@@ -186,6 +187,8 @@ def _iterable(items: Any, what: str) -> Iterable[Any]:
     Raises:
         NotAResult: It is not.
     """
+    if isinstance(items, AsyncIterable):
+        return awaiting.each(items)
     require_result(items, what)
     # A text has characters as its items, but whoever returns one means the whole.
     if not isinstance(items, str | bytes):
