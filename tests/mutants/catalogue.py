@@ -1342,4 +1342,25 @@ MUTANTS = [
         "    if True:\n",
         (f"{CURSORS}test_a_source_that_takes_no_cursor_any_more_begins_anew",),
     ),
+    Mutant(
+        "goes on with a file that has changed",
+        "persistq/sources/lines.py",
+        "        unchanged(self._found)\n        self._file = _opened(path)\n",
+        "        self._file = _opened(path)\n",
+        (f"{UNIT}test_sources.py::test_a_file_that_has_changed_is_told_and_not_guessed",),
+    ),
+    Mutant(
+        "counts characters where bytes are to be skipped",
+        "persistq/sources/lines.py",
+        "        self.offset += len(line)\n",
+        "        self.offset += len(text)\n",
+        (f"{UNIT}test_sources.py::test_csv_goes_on_behind_each_of_its_rows",),
+    ),
+    Mutant(
+        "is silent of rows that share a key",
+        "persistq/sources/tables.py",
+        "    if row[key] == before:\n",
+        "    if row[key] is None:\n",
+        (f"{UNIT}test_sources.py::test_a_query_that_may_miss_rows_is_told",),
+    ),
 ]
