@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from persistq.flow import Drop, Failed, Retry
     from persistq.items import DONE, FAILED
     from persistq.pipeline import Pipeline
+    from persistq.put import Put
     from persistq.queues import PersistentQueue
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "PersistentQueue": "persistq.queues",
     "PersistqError": "persistq.errors",
     "Pipeline": "persistq.pipeline",
+    "Put": "persistq.put",
     "QueueClosed": "persistq.errors",
     "Retry": "persistq.flow",
     "RunEnded": "persistq.errors",
@@ -73,6 +75,7 @@ __all__ = [
     "PersistentQueue",
     "PersistqError",
     "Pipeline",
+    "Put",
     "QueueClosed",
     "Retry",
     "RunEnded",

@@ -25,6 +25,7 @@ NAMES = {
     "PersistentQueue",
     "PersistqError",
     "Pipeline",
+    "Put",
     "QueueClosed",
     "Retry",
     "RunEnded",

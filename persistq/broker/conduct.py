@@ -66,7 +66,12 @@ def _is_process(peer: Peer) -> bool:
 
 
 def _put(session: Session, _: Link, put: messages.Put) -> bool:
-    return _is_entry(session, put.queue_id) and all(map(_is_block, put.blocks))
+    known = _is_entry(session, put.queue_id) and all(map(_is_block, put.blocks))
+    return known and (put.cursor is None or _is_cursor(session, put.cursor))
+
+
+def _is_cursor(session: Session, cursor: Block) -> bool:
+    return session.opening.cursor and cursor.count == 1 and _is_block(cursor)
 
 
 def _offer(session: Session, _: Link, offer: messages.Offer) -> bool:

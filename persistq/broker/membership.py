@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from persistq import failpoints
+from persistq.blocks import Block
 from persistq.broker.arrivals import Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.link import Link
@@ -115,9 +116,14 @@ class Membership:
             limits=(credited.items_limit, credited.bytes_limit),
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
+            cursor=self._cursor(hello) if link.role is Role.PRODUCER else None,
             put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
             **(self._told_to_openers() if link.role is Role.ANCHOR else {}),
         )
+
+    def _cursor(self, hello: messages.Hello) -> Block | None:
+        cursor = self._session.transitions.cursors.get(hello.queue_id)
+        return None if cursor is None else cursor.value
 
     def _told_to_openers(self) -> dict[str, Any]:
         opened = self._session.opened

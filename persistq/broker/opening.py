@@ -82,8 +82,13 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
         failpoints.point("broker.before_begin")
     if choice.load is not None:
         _remember(journal, load, transitions)
+    entries = [row for row in rows if row.name in graph.entries]
+    if opening.cursor:
+        cursors = {row.queue_id: journal.cursor(row.queue_id) for row in entries}
+        transitions.cursors = {number: found for number, found in cursors.items() if found}
     absorbers = {
-        row.queue_id: absorber_of(journal, row) for row in rows if row.name in graph.entries
+        row.queue_id: absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))
+        for row in entries
     }
     put_spans = {row.queue_id: _spans(journal, row) for row in rows}
     return OpenLoad(
@@ -230,12 +235,12 @@ def new_absorber(journal: Journal) -> Absorber:
     return Absorber(journal, Digests)
 
 
-def absorber_of(journal: Journal, row: QueueRow) -> Absorber:
-    """Return an absorber for all that was ever put on a queue."""
+def absorber_of(journal: Journal, row: QueueRow, put: int) -> Absorber:
+    """Return an absorber for what its program may repeat of a queue: all behind so many items."""
     absorber = new_absorber(journal)
-    after = item_id_of(row.queue_id, 0)
+    after = item_id_of(row.queue_id, put)
     # What was put by hand is no put of a program, so none repeats it.
-    for by_hand in journal.replacements(row.queue_id):
+    for by_hand in (found for found in journal.replacements(row.queue_id) if found > after):
         absorber.expect(after, by_hand - 1)
         after = by_hand
     absorber.expect(after, item_id_of(row.queue_id, row.put))

@@ -126,20 +126,26 @@ class Producing:
             self._session.after_commit(partial(self._tell_sealed, link, seal))
 
     def lose(self, link: Link) -> None:
-        """A connection is gone; the source of a pipeline that died will repeat all it ever put."""
+        """A connection is gone; the source of a pipeline that died will repeat what it has put.
+
+        All of it, or what it has put behind its cursor.
+        """
         self._offers = [pending for pending in self._offers if pending.link is not link]
         self.crediting.lose(link)
         died = link.role is Role.PRODUCER and not link.farewell
         if died and self._session.opening.kind == "pipeline":
             for queue_id in self._session.entries:
-                absorbers = self._session.opened.absorbers
-                absorbers[queue_id].close()
-                absorbers[queue_id] = absorber_of(
-                    self._session.journal, self._session.row(queue_id)
-                )
+                self._expect_again(queue_id)
             self._session.roster.repeats(link.family)
 
     # --- inside ---
+
+    def _expect_again(self, queue_id: int) -> None:
+        session = self._session
+        absorbers, row = session.opened.absorbers, session.row(queue_id)
+        absorbers[queue_id].close()
+        put = session.transitions.put_at_cursor(queue_id)
+        absorbers[queue_id] = absorber_of(session.journal, row, put)
 
     def _never_room(self) -> UpstreamFailed:
         """Return what is told to those who wait for room when nothing is handed out any more."""
@@ -167,7 +173,17 @@ class Producing:
             session.transitions.put(put.queue_id, blocks, synced=True)
             count = sum(block.count for block in blocks)
             session.roster.wrote(link.family, session.row(put.queue_id), count)
+        if put.cursor is not None and not self._repeats(link, put.queue_id):
+            failpoints.point("broker.before_cursor")
+            session.transitions.move_cursor(put.queue_id, put.cursor)
         return None
+
+    def _repeats(self, link: Link, queue_id: int) -> bool:
+        """Return whether something that was put behind the cursor may come again.
+
+        The cursor stays before that: another run expects it there.
+        """
+        return link.absorbs and bool(self._session.opened.absorbers.get(queue_id))
 
     def _unabsorbed(self, link: Link, put: messages.Put) -> list[Block]:
         """Return what no earlier put absorbs."""

@@ -85,7 +85,7 @@ class Broker:
     def _by_message(self) -> dict[type, Callable[[Link, Any], None]]:
         producing, consuming, controlling = self._producing, self._consuming, self._controlling
         return {
-            messages.Hello: self._membership.on_hello,
+            messages.Hello: self._on_hello,
             messages.Farewell: self._membership.on_farewell,
             messages.Cancel: self._on_cancel,
             messages.Put: producing.on_put,
@@ -242,6 +242,21 @@ class Broker:
         """Read whatever has arrived, so that a put that returned before a seal counts."""
         for link in list(self._session.links.values()):
             self._heed(link, link.receive_all)
+
+    def _on_hello(self, link: Link, hello: messages.Hello) -> None:
+        if hello.role is Role.PRODUCER and self._session.opening.kind == "pipeline":
+            self._see_off_source()
+        self._membership.on_hello(link, hello)
+
+    def _see_off_source(self) -> None:
+        """A source is called again: read, and commit, what the one before it has sent, to its end.
+
+        What it repeats begins behind that.
+        """
+        for link in self._session.of_role(Role.PRODUCER):
+            self._heed(link, link.receive_all)
+            self._heed(link, link.receive)
+        self._session.transitions.commit()
 
     def _listen(self) -> None:
         """Wait for a peer to take more where it has not taken all."""

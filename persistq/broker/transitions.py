@@ -39,6 +39,7 @@ from persistq.journal.base import (
     Attempts,
     Batch,
     ByHand,
+    Cursor,
     Deed,
     Ending,
     Journal,
@@ -86,6 +87,7 @@ class Transitions:
     Attributes:
         rows: The queues by number.
         scheduler: The places.
+        cursors: How far sources have come, by queue, where they say so and go on behind that.
         failures: How often outstanding items have failed.
         spools: What is made of items at work and is kept until they are done.
         settled: Whether the load is recorded as settled.
@@ -104,6 +106,7 @@ class Transitions:
     ) -> None:
         self.rows = {row.queue_id: row for row in rows}
         self.scheduler = scheduler
+        self.cursors: dict[int, Cursor] = {}
         self.failures = FailureCounts()
         self.spools = Spools(journal.next_spool_id())
         self.settled = False
@@ -163,6 +166,25 @@ class Transitions:
             if queue_id not in self._unread:
                 arrivals.append(whole(first, block))
         self._batch.synced |= synced
+
+    def move_cursor(self, queue_id: int, value: Block) -> None:
+        """Remember how far the source of a queue has come with all that is put on it by now.
+
+        Crash: what was put since the last commit is recorded with this, or neither is.
+
+        Args:
+            queue_id: The queue.
+            value: The source's own value, as a block of one.
+        """
+        row = self.rows[queue_id]
+        self.cursors[queue_id] = self._batch.cursors[queue_id] = Cursor(row.put, value)
+        self._batch.synced = True
+        self._touch(row)
+
+    def put_at_cursor(self, queue_id: int) -> int:
+        """Return how many items of a queue were put up to its cursor; 0 without one."""
+        cursor = self.cursors.get(queue_id)
+        return 0 if cursor is None else cursor.put
 
     def hand_out(self, now: float) -> Iterator[tuple[int, Window]]:
         """Put items into the hands of everybody who waits and can be served: (consumer, window)."""

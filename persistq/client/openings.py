@@ -60,6 +60,7 @@ def opening(
     source: str = "",
     parameters: list[Parameter] | None = None,
     takes_any: bool = True,
+    cursor: bool = False,
 ) -> Opening:
     """Return what to ask a broker for.
 
@@ -73,6 +74,7 @@ def opening(
         source: Name of the source, for messages.
         parameters: What the source takes, with the values that are given or its defaults.
         takes_any: Whether the source takes parameters of any name.
+        cursor: Whether it goes on behind a cursor.
 
     Raises:
         UsageError: The name is not one, or a fresh load is asked for and one is named.
@@ -100,6 +102,7 @@ def opening(
         parameters=parameters or [],
         takes_any=takes_any,
         yields=settings.carry_on,
+        cursor=cursor,
         durability=settings.durability,
         flush_interval=settings.flush_interval,
         window_time=settings.window_time,

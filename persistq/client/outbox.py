@@ -45,16 +45,24 @@ class Outbox:
         self.waiting: list[tuple[int, bytes]] = []
         self.items_max, self.bytes_max = TOGETHER_ITEMS, TOGETHER_BYTES
         self._bytes = 0
+        self._cursor: tuple[int, Block] | None = None
         self._sent_at = 0.0
         self._late: threading.Thread | None = None
 
-    def add(self, codec: int, payload: bytes) -> None:
+    def add(self, codec: int, payload: bytes, cursor: Block | None = None) -> None:
         """Add an encoded item, and send what waits if it is enough, or if nothing was sent of late.
 
         Crash: what waits is lost with this process.
+
+        Args:
+            codec: Codec number.
+            payload: The item.
+            cursor: How far its source has come with it; only the last one of all that wait counts.
         """
-        # In one step: an interruption must not leave half of it.
+        # In one step: an interruption must not leave half of it. No cursor goes before its item.
         self.waiting.append((codec, payload))
+        if cursor is not None:
+            self._cursor = len(self.waiting), cursor
         self._bytes += len(payload)
         if self._is_due():
             self._send()
@@ -65,11 +73,14 @@ class Outbox:
         """Send what waits as soon as it is so many items or bytes, or what is usual if less."""
         self.items_max, self.bytes_max = min(TOGETHER_ITEMS, items), min(TOGETHER_BYTES, size)
 
-    def take(self) -> list[Block]:
-        """Take all out, as blocks, to be sent now."""
-        codecs, payloads = zip(*self.waiting, strict=True)
+    def take(self) -> tuple[list[Block], Block | None]:
+        """Take out what is to be sent now: all, as blocks, or that up to the cursor, and it."""
+        count, cursor = self._cursor or (len(self.waiting), None)
+        taken, rest = self.waiting[:count], self.waiting[count:]
+        codecs, payloads = zip(*taken, strict=True)
         self.clear()
-        return blocks_of(codecs, payloads)
+        self.waiting = rest
+        return blocks_of(codecs, payloads), cursor
 
     def note_sent(self) -> None:
         """Note that something was sent: what comes just after it waits."""
@@ -77,7 +88,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget what waits."""
-        self.waiting, self._bytes = [], 0
+        self.waiting, self._bytes, self._cursor = [], 0, None
 
     def await_thread(self) -> None:
         """Wait for the end of the thread, which is about to end: nothing waits any more."""

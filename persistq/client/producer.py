@@ -39,11 +39,15 @@ class Producer:
     Args:
         handle: The run and the queue.
         waits: Whether it waits while the queue may hold no more, where it has a limit.
+
+    Attributes:
+        cursor: How far the source before this one has come, as a block of one; None if unknown.
     """
 
     def __init__(self, handle: Handle, *, waits: bool = True) -> None:
         self._handle = handle
         self._connection, welcome = Connection.dial(handle, Role.PRODUCER)
+        self.cursor = welcome.cursor
         self._closed = handle.queue_id in welcome.closed
         self._limits = welcome.limits if waits else NO_LIMITS
         self._sent = 0
@@ -52,10 +56,16 @@ class Producer:
         self._lock = threading.RLock()
         self._outbox = Outbox(self._send_outbox, self._lock)
 
-    def put_one(self, codec: int, payload: bytes) -> None:
+    def put_one(self, codec: int, payload: bytes, cursor: Block | None = None) -> None:
         """Send an encoded item, at once or a moment later together with those that follow it.
 
-        Crash: as for `put`; an item that still waits for company is lost with this process too.
+        Crash: as for `put`; an item that still waits for company is lost with this process too. Its
+        cursor is recorded with it, or neither is.
+
+        Args:
+            codec: Codec number.
+            payload: The encoded item.
+            cursor: How far the source has come with it, as a block of one.
 
         Raises:
             QueueClosed: The queue was sealed.
@@ -68,7 +78,7 @@ class Producer:
                 # It stays there as long as anything waits.
                 unsettled.add(self)
             self._refuse_if_closed()
-            self._outbox.add(codec, payload)
+            self._outbox.add(codec, payload, cursor)
 
     def put(self, blocks: list[Block]) -> None:
         """Hand encoded items to the broker in one message; returns when the kernel has them.
@@ -160,15 +170,15 @@ class Producer:
     def _send_outbox(self) -> None:
         while self._outbox.waiting:
             with self._connection.conversation:
-                self._send(self._outbox.take())
+                self._send(*self._outbox.take())
 
-    def _send(self, blocks: list[Block]) -> None:
+    def _send(self, blocks: list[Block], cursor: Block | None = None) -> None:
         # Counted first: what could not be sent is missed by `flush`, which finds the broker gone.
         self._sent += sum(block.count for block in blocks)
         self._sent_bytes += sum(len(block.data) for block in blocks)
         unsettled.add(self)
         failpoints.point("client.before_put_sent")
-        self._connection.send(Put(self._handle.queue_id, blocks))
+        self._connection.send(Put(self._handle.queue_id, blocks, cursor))
         failpoints.point("client.after_put_sent")
         self._outbox.note_sent()
 

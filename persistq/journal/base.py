@@ -240,6 +240,18 @@ class Put(NamedTuple):
     origin: Origin | None = None
 
 
+class Cursor(NamedTuple):
+    """How far the source of a queue has come.
+
+    Attributes:
+        put: How many items of the queue were put up to it.
+        value: The source's own value, as a block of one.
+    """
+
+    put: int
+    value: Block
+
+
 class Spooled(NamedTuple):
     """A block of outputs of an attempt that goes on: no items yet, perhaps never.
 
@@ -312,6 +324,7 @@ class Batch:
 
     Attributes:
         puts: New items, with ids taken from their queue's counter.
+        cursors: How far sources have come, by queue, these puts included.
         spooled: Outputs of attempts that go on: kept, and no items yet.
         published: What has become of spools whose attempt has ended well.
         streamed: Items among ``puts`` that were made of an item which is not done yet.
@@ -336,6 +349,7 @@ class Batch:
     """
 
     puts: list[Put] = field(default_factory=list)
+    cursors: dict[int, Cursor] = field(default_factory=dict)
     spooled: list[Spooled] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     streamed: list[Streamed] = field(default_factory=list)
@@ -504,6 +518,10 @@ class Journal(ABC):
     @abstractmethod
     def put_page(self, after_id: int, last_id: int, limit: int, bytes_max: int) -> list[Slice]:
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
+
+    @abstractmethod
+    def cursor(self, queue_id: int) -> Cursor | None:
+        """Return how far the source of a queue has come, None if it has not said so."""
 
     @abstractmethod
     def failed_attempts(self, load_id: int) -> list[Attempts]:

@@ -9,6 +9,10 @@ from typing import Final
 PUT: Final = """
     INSERT INTO put_block (first_id, count, codec, data, crc, turn_id, origin, steps, spool_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+MOVE_CURSOR: Final = """
+    INSERT INTO cursor (queue_id, put, codec, data, crc) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (queue_id) DO UPDATE SET put = excluded.put, codec = excluded.codec,
+        data = excluded.data, crc = excluded.crc"""
 END: Final = "INSERT INTO done_range (first_id, last_id, outcome, turn_id) VALUES (?, ?, ?, ?)"
 EXPLAIN_DROP: Final = "INSERT INTO drop_reason (item_id, reason) VALUES (?, ?)"
 PARK: Final = "INSERT INTO parked (item_id) VALUES (?)"

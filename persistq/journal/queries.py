@@ -95,6 +95,8 @@ HAS_STREAMED_OF: Final = """
     SELECT EXISTS (SELECT 1 FROM streamed WHERE item_id > :after_id AND item_id <= :last_id)"""
 LAST_SPOOL: Final = "SELECT coalesce(max(spool_id), 0) FROM spool"
 
+CURSOR: Final = "SELECT put, codec, data, crc FROM cursor WHERE queue_id = :of_queue"
+
 REPLACEMENTS: Final = """
     SELECT replacement FROM by_hand WHERE replacement > :after_id AND replacement <= :last_id
     ORDER BY replacement"""

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from persistq.blocks import Origin
+from persistq.blocks import Block, Origin
 from persistq.items import Failure, FailureKind, item_id_of
 from persistq.journal.base import (
     Attempts,
     Command,
+    Cursor,
     EndedLoad,
     Left,
     Load,
@@ -207,6 +208,18 @@ def put_row(turn_id: int, put: Put) -> Row:
     """Return the columns of a block of items."""
     origin, steps = put.origin or (None, None)
     return (put.first_id, *put.block, turn_id, origin, steps, None)
+
+
+def cursor_row(queue_id: int, cursor: Cursor) -> Row:
+    """Return the columns of a cursor."""
+    _, codec, data, crc = cursor.value
+    return (queue_id, cursor.put, codec, data, crc)
+
+
+def cursor_from(row: Row) -> Cursor:
+    """Make a `Cursor` of its columns from ``put`` on."""
+    put, *value = row
+    return Cursor(put, Block(1, *value))
 
 
 def published_row(turn_id: int, published: Published) -> Row:

@@ -112,6 +112,14 @@ CREATE TABLE put_span (
     PRIMARY KEY (queue_id, put_before)
 ) STRICT, WITHOUT ROWID""",
     """\
+CREATE TABLE cursor (
+    queue_id INTEGER NOT NULL PRIMARY KEY REFERENCES queue, -- what its source puts on
+    put INTEGER NOT NULL, -- items of the queue up to it
+    codec INTEGER NOT NULL, -- how the source's own value is encoded, as for items
+    data BLOB NOT NULL, -- that value
+    crc INTEGER NOT NULL -- CRC-32 of data
+) STRICT""",
+    """\
 CREATE TABLE done_range (
     first_id INTEGER NOT NULL PRIMARY KEY, -- ranges do not overlap, and hold no parked item
     last_id INTEGER NOT NULL CHECK (last_id >= first_id), -- of the same queue

@@ -19,6 +19,7 @@ from persistq.journal.base import (
     Attempts,
     Batch,
     Command,
+    Cursor,
     EndedLoad,
     Ending,
     Journal,
@@ -36,6 +37,8 @@ from persistq.journal.retention import Retention
 from persistq.journal.rows import (
     attempts_from,
     command_values,
+    cursor_from,
+    cursor_row,
     ended_from,
     failure_row,
     left_from,
@@ -288,6 +291,7 @@ class SqliteJournal(Journal):
             self._record_unparked(batch)
             self._record_spooled(batch)
             self._record_items(batch)
+            self._record_cursors(batch)
             self._record_causes(batch)
             self._record_counters(batch)
             self._record_processes(batch)
@@ -337,6 +341,11 @@ class SqliteJournal(Journal):
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
         with self._writer.reading() as pages:
             return pages.put((after_id, last_id), limit, bytes_max)
+
+    def cursor(self, queue_id: int) -> Cursor | None:
+        """Return how far the source of a queue has come, None if it has not said so."""
+        rows = self._writer.read(queries.CURSOR, of_queue=queue_id)
+        return cursor_from(rows[0]) if rows else None
 
     def failed_attempts(self, load_id: int) -> list[Attempts]:
         """Return the failures, not forgiven, of the load's outstanding items."""
@@ -431,6 +440,12 @@ class SqliteJournal(Journal):
         rows += [published_row(turn_id, published) for published in batch.published]
         # In order, because that is how the table is laid out.
         self._writer.many(changes.PUT, sorted(rows, key=itemgetter(0)))
+
+    def _record_cursors(self, batch: Batch) -> None:
+        if batch.cursors:
+            failpoints.point("journal.before_cursor")
+            rows = [cursor_row(*cursor) for cursor in batch.cursors.items()]
+            self._writer.many(changes.MOVE_CURSOR, rows)
 
     def _record_ends(self, ranges: list[IdRange], kind: DoneKind, turn_id: int) -> None:
         if not ranges:

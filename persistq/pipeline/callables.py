@@ -31,7 +31,7 @@ _CONTEXT_MANAGERS: Final = frozenset(
 )
 
 
-def checked(function: Any, what: str) -> Any:
+def checked(function: Any, what: str, *, awaited: bool = False) -> Any:
     """Return a callable, if calling it does its work.
 
     A wrapper is judged by itself, not by what it wraps: it may well wait for a coroutine.
@@ -39,6 +39,7 @@ def checked(function: Any, what: str) -> Any:
     Args:
         function: What a decorator was given.
         what: What it is to be, for the message.
+        awaited: Whether somebody awaits what an asynchronous generator yields.
 
     Raises:
         UsageError: It is not callable, or its call only promises the work.
@@ -50,6 +51,8 @@ def checked(function: Any, what: str) -> Any:
             if isinstance(function, str)
             else f"{what} is to be a function, and {function!r} is none"
         )
+    if awaited and inspect.isasyncgenfunction(innermost(function)):
+        return function
     if why := _why_vain(function):
         raise UsageError(
             f"{what} {name_of(function)!r} {why}: persistq calls ordinary functions, which have "

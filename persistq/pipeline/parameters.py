@@ -19,8 +19,10 @@ from persistq.wire.messages import Parameter
 SHOWN_MAX: Final = 200
 """Most characters of a value that are shown."""
 
-_FILLED: Final = "settings"
-"""A parameter that nobody gives: it is filled in."""
+SETTINGS: Final = "settings"
+CURSOR: Final = "cursor"
+_FILLED: Final = frozenset({SETTINGS, CURSOR})
+"""Parameters that nobody gives: they are filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def parameters_of(
     named = {
         name: p
         for name, p in declared.items()
-        if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name != _FILLED
+        if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name not in _FILLED
     }
     for name in given:
         if name not in named and not takes_any:
@@ -131,9 +133,9 @@ def parameters_of(
     return Parameters(source, given, named, takes_any, codec)
 
 
-def wants_settings(function: Callable[..., Any]) -> bool:
-    """Return whether a source takes the settings."""
-    return _FILLED in (callables.parameters_of(function) or {})
+def wants(function: Callable[..., Any], name: str) -> bool:
+    """Return whether a source takes one of the parameters that are filled in."""
+    return name in (callables.parameters_of(function) or {})
 
 
 def shown(name: str, value: Any) -> str:

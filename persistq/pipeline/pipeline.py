@@ -99,7 +99,9 @@ class Pipeline:
     ) -> Any:
         """Decorate the function that yields the items of the first stage.
 
-        It runs in a process of its own. Its parameters are filled by name from ``params``.
+        It runs in a process of its own, and may be an asynchronous generator. Its parameters are
+        filled by name from ``params``, but for ``settings`` and ``cursor``: how far it had come
+        when it was called last (see `persistq.Put`), None at first.
 
         Args:
             function: The function, when used without parentheses.
@@ -117,7 +119,7 @@ class Pipeline:
             return partial(self.source, **limits)
         if self._source is not None:
             raise UsageError(f"pipeline {self.name!r} has the source {self._source.name!r} already")
-        checked(function, "the source")
+        checked(function, "the source", awaited=True)
         self._source = Source(name_of(function), function, limits)
         return function
 

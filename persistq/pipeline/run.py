@@ -16,7 +16,7 @@ from persistq.errors import BrokerLost, JournalError, LoadUnfinished, UsageError
 from persistq.outcome import Outcome
 from persistq.pipeline.definition import Definition
 from persistq.pipeline.inline import InlineRun
-from persistq.pipeline.parameters import Parameters, parameters_of, wants_settings
+from persistq.pipeline.parameters import CURSOR, SETTINGS, Parameters, parameters_of, wants
 from persistq.pipeline.source import SourceTask, run_source
 from persistq.pipeline.stage import Stage
 from persistq.pipeline.summary import Summary, beginning, summary_of, tell
@@ -81,8 +81,8 @@ def opened(definition: Definition, settings: Settings) -> Run:
         load.anchor.close()
         raise
     settings = _with_parameters(settings, load, arguments)
-    if wants_settings(source.function):
-        arguments["settings"] = settings
+    if wants(source.function, SETTINGS):
+        arguments[SETTINGS] = settings
     return Run(definition, settings, load, arguments)
 
 
@@ -105,6 +105,7 @@ def _open(definition: Definition, settings: Settings, parameters: Parameters) ->
         source=parameters.source,
         parameters=parameters.encoded(),
         takes_any=parameters.takes_any,
+        cursor=wants(definition.source.function, CURSOR),
     )
     try:
         return open_run(wanted, ack_interval=settings.ack_interval, timeout=settings.broker_timeout)
@@ -244,7 +245,8 @@ class Run:
         if queue.sealed:
             return None
         handle = self.opened.handle.on(queue.queue_id)
-        return SourceTask(handle, definition.source, self._arguments, definition.codec)
+        cursors = definition.parameter_codec if wants(definition.source.function, CURSOR) else None
+        return SourceTask(handle, definition.source, self._arguments, definition.codec, cursors)
 
     def _task(self, stage: Stage) -> StageTask:
         targets = self._definition.graph.feeds[stage.name]

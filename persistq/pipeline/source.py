@@ -5,20 +5,32 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from persistq import failpoints
+from persistq.blocks import Block, BlockDamaged, block_of
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.producer import Producer
 from persistq.codec import ItemCodec
 from persistq.ending import has_sentence
-from persistq.errors import BrokerLost, JournalError, NotAResult, PersistqError, RunEnded
+from persistq.errors import (
+    BrokerLost,
+    ItemNotReadable,
+    JournalError,
+    NotAResult,
+    PersistqError,
+    RunEnded,
+    UsageError,
+)
+from persistq.pipeline import awaiting
 from persistq.pipeline.callables import require_result
+from persistq.pipeline.parameters import CURSOR
 from persistq.pool.child import Word, become_child, told_in_one_sentence
+from persistq.put import Put
 from persistq.text.streams import say
 from persistq.wire.messages import Fail, Farewell, Role, Seal
 
@@ -38,14 +50,71 @@ class Source:
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
+class _CursorNotReadable(UsageError):
+    """A cursor cannot be turned back into the source's own value in this process."""
+
+
+Encoded = tuple[int, bytes, Block | None]
+"""A codec's number, an item's payload, and how far the source has come with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceTask:
-    """What a source's process is told when it starts."""
+    """What a source's process is told when it starts.
+
+    Attributes:
+        handle: The run, and the queue to put on.
+        source: The source.
+        arguments: What it is called with, but for its cursor.
+        codec: Encodes items.
+        cursors: Encodes and decodes cursors; None if the source takes none.
+    """
 
     handle: Handle
     source: Source
     arguments: dict[str, Any]
     codec: ItemCodec
+    cursors: ItemCodec | None = None
+
+    def called_with(self, cursor: Block | None) -> dict[str, Any]:
+        """Return the arguments of the source.
+
+        Args:
+            cursor: The last cursor that was recorded, if any.
+
+        Raises:
+            _CursorNotReadable: It cannot be decoded here.
+        """
+        if self.cursors is None:
+            return self.arguments
+        return self.arguments | {CURSOR: self._decoded(self.cursors, cursor)}
+
+    def encode(self, item: Any) -> Encoded:
+        """Encode what a source that takes a cursor has yielded.
+
+        Raises:
+            ItemNotStorable: Item or cursor cannot be encoded.
+        """
+        if type(item) is not Put:
+            return (*self.codec.encode(item), None)
+        encoded = self.codec.encode(item.item)
+        if item.cursor is None or self.cursors is None:
+            return (*encoded, None)
+        number, payload = self.cursors.encode(item.cursor)
+        return (*encoded, block_of(number, [payload]))
+
+    def _decoded(self, codec: ItemCodec, cursor: Block | None) -> Any:
+        if cursor is None:
+            return None
+        try:
+            [payload] = cursor.payloads()
+            return codec.decode(0, cursor.codec, payload)
+        except (BlockDamaged, ItemNotReadable) as error:
+            why = error.reason if isinstance(error, ItemNotReadable) else str(error)
+            raise _CursorNotReadable(
+                f"the cursor of source {self.source.name!r} cannot be read: {why}; begin anew with "
+                "--fresh (fresh=True)"
+            ) from error
 
 
 def run_source(task: SourceTask, supervisor_pid: int, tells: Pipe) -> None:
@@ -95,11 +164,13 @@ def _drain(
 ) -> bool:
     source = task.source
     try:
-        items = _iterable(source.function(**task.arguments), f"source {source.name!r}")
-        over = _put_all(items, task.codec, producer, on_item)
+        arguments = task.called_with(producer.cursor)
+        items = _iterable(source.function(**arguments), f"source {source.name!r}")
+        encode = task.codec.encode if task.cursors is None else task.encode
+        over = _put_all(map(encode, items), producer, on_item)
     except (BrokerLost, JournalError, RunEnded, KeyboardInterrupt):
         raise
-    except NotAResult as error:
+    except (NotAResult, _CursorNotReadable) as error:
         control.ask(Fail, str(error))
         producer.say_farewell()
         return False
@@ -124,6 +195,8 @@ def _iterable(items: Any, what: str) -> Iterable[Any]:
     Raises:
         NotAResult: It is not.
     """
+    if isinstance(items, AsyncIterable):
+        return awaiting.each(items)
     require_result(items, what)
     # A text has characters as its items, but whoever returns one means the whole.
     if not isinstance(items, str | bytes):
@@ -135,15 +208,14 @@ def _iterable(items: Any, what: str) -> Iterable[Any]:
 
 
 def _put_all(
-    items: Iterable[Any],
-    codec: ItemCodec,
+    items: Iterable[tuple[Any, ...]],
     producer: Producer,
     on_item: Callable[[], object] | None,
 ) -> bool:
-    """Put items until they end; False if `on_item` ended them."""
+    """Put what `Producer.put_one` takes until it ends; False if `on_item` ended it."""
     try:
         for item in items:
-            producer.put_one(*codec.encode(item))
+            producer.put_one(*item)
             if on_item is not None:
                 producer.flush()
                 if on_item() is not None:

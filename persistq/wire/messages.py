@@ -70,10 +70,14 @@ class Hello(_Message, frozen=True, tag=1):
 
 
 class Put(_Message, frozen=True, tag=2):
-    """Items to journal; answered by `Journaled` once they are."""
+    """Items to journal; answered by `Journaled` once they are.
+
+    ``cursor`` says how far their source has come with the last of them, as a block of one.
+    """
 
     queue_id: int
     blocks: list[Block]
+    cursor: Block | None = None
 
 
 class Offer(_Message, frozen=True, tag=3):
@@ -376,10 +380,11 @@ class Welcome(_Message, frozen=True, tag=64):
     """The connection is accepted; a consumer gets a slot in the fence.
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
-    which run put the items that it may get. ``feeds`` says for each queue which ones get what its
-    stage has made; those that none feeds take what is put. ``limits`` are those of `Journaled`, for
-    a producer. Who opens the load also learns its parameters, what other loads have left, and
-    whether it is ``reopened``: only who names it works on it.
+    which run put the items that it may get; ``cursor`` tells a producer how far the source before
+    it has come, and ``limits`` are those of `Journaled`. ``feeds`` says for each queue which ones
+    get what its stage has made; those that none feeds take what is put. Who opens the load also
+    learns its parameters, what other loads have left, and whether it is ``reopened``: only who
+    names it works on it.
     """
 
     load_id: int
@@ -393,6 +398,7 @@ class Welcome(_Message, frozen=True, tag=64):
     broker_pid: int = 0
     closed: list[int] = []
     put_spans: list[PutSpan] = []
+    cursor: Block | None = None
     params: list[Parameter] = []
     left: list[LeftOver] = []
     reopened: bool = False
@@ -515,7 +521,8 @@ class Opening(msgspec.Struct, frozen=True):
     """What a fresh broker is told on its standard input, as JSON.
 
     ``load`` is the load to work on, None for the one that is carried on by itself, or a new one.
-    ``yields`` says that the load's parameters win over those given here. ``template`` is what the
+    ``yields`` says that the load's parameters win over those given here, ``cursor`` that the source
+    goes on behind the last one that was recorded. ``template`` is what the
     name was made from, empty if it has no parameters in it.
     """
 
@@ -538,6 +545,7 @@ class Opening(msgspec.Struct, frozen=True):
     parameters: list[Parameter] = []
     takes_any: bool = True
     yields: bool = False
+    cursor: bool = False
     durability: Literal["normal", "full"] = "normal"
     flush_interval: float = 1.0
     window_time: float = 0.004

@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from evidence import EFFECTS, Pen
 
-from persistq import Pipeline
+from persistq import Pipeline, Put
 from persistq.client import outputs
 
 ITEMS = int(os.environ["SOAK_ITEMS"])
@@ -23,6 +23,7 @@ LONG_S = float(os.environ["SOAK_LONG_S"])
 OUTPUT = os.environ.get("SOAK_OUTPUT", "")
 """How what the first stage makes goes on: "spooled", "streamed" or, as usual, with its report.
 
+If it is "behind cursors", the source says with each item how far it has come.
 If it is "batched", that stage gets batches, and each batch raises, so that it goes item by item. If
 it is "stored", that stage has a sink, which is away for a moment.
 """
@@ -51,14 +52,22 @@ def work(key: str, attempt: int) -> None:
     effects.write("E", key, os.getpid())
 
 
-@pipeline.source
-def keys() -> Iterator[int]:
-    """Yield every key."""
+def keys(*, first: int = 0) -> Iterator[int]:
+    """Yield every key, from one on."""
     effects.write("P", "source", os.getpid())
-    for number in range(ITEMS):
+    for number in range(first, ITEMS):
         if number % PACE_ITEMS == 0:
             time.sleep(PACE_S)
         yield number
+
+
+def keys_behind(cursor: int | None) -> Iterator[Put]:
+    """Yield every key behind a cursor, and say how far that is."""
+    for number in keys(first=cursor or 0):
+        yield Put(number, cursor=number + 1)
+
+
+pipeline.source(keys_behind if OUTPUT == "behind cursors" else keys)
 
 
 def in_batches(numbers: list[int], items: list[Any]) -> list[int]:

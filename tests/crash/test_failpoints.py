@@ -74,7 +74,8 @@ class Scenario:
         upgraded: Whether its journal is of an older version.
         impatient: Whether done records are brought to the disk at every turn.
         full: Whether so few items may be outstanding that what feeds a stage waits.
-        output: How the outputs of its first stage go on, if not with the reports.
+        output: How the outputs of its first stage go on, if not with the reports; or what its
+            source says.
     """
 
     name: str
@@ -114,6 +115,7 @@ UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
 SPOOLED = Scenario("spooled", output="spooled")
 STREAMED = Scenario("streamed", output="streamed")
 STORED = Scenario("stored in a sink", output="stored")
+BEHIND = Scenario("behind cursors", output="behind cursors")
 BATCHED = Scenario("in batches that raise", output="batched")
 SCENARIOS = {
     "client.before_spool": SPOOLED,
@@ -126,6 +128,8 @@ SCENARIOS = {
     "client.after_stream": STREAMED,
     "broker.before_stream": STREAMED,
     "journal.before_stream": STREAMED,
+    "broker.before_cursor": BEHIND,
+    "journal.before_cursor": BEHIND,
     "worker.before_single": BATCHED,
     "worker.after_store": STORED,
     "client.before_rest": STORED,

@@ -154,6 +154,11 @@ class Writer:
         self.insert("parked", item_id=item_id_of(queue_id, n))
         self._count(queue_id, parked=1)
 
+    def cursor(self, queue_id: int, put: int, value: Block) -> None:
+        """A source says how far it has come."""
+        columns = {"codec": value.codec, "data": value.data, "crc": value.crc}
+        self.insert("cursor", queue_id=queue_id, put=put, **columns)
+
     def by_hand(self, item_id: int, deed: str, replacement: int | None = None) -> None:
         """Somebody does something to an item."""
         self.insert("by_hand", item_id=item_id, deed=deed, at=LATER, replacement=replacement)
@@ -267,6 +272,7 @@ def _settled(writer: Writer) -> None:
     writer.run(load_id, "failed")
     writer.turn()
     writer.put(first, block_of(2, [_own(4), _own(5)]))
+    writer.cursor(first, 4, block_of(2, [_own(6)]))
     writer.end(first, 1, 2)
     writer.put(second, json_block(10, 11, 20, 21), Origin(item_id_of(first, 1), b"\0\1\0"))
     writer.turn()
@@ -313,6 +319,7 @@ def _open(writer: Writer) -> None:
     writer.run(load_id)
     writer.turn()
     writer.put(files, json_block(*range(1, 9)))
+    writer.cursor(files, 8, json_block(80))
     writer.seal(files)
     writer.turn()
     writer.end(files, 1, 3)

@@ -93,6 +93,9 @@ WRONG = {
     "DELETE FROM put_span WHERE queue_id = 1": "1 queues have items of which it is not recorded",
     "DELETE FROM put_span WHERE queue_id = 2 AND put_before = 5": "not of the latest run of their",
     "UPDATE put_span SET run_id = 9 WHERE queue_id = 1": "1 rows whose run and queue are not of",
+    "UPDATE cursor SET put = 9": "cursor has 2 rows of what is no stage of a pipeline, or behind",
+    "UPDATE cursor SET queue_id = 3, put = 1 WHERE queue_id = 2": "behind items that no source has",
+    "UPDATE cursor SET data = x'37'": "2 cursors have a value whose checksum is wrong",
     # Blocks.
     "UPDATE put_block SET crc = crc + 1 WHERE spool_id IS NULL": "blocks whose checksum is wrong",
     "UPDATE put_block SET codec = 1 WHERE codec = 0 AND count > 1 AND origin IS NULL": (

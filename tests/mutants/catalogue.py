@@ -60,6 +60,7 @@ BLOCKS = "test_blocks_of_one_put_have_consecutive_ids"
 PARKED_AMONG = "test_a_parked_item_among_finished_ones_is_in_none_of_their_ranges"
 LIVE_RETRY = "test_items_are_retried_by_hand_beside_a_live_run"
 
+CURSORS = "tests/pipeline/test_cursors.py::"
 SPOOLS = "tests/unit/test_spools_and_streams.py"
 BIG = "tests/pipeline/test_big_outputs.py"
 VOID = "test_what_is_spooled_of_an_attempt_that_ends_otherwise_is_void"
@@ -1464,5 +1465,61 @@ MUTANTS = [
         "    return known and _are_ranges(order.ids)\n",
         "    return known or _are_ranges(order.ids)\n",
         ("tests/unit/test_conduct.py::test_only_items_of_this_load_are_changed_by_hand",),
+    ),
+    Mutant(
+        "a cursor goes past what is still to be repeated",
+        "persistq/broker/producing.py",
+        "        if put.cursor is not None and not self._repeats(link, put.queue_id):\n",
+        "        if put.cursor is not None:\n",
+        (f"{CURSORS}test_a_cursor_waits_for_what_is_still_to_be_repeated",),
+    ),
+    Mutant(
+        "absorbs what comes behind the cursor",
+        "persistq/broker/opening.py",
+        "absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))",
+        "absorber_of(journal, row, 0)",
+        (f"{CURSORS}test_a_source_goes_on_behind_its_cursor[fork]",),
+    ),
+    Mutant(
+        "takes what was put behind the cursor for new",
+        "persistq/broker/opening.py",
+        "absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))",
+        "absorber_of(journal, row, row.put)",
+        (f"{CURSORS}test_what_was_put_behind_the_last_cursor_is_absorbed",),
+    ),
+    Mutant(
+        "a cursor counts for what waits behind it too",
+        "persistq/client/outbox.py",
+        "        taken, rest = self.waiting[:count], self.waiting[count:]\n",
+        "        taken, rest = self.waiting, []\n",
+        (f"{UNIT}test_outbox.py::test_a_cursor_is_sent_with_what_was_put_up_to_it",),
+    ),
+    Mutant(
+        "goes on behind a cursor that the source does not take",
+        "persistq/broker/opening.py",
+        "    if opening.cursor:\n",
+        "    if True:\n",
+        (f"{CURSORS}test_a_source_that_takes_no_cursor_any_more_begins_anew",),
+    ),
+    Mutant(
+        "goes on with a file that has changed",
+        "persistq/sources/lines.py",
+        "        unchanged(self._found)\n        self._file = _opened(path)\n",
+        "        self._file = _opened(path)\n",
+        (f"{UNIT}test_sources.py::test_a_file_that_has_changed_is_told_and_not_guessed",),
+    ),
+    Mutant(
+        "counts characters where bytes are to be skipped",
+        "persistq/sources/lines.py",
+        "        self.offset += len(line)\n",
+        "        self.offset += len(text)\n",
+        (f"{UNIT}test_sources.py::test_csv_goes_on_behind_each_of_its_rows",),
+    ),
+    Mutant(
+        "is silent of rows that share a key",
+        "persistq/sources/tables.py",
+        "    if row[key] == before:\n",
+        "    if row[key] is None:\n",
+        (f"{UNIT}test_sources.py::test_a_query_that_may_miss_rows_is_told",),
     ),
 ]

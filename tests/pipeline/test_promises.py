@@ -101,12 +101,19 @@ VAIN = {
 }
 
 
-@pytest.mark.parametrize("part", ["stage", "source", "context"])
-@pytest.mark.parametrize("function", VAIN.values(), ids=VAIN)
-def test_a_function_whose_call_does_not_do_the_work_is_refused(
-    function: Callable[..., Any], part: str
-) -> None:
+CASES = [
+    (part, name)
+    for part in ("stage", "source", "context")
+    for name in VAIN
+    # A source is asked for its items, and these are awaited.
+    if part != "source" or not name.endswith("asynchronous generator")
+]
+
+
+@pytest.mark.parametrize(("part", "name"), CASES)
+def test_a_function_whose_call_does_not_do_the_work_is_refused(part: str, name: str) -> None:
     """Where it is decorated, by its name, and nothing is added to the pipeline."""
+    function = VAIN[name]
     pipeline = Pipeline("demo")
     with pytest.raises(UsageError, match="done their work when they return") as caught:
         getattr(pipeline, part)(function)
@@ -270,7 +277,7 @@ def test_a_promise_is_no_item(value: object) -> None:
         ("17", "returned one int: it has to yield"),
         ("'a.csv'", "returned one str: it has to yield"),
         ("vain()", "returned a coroutine, which only promises a result"),
-        ("ticks()", "returned an asynchronous iterator"),
+        ("[ticks()]", "returned a list with an asynchronous iterator"),
     ],
 )
 def test_a_source_that_returns_no_items_fails_the_load(

@@ -30,12 +30,14 @@ def accepted(
     streaming: bool = False,
     spooled: int = 0,
     begun: int = 0,
+    cursor: bool = True,
 ) -> bool:
     """Return whether a client of a load with two stages may say this."""
     consumer = Consumer(QUEUE)
     consumer.hands.hold(items(1, held + 1))
     lane = SimpleNamespace(row=SimpleNamespace(sealed_total=0 if sealed else None))
     session: Any = SimpleNamespace(
+        opening=SimpleNamespace(cursor=cursor),
         entries={QUEUE},
         feeds={QUEUE: {NEXT}, NEXT: set()},
         scheduler=SimpleNamespace(lanes={QUEUE: lane, NEXT: lane}, consumers={5: consumer}),
@@ -79,6 +81,24 @@ def test_a_block_is_one_that_a_journal_can_take(told: Block, fine: bool) -> None
     assert accepted(Role.CONSUMER, messages.Done(ranges(1), 0.1, [made])) is fine
     offer = messages.Offer(QUEUE, told, 1, Patience.WAIT)
     assert accepted(Role.PRODUCER, offer) is (fine and told.count == 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "goes_on", "fine"),
+    [
+        (ONE, True, True),
+        (ONE, False, False),
+        (MANY, True, False),
+        (ONE._replace(codec=3), True, False),
+        (ONE._replace(crc=-1), True, False),
+    ],
+)
+def test_a_cursor_is_one_value_of_a_source_that_takes_it(
+    told: Block, goes_on: bool, fine: bool
+) -> None:
+    """Others would find one that nobody has asked for."""
+    put = messages.Put(QUEUE, [MANY], told)
+    assert accepted(Role.PRODUCER, put, cursor=goes_on) is fine
 
 
 @pytest.mark.parametrize(

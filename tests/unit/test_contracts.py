@@ -54,6 +54,12 @@ def in_pieces(journal: SqliteJournal, batch: Any) -> None:
     commit(journal, batch)
 
 
+def cursors_first(journal: SqliteJournal, batch: Any) -> None:
+    """Commit the cursors of a batch before its puts."""
+    commit(journal, Batch(cursors=batch.cursors, queues=batch.queues))
+    commit(journal, batch)
+
+
 def unforgiving(journal: SqliteJournal, batch: Any) -> None:
     """Commit what a batch has, but leave parked what was parked."""
     batch.unparked = batch.discarded = []
@@ -75,6 +81,8 @@ commit, outstanding_page = SqliteJournal.commit, SqliteJournal.outstanding_page
 
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "abandoned_load_stays": ("abandon_load", nothing),
+    "last_cursor_is_kept": ("cursor", lambda journal, queue_id: None),
+    "cursor_is_not_recorded_without_its_items": ("commit", cursors_first),
     "reopened_load_has_no_end_and_is_not_the_open_one": ("reopen_load", nothing),
     "parameters_come_back_as_they_were": ("params", lambda journal, load_id: {}),
     "left_by_others_are_parked_and_outstanding_items": (

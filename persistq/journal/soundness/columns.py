@@ -169,6 +169,8 @@ COLUMNS: Final = (
         "of a turn in which nothing was put: a run of the load; NULL if all of it was by hand",
     ),
     Column("turn.at", NUMBER, _CLOCK),
+    Column("cursor.queue_id", NUMBER, "another first stage, with as many items"),
+    Column("cursor.put", COUNT, "another number, of items that it has"),
     Column("put_block.turn_id", NUMBER, "a turn of the run that put it, in order"),
     Column("put_block.origin", NUMBER, "an item that has ended, of another stage of the load"),
     Column("put_block.steps", BYTES, "as long as all origins are such items"),
@@ -215,6 +217,7 @@ FREE: Final = {column.name: column for column in COLUMNS if column.free}
 
 MAY_LACK: Final = {
     "param": "a load may have any parameters",
+    "cursor": "a source need not say how far it has come",
     "drop_reason": "a handler need not say why",
     "spool": "one that was not published, and has no blocks",
     "spool_block": "the last ones of a spool that was not published",
@@ -227,6 +230,7 @@ MAY_LACK: Final = {
 MAY_HAVE_MORE: Final = {
     "load": "the last one may have no stages and no run yet",
     "param": "a load may have any parameters",
+    "cursor": "of another first stage",
     "drop_reason": "of dropped items",
     "spool": "one that was not published may have no blocks yet",
     "spool_block": "at the end of a spool that was not published",

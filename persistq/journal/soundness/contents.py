@@ -25,6 +25,7 @@ _QUEUES: Final = """
     JOIN load USING (load_id)"""
 _SPANS: Final = "SELECT put_before, run_id FROM put_span WHERE queue_id = ? ORDER BY put_before"
 _PARAMS: Final = "SELECT codec, payload, load_id FROM param"
+_CURSORS: Final = "SELECT queue_id, codec, data, crc FROM cursor"
 
 
 @dataclass(slots=True)
@@ -111,6 +112,13 @@ def check_params(connection: sqlite3.Connection, findings: Findings) -> None:
     for codec, payload, load_id in connection.execute(_PARAMS):
         if not is_readable(codec, payload):
             findings.add("{} parameters have a value that cannot be decoded", load_id)
+
+
+def check_cursors(connection: sqlite3.Connection, findings: Findings) -> None:
+    """Look at the values of cursors."""
+    for queue_id, *value in connection.execute(_CURSORS):
+        if (flaw := flaw_of(1, *value)) is not None:
+            findings.add(f"{{}} cursors have a value whose {flaw}", queue_id)
 
 
 def _flaws(

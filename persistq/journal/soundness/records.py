@@ -102,6 +102,18 @@ SPANS: Final = {
         IS NOT (SELECT max(run_id) FROM run AS r WHERE r.load_id = q.load_id)""",
 }
 
+CURSORS: Final = {
+    "cursor has {} rows of what is no stage of a pipeline, or behind more items than it has": """
+        SELECT queue_id FROM cursor JOIN queue USING (queue_id) JOIN load USING (load_id)
+        WHERE kind <> 'pipeline' OR put NOT BETWEEN 1 AND next_n - 1""",
+    "cursor has {} rows behind items that no source has put": f"""
+        SELECT c.queue_id FROM cursor AS c WHERE (
+            SELECT origin FROM put_block AS b
+            WHERE b.first_id <= (c.queue_id << {QUEUE_SHIFT}) + c.put
+            ORDER BY b.first_id DESC LIMIT 1
+        ) IS NOT NULL AND NOT {is_purged(f"(c.queue_id << {QUEUE_SHIFT})")}""",
+}
+
 TURNS: Final = {
     "{} turns are of an earlier run than the turn before": """
         SELECT turn_id FROM turn AS t
@@ -184,7 +196,7 @@ FAILURES: Final = {
         IS NOT {load_of("item_id")}""",
 }
 
-RULES: Final = ROWS | LOADS | SPANS | TURNS | ENDS | BY_HAND | FAILURES
+RULES: Final = ROWS | LOADS | SPANS | CURSORS | TURNS | ENDS | BY_HAND | FAILURES
 
 
 def check_records(connection: sqlite3.Connection, findings: Findings) -> None:
