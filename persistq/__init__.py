@@ -31,15 +31,17 @@ if TYPE_CHECKING:
         UpstreamFailed,
         UsageError,
     )
+    from persistq.flow import Drop, Failed, Retry
     from persistq.items import DONE, FAILED
-    from persistq.pipeline import Drop, Pipeline, Retry
+    from persistq.pipeline import Pipeline
     from persistq.queues import PersistentQueue
 
 _HOMES = {
     "BrokerLost": "persistq.errors",
     "DONE": "persistq.items",
-    "Drop": "persistq.pipeline",
+    "Drop": "persistq.flow",
     "FAILED": "persistq.items",
+    "Failed": "persistq.flow",
     "ItemNotReadable": "persistq.errors",
     "ItemNotStorable": "persistq.errors",
     "ItemsFailed": "persistq.errors",
@@ -50,7 +52,7 @@ _HOMES = {
     "PersistqError": "persistq.errors",
     "Pipeline": "persistq.pipeline",
     "QueueClosed": "persistq.errors",
-    "Retry": "persistq.pipeline",
+    "Retry": "persistq.flow",
     "RunEnded": "persistq.errors",
     "UpstreamFailed": "persistq.errors",
     "UsageError": "persistq.errors",
@@ -61,6 +63,7 @@ __all__ = [
     "FAILED",
     "BrokerLost",
     "Drop",
+    "Failed",
     "ItemNotReadable",
     "ItemNotStorable",
     "ItemsFailed",

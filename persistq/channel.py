@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from persistq.blocks import Block
     from persistq.client.outputs import Made
-    from persistq.client.window import Delivery
+    from persistq.client.window import Delivery, Together
     from persistq.wire.messages import Ended
 
 
@@ -88,6 +90,8 @@ class Outlet(Protocol):
         message: str,
         traceback: str,
         retry_after: float | None = None,
+        *,
+        final: bool = False,
     ) -> None:
         """Report that an attempt failed.
 
@@ -97,6 +101,7 @@ class Outlet(Protocol):
             message: What it says.
             traceback: Where it was raised, or empty.
             retry_after: When to try again, in seconds from now; None leaves that to the policy.
+            final: Whether not to try again, because it would fail as well.
         """
 
     def dropped(self, item_id: int, reason: str) -> None:
@@ -111,3 +116,23 @@ class Outlet(Protocol):
 
 class Channel(Intake, Outlet, Protocol):
     """Both together, as a worker needs them."""
+
+
+class BatchChannel(Channel, Protocol):
+    """The same for who works on several items at a time."""
+
+    def get_together(self, timeout: float | None = None) -> Together | Ended | None:
+        """Return the next batch, `Ended` if it is over, or None if nothing came in time.
+
+        Args:
+            timeout: Longest wait in seconds; 0 does not wait, None waits for ever.
+        """
+
+    def done_together(self, made: Mapping[int, Made], seconds: float, now: float) -> None:
+        """Report items as finished, together.
+
+        Args:
+            made: What was made of each, by item, encoded.
+            seconds: How long they took together.
+            now: When they ended, on the monotonic clock.
+        """

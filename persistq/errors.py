@@ -98,6 +98,26 @@ class ItemNotReadable(PersistqError):
         return f"item {self.item_id} cannot be decoded: {self.reason}"
 
 
+class TransactionFailed(PersistqError):
+    """A handler has caught an error of its database, after which nothing can be committed."""
+
+    def __str__(self) -> str:
+        return (
+            "the transaction has failed within the handler, which has caught the error: let it "
+            "out, or try within a savepoint (with SQLAlchemy: `with conn.begin_nested():`)"
+        )
+
+
+class TransactionEnded(PersistqError):
+    """A handler has committed or rolled back what persistq commits after it."""
+
+    def __str__(self) -> str:
+        return (
+            "the handler has committed or rolled back by itself, or has caught an error that did: "
+            "persistq commits when the handler has returned"
+        )
+
+
 # --- upstream's fault -----------------------------------------------------------------------------
 
 
@@ -210,6 +230,25 @@ class RunEnded(PersistqError):
             f"process {self.pid}, which opened {self.name!r}, is gone: this child of it gets no "
             "more work; run the script again to carry on"
         )
+
+
+class SinkUnavailable(PersistqError, ConnectionError):
+    """The target of a sink cannot be used now: it is down, full, or does not answer.
+
+    Attributes:
+        target: The sink, without passwords.
+        reason: What its driver says.
+    """
+
+    exit_code = 3
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.target} cannot be used now: {self.reason}"
 
 
 class JournalError(PersistqError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from persistq.errors import UsageError
 
@@ -52,3 +53,32 @@ class Drop(Exception):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Failed(Exception):
+    """Raised by the handler of a batch: these of its items failed, and no others.
+
+    Args:
+        errors: What is wrong with each, by its index in the batch that the handler got; an error
+            may be a `Retry` or a `Drop`.
+        results: What the handler would have returned: one for each item of the batch, those that
+            failed too; None if nothing was made of the others. In a stage with a sink the others
+            are stored again, so that it does not count.
+
+    Raises:
+        UsageError: It blames nobody, or an index or error is none.
+    """
+
+    def __init__(
+        self, errors: Mapping[int, BaseException], results: Sequence[Any] | None = None
+    ) -> None:
+        super().__init__(errors)
+        if not errors or not all(map(_is_blame, errors.items())):
+            raise UsageError(f"Failed({errors!r}): give an error for each index, from 0")
+        self.errors = dict(errors)
+        self.results = results
+
+
+def _is_blame(blame: tuple[int, BaseException]) -> bool:
+    index, error = blame
+    return isinstance(index, int) and index >= 0 and isinstance(error, BaseException)

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict, get_ar
 import msgspec
 from msgspec import Meta
 
+from persistq.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -93,6 +95,41 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ] = "never"
 
 
+class Batching(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stage's handler gets its items: in lists of so many."""
+
+    batch: Annotated[int, Meta(ge=1, le=100_000)]
+    """Most items of one call."""
+    linger: Annotated[Seconds, Meta(ge=0, le=86_400)] = 1.0
+    """How long the first item of a batch that is not full waits for others."""
+    batch_bytes: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 16 << 20
+    """Most bytes of one call, as they are stored, give or take a block; one item may have more."""
+
+
+def batching_of(what: str, given: Mapping[str, Any]) -> Batching | None:
+    """Return how a stage gets its items; None if one by one.
+
+    Args:
+        what: What they are options of, for the message.
+        given: Options by name, as far as they are given.
+
+    Raises:
+        UsageError: A value is wrong, or says how batches are made where there are none.
+    """
+    said = {name: given.get(name) for name in BATCH_OPTIONS if given.get(name) is not None}
+    if not said:
+        return None
+    if "batch" not in said:
+        raise UsageError(f"{what}: {'= and '.join(said)}= without batch=: say how many items")
+    for name, value in said.items():
+        try:
+            msgspec.convert({"batch": 1, name: value}, Batching)
+        except msgspec.ValidationError as error:
+            reason = str(error).partition(" - at ")[0].replace("Expected", "it should be")
+            raise UsageError(f"{what}: {name}={value!r} is refused: {reason}") from error
+    return msgspec.convert(said, Batching)
+
+
 class StageOptions(TypedDict, total=False):
     """What ``@pipeline.stage(...)`` takes; what is not said, or None, is taken from the settings.
 
@@ -127,6 +164,19 @@ class StageOptions(TypedDict, total=False):
     is done. So that stage may see rows of an item that fails later. If the item is tried again,
     what it has put absorbs what it puts: each row goes on once as long as the handler repeats
     itself."""
+    batch: int | None
+    """The handler gets a list of so many items at most, and acknowledges them together. What is
+    there is handed over when that many are, when the first of them has waited ``linger`` seconds
+    (1 by default), when they have ``batch_bytes`` (16 MiB by default), or when nothing more will
+    come."""
+    linger: float | None
+    """Seconds that the first item of a batch waits for others."""
+    batch_bytes: int | None
+    """Most bytes of a batch, about."""
+    sink: Any
+    """Where the handler stores its items, each once: a URL as SQLAlchemy takes it, a function that
+    returns an engine or a connection, or a `persistq.sinks.Sink` or `FileSink`. The handler's
+    parameter ``conn`` is a connection within a transaction that persistq commits."""
 
 
 class Option(NamedTuple):
@@ -163,6 +213,9 @@ def _metas(annotation: Any) -> Iterator[Meta]:
 
 OPTIONS: Final = dict(_options())
 """The options of a policy, by name."""
+
+BATCH_OPTIONS: Final = Batching.__struct_fields__
+"""The names of what a stage may say of its batches."""
 
 STAGE_OPTIONS: Final = tuple(StageOptions.__annotations__)
 """The names of what a stage may say."""

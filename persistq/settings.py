@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         "gets one item at a time.",
     )
     window_max: Items = Field(
-        512,
+        1024,
         ge=1,
         le=65_536,
         description="Most items handed to one worker ahead of time, however short they are.",

@@ -15,6 +15,7 @@ NAMES = {
     "DONE",
     "Drop",
     "FAILED",
+    "Failed",
     "ItemNotReadable",
     "ItemNotStorable",
     "ItemsFailed",

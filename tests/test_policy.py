@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from persistq.pipeline.stage import Stage
-from persistq.policy import OPTIONS, STAGE_OPTIONS, Policy, StageOptions
+from persistq.policy import BATCH_OPTIONS, OPTIONS, STAGE_OPTIONS, Policy, StageOptions
 from persistq.settings import Settings, load_settings
 from persistq.wire.messages import StageSpec
 
-OF_STAGES_ALONE = {"name", "was", "workers", "stream"}
+OF_STAGES_ALONE = {"name", "was", "workers", "stream", "sink", *BATCH_OPTIONS}
 
 
 def test_every_option_of_a_policy_is_a_setting_with_its_default() -> None:

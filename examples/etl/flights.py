@@ -12,12 +12,11 @@ from pathlib import Path
 
 import dataset
 from dataset import Day, Reference
-from transform import Flight, chunked, clean_flight, join_flight
-from warehouse import Warehouse, warehouse_url
+from sqlalchemy import Connection
+from transform import Flight, clean_flight, join_flight
+from warehouse import Warehouse, store_flights, warehouse_url
 
 from persistq import Pipeline
-
-CHUNK_FLIGHTS = 250
 
 pipeline = Pipeline("flights", workers=2)
 
@@ -29,11 +28,6 @@ class Workshop:
     def reference(self) -> Reference:
         """The tables that flights are joined with."""
         return dataset.load_reference(dataset.package_data())
-
-    @cached_property
-    def warehouse(self) -> Warehouse:
-        """This process's connection to the warehouse."""
-        return Warehouse(warehouse_url())
 
 
 @pipeline.context
@@ -55,16 +49,16 @@ def days(directory: str = "data") -> Iterator[Day]:
 
 
 @pipeline.stage
-def clean(day: Day, ctx: Workshop) -> Iterator[list[Flight]]:
-    """Read one day, and yield its flights in chunks that make a good transaction."""
-    flights = (join_flight(clean_flight(row), ctx.reference) for row in dataset.read_day(day))
-    yield from chunked(flights, CHUNK_FLIGHTS)
+def clean(day: Day, ctx: Workshop) -> Iterator[Flight]:
+    """Read one day, and yield its flights."""
+    for row in dataset.read_day(day):
+        yield join_flight(clean_flight(row), ctx.reference)
 
 
-@pipeline.stage(retries=3)
-def store(flights: list[Flight], ctx: Workshop) -> None:
-    """Store a chunk. It may come twice after a crash, so storing is repeatable."""
-    ctx.warehouse.store(flights)
+@pipeline.stage(batch=500, sink=warehouse_url())
+def store(flights: list[Flight], conn: Connection) -> None:
+    """Store flights, each once: in a transaction that persistq commits with its receipts."""
+    store_flights(conn, flights)
 
 
 if __name__ == "__main__":

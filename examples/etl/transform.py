@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from dataset import Reference, Weather
@@ -63,10 +62,3 @@ def known(text: str) -> str | None:
 def whole(text: str) -> int | None:
     """Return a whole number, or None for ``NA``."""
     return None if text == "NA" else int(text)
-
-
-def chunked(flights: Iterable[Flight], size: int) -> Iterator[list[Flight]]:
-    """Yield lists of up to ``size`` flights, in order, none of them empty."""
-    rest = iter(flights)
-    while chunk := list(islice(rest, size)):
-        yield chunk

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Engine,
     Float,
     Integer,
@@ -16,9 +18,9 @@ from sqlalchemy import (
     Table,
     create_engine,
     func,
+    insert,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 DEFAULT_URL = "sqlite:///warehouse.db"
@@ -28,10 +30,10 @@ BUSY_TIMEOUT_S = 60
 flights = Table(
     "flights",
     MetaData(),
-    # One carrier starts a flight number once an hour: this key makes storing repeatable.
-    Column("time_hour", String(20), primary_key=True),
-    Column("carrier", String(2), primary_key=True),
-    Column("flight", Integer, primary_key=True, autoincrement=False),
+    # No column is a key, so that nothing but the sink keeps a flight from being there twice.
+    Column("time_hour", String(20), nullable=False),
+    Column("carrier", String(2), nullable=False),
+    Column("flight", Integer, nullable=False),
     Column("day", String(10), nullable=False),
     Column("carrier_name", String, nullable=False),
     Column("origin", String(3), nullable=False),
@@ -50,6 +52,7 @@ flights = Table(
 )
 
 KEY = (flights.c.time_hour, flights.c.carrier, flights.c.flight)
+"""One carrier starts a flight number once an hour."""
 
 
 class Totals(NamedTuple):
@@ -79,8 +82,6 @@ class Warehouse:
         # Several workers write to one SQLite file: each waits for its turn instead of failing.
         arguments = {"timeout": BUSY_TIMEOUT_S} if url.startswith("sqlite") else {}
         self._engine: Engine = create_engine(url, connect_args=arguments)
-        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
-        self._insert: Any = dialect.insert(flights).on_conflict_do_nothing()
 
     def prepare(self) -> None:
         """Create the table if there is none; called before the first worker writes.
@@ -93,13 +94,9 @@ class Warehouse:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             connection.execute(CreateTable(flights, if_not_exists=True))
 
-    def store(self, rows: list[dict[str, Any]]) -> None:
-        """Store flights in one transaction; those that are there already are left as they are.
-
-        Crash: all of them are stored or none; storing them again changes nothing.
-        """
-        with self._engine.begin() as connection:
-            connection.execute(self._insert, rows)
+    def connect(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction; commit it at the end, and roll it back if anything raises."""
+        return self._engine.begin()
 
     def totals(self) -> Totals:
         """Count what is there."""
@@ -119,9 +116,19 @@ class Warehouse:
         with self._engine.connect() as connection:
             return dict(connection.execute(query).all())
 
+    def receipts(self) -> int:
+        """Return how many receipts of the sink are there."""
+        with self._engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT count(*) FROM persistq_receipt").scalar_one()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def store_flights(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Store flights; called twice, they are there twice."""
+    connection.execute(insert(flights), rows)
 
 
 def warehouse_url() -> str:

@@ -27,6 +27,7 @@ PAGE_ITEMS_MAX: Final = 100_000
 TOGETHER_MAX: Final = 100_000
 PID_MAX: Final = 2**31 - 1
 NAME_MAX: Final = 255
+REASON_MAX: Final = 100_000
 NUMBER_MAX: Final = 2**62
 SECONDS_MAX: Final = 1e15
 CRC_MAX: Final = 2**32 - 1
@@ -108,6 +109,10 @@ def _stream(session: Session, link: Link, stream: messages.Stream) -> bool:
 def _failed(session: Session, link: Link, failed: messages.Failed) -> bool:
     soon = failed.retry_after is None or _is_duration(failed.retry_after)
     return soon and _is_report(session, link, failed)
+
+
+def _rest(_: Session, __: Link, rest: messages.Rest) -> bool:
+    return len(rest.reason) <= REASON_MAX
 
 
 def _is_report(
@@ -246,6 +251,7 @@ RULES: Final[dict[type, tuple[frozenset[Any], Rule | None]]] = {
     messages.Failed: (_CONSUMER, _failed),
     messages.Dropped: (_CONSUMER, _is_report),
     messages.GiveBack: (_CONSUMER, _is_report),
+    messages.Rest: (_CONSUMER, _rest),
     messages.Flush: (_CONSUMER | _CONTROL, None),
     messages.Seal: (_CONTROL, _seal),
     messages.Fail: (_CONTROL, None),

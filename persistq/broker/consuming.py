@@ -93,7 +93,12 @@ class Consuming:
         kind, now = FailureKind.EXCEPTION, self._session.clock()
         cause = Cause(kind, failed.error_type, failed.message, failed.traceback, link.pid)
         self._transitions.fail(
-            link.number, failed.ids, cause, now=now, retry_after=failed.retry_after
+            link.number,
+            failed.ids,
+            cause,
+            now=now,
+            retry_after=failed.retry_after,
+            final=failed.final,
         )
 
     def on_dropped(self, link: Link, dropped: messages.Dropped) -> None:
@@ -103,6 +108,15 @@ class Consuming:
     def on_give_back(self, link: Link, given: messages.GiveBack) -> None:
         """Hand items to others that this consumer has not started."""
         self._transitions.give_back(link.number, given.ids)
+
+    def on_rest(self, link: Link, rest: messages.Rest) -> None:
+        """Hand out nothing of a stage for a while, and say why."""
+        failpoints.point("broker.before_rest")
+        seconds = self._scheduler.rest(link.number, self._session.clock())
+        if seconds is not None:
+            queue_id = self._scheduler.consumers[link.number].queue_id
+            text = f"waits {seconds:g} s, then goes on: {rest.reason}"
+            self._session.notice(self._session.row(queue_id).name, text)
 
     def on_overdue(self, link: Link, overdue: messages.Overdue) -> None:
         """Remember why a worker is about to be killed."""

@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from persistq.blocks import Slice, count_of
+from persistq.broker.filling import Filling
 from persistq.broker.line import Line, footprint
 from persistq.broker.pace import Pace
 from persistq.broker.parting import divided, parted
+from persistq.broker.rest import Rest
 from persistq.broker.retries import Retries
 from persistq.broker.span import Span
 from persistq.items import IdRange, ids_in
@@ -64,6 +67,7 @@ class Lane:
         suspects: Attempts whose worker died: each is handed out first, and alone.
         apart: Ids of items with which an attempt of several has died in an earlier run, so that
             each is an attempt by itself.
+        filling: When a batch is handed out; None if items go one by one.
         retries: Items that wait for their next attempt, on disk.
         backlog: Ranges still to be read from the journal, in order.
         held_back: How many outstanding items of earlier runs wait to be requeued, and their ranges.
@@ -77,6 +81,7 @@ class Lane:
         blamed: Deaths of consumers in this run for which an item was blamed.
         stuck_since: Since when suspects wait, and all who could come for them hold something.
         stuck: Whether that has lasted, so that one of these gets one.
+        rest: While it lasts, nothing is handed out.
     """
 
     row: QueueRow
@@ -84,6 +89,7 @@ class Lane:
     ready: Line = field(default_factory=Line)
     suspects: deque[list[Slice]] = field(default_factory=deque)
     apart: set[int] = field(default_factory=set)
+    filling: Filling | None = None
     retries: Retries = field(default_factory=Retries)
     backlog: deque[Span] = field(default_factory=deque)
     held_back: deque[Span] = field(default_factory=deque)
@@ -99,6 +105,7 @@ class Lane:
     stuck_since: float | None = None
     stuck: bool = False
     pace: Pace = field(default_factory=Pace)
+    rest: Rest = field(default_factory=Rest)
 
     # --- items arriving ---
 
@@ -149,8 +156,11 @@ class Lane:
         return count
 
     def wake(self, now: float) -> None:
-        """Notice what is due by now."""
+        """Notice what is due by now, and what has come."""
+        self.rest.wake(now)
         self.retries.wake(now)
+        if self.filling is not None:
+            self.filling.note(self.ready, now)
         self._note_deadlock(now)
 
     def _note_deadlock(self, now: float) -> None:
@@ -185,7 +195,34 @@ class Lane:
         halves = divided(attempt, (count_of(attempt) + 1) // 2)
         self.suspects.extend(half for half in halves if half)
 
-    def next_window(self, *, seconds: float, most: int, idle: bool, together: int = 1) -> Window:
+    def _must_wait(self, now: float) -> bool:
+        """Return whether what is there is a part of a batch, and waits for the rest."""
+        filling = self.filling
+        if filling is None or not self.ready:
+            return False
+        filling.note(self.ready, now)
+        return not self._is_complete(filling) and now < filling.due()
+
+    def _is_complete(self, filling: Filling) -> bool:
+        """Return whether a batch is full, or as full as it will be by waiting."""
+        if filling.is_full(self.ready):
+            return True
+        if self.retries.recalled:
+            # They are read when those that were read before have left.
+            return self.retries.ready > 0
+        if self.backlog:
+            return self.page_wanted() is None
+        return self.row.sealed_total is not None
+
+    def next_window(
+        self,
+        *,
+        seconds: float,
+        most: int,
+        idle: bool,
+        together: int = 1,
+        now: float = inf,
+    ) -> Window:
         """Take the items for one consumer out of the line.
 
         Quick items go in bulk, slow ones one by one, and near the end everybody gets a fair part.
@@ -196,15 +233,23 @@ class Lane:
             idle: Whether the consumer holds nothing. It is given a suspect first, alone; another
                 one gets it only if nobody is left who could come for it with empty hands.
             together: Most items that the consumer begins together. What is there is handed out,
-                be it more than would be fair.
+                be it more than would be fair; if batches are to be filled, only full ones, or all
+                that is there if none is and the first has waited long enough.
+            now: The present time.
         """
+        if self.rest.until is not None:
+            return Window([], 0)
         if self.suspects and (idle or (self.stuck and not self.ready and self.deadlocked)):
             return self._next_suspect(together)
+        if self._must_wait(now):
+            return Window([], 0)
         fair = self.ready.count // (2 * max(self.consumers, 1))
         most = 1 if self.bounded else most
         count = max(1, min(self.pace.items_in(seconds), most, fair))
         if together > 1:
             count = max(together, count - count % together)
+        if self.filling is not None:
+            count = self.filling.count(self.ready, count)
         slices = self.ready.take(count, exactly=together > 1)
         taken = count_of(slices)
         self.retries.have_left(taken, self.ready.count)
@@ -248,7 +293,8 @@ class Lane:
     @property
     def famished(self) -> bool:
         """Whether somebody waits while there is more to be read."""
-        return bool(self.waiting and (self.retries.recalled or self.backlog))
+        at_work = self.waiting and self.rest.until is None
+        return bool(at_work and (self.retries.recalled or self.backlog))
 
     @property
     def over(self) -> bool:
@@ -268,9 +314,16 @@ class Lane:
         return self.row.outstanding - self.in_flight - self.held_back_count
 
     def due(self) -> float | None:
-        """Return when the next delayed item is due, or a suspect for whoever there is."""
-        retry = self.retries.due
-        if self.stuck_since is None:
-            return retry
-        given = self.stuck_since + STUCK_S
-        return given if retry is None else min(given, retry)
+        """Return when the next delayed item is due, or a suspect for whoever there is, or a batch.
+
+        Crash: nothing waits for it: the next run begins to wait anew.
+        """
+        if self.rest.until is not None:
+            return self.rest.until
+        times = [self.retries.due]
+        if self.stuck_since is not None:
+            times.append(self.stuck_since + STUCK_S)
+        filling = self.filling
+        if filling and self.waiting and self.ready and not self._is_complete(filling):
+            times.append(filling.due())
+        return min((time for time in times if time is not None), default=None)

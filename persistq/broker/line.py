@@ -24,10 +24,12 @@ class Line:
     Attributes:
         count: How many items there are.
         bytes: How much memory they take, about.
+        entered: How many were ever added at the end.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self.entered = 0
         self.bytes = 0
         self._slices: deque[Slice] = deque()
 
@@ -44,6 +46,7 @@ class Line:
         for part in slices:
             self._slices.append(part)
             self._count(part, 1)
+            self.entered += part.stop - part.start
 
     def put_back(self, slices: Iterable[Slice]) -> int:
         """Add slices at the front, in their order; return how many items they have."""
@@ -94,6 +97,24 @@ class Line:
             pieces = [first]
         for part in reversed(pieces):
             self._push(part)
+
+    def fitting(self, count: int, most: int) -> int:
+        """Return how many of the first items, one at least, have so many bytes together.
+
+        Args:
+            count: How many to look at.
+            most: Bytes; items of one block count as equally long.
+        """
+        found, room = 0, float(most)
+        for part in self._slices:
+            looked_at = min(count - found, part.count)
+            each = len(part.block.data) / part.block.count
+            if each * looked_at > room:
+                return max(1, found + int(room / each))
+            found, room = found + looked_at, room - each * looked_at
+            if found >= count:
+                break
+        return max(1, found)
 
     # --- inside ---
 

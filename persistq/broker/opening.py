@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from persistq import failpoints
 from persistq.broker.absorb import Absorber
 from persistq.broker.choice import Choice, choose
+from persistq.broker.filling import Filling
 from persistq.broker.lane import Lane
 from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
@@ -130,7 +131,10 @@ def _transitions(
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
     policies = {}
     for row, stage in zip(rows, opening.stages, strict=True):
-        scheduler.add_lane(_lane(row, opening))
+        lane = _lane(row, opening)
+        if stage.batching is not None:
+            lane.filling = Filling(stage.batching)
+        scheduler.add_lane(lane)
         policies[row.queue_id] = FailurePolicy(stage, jitter)
     return Transitions(journal, rows, graph, scheduler, policies, _zero)
 

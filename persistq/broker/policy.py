@@ -33,11 +33,11 @@ class FailurePolicy:
 
     def after_exception(self, exceptions: int) -> Verdict:
         """Decide on an item of which so many attempts have raised."""
-        return self._last_resort if exceptions > self._stage.retries else Verdict.RETRY
+        return self.last_resort if exceptions > self._stage.retries else Verdict.RETRY
 
     def after_crash(self, crashes: int) -> Verdict:
         """Decide on an item that was blamed for so many ends of workers, time-outs among them."""
-        return self._last_resort if crashes >= self._stage.max_crashes else Verdict.RETRY
+        return self.last_resort if crashes >= self._stage.max_crashes else Verdict.RETRY
 
     def delay(self, exceptions: int, asked: float | None) -> float:
         """Return how long a retry waits, in seconds.
@@ -73,5 +73,6 @@ class FailurePolicy:
         return self._halt is not None and self._halt.now
 
     @property
-    def _last_resort(self) -> Verdict:
+    def last_resort(self) -> Verdict:
+        """What becomes of an item that is not tried again."""
         return Verdict.STOP if self._stage.on_error == "stop" else Verdict.PARK

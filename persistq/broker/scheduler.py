@@ -161,9 +161,20 @@ class Scheduler:
             return False
         lane = self._lane_of(consumer_id)
         lane.pace.learn(count_in(ranges), busy)
+        lane.rest.end()
         if lane.apart:
             lane.apart.difference_update(ids_in(ranges))
         return True
+
+    def rest(self, consumer_id: int, now: float) -> float | None:
+        """Hand out nothing of a consumer's queue for a while; None if that is so already.
+
+        Crash: the next run does not rest, until it learns why it should.
+
+        Returns:
+            For how many seconds.
+        """
+        return self._lane_of(consumer_id).rest.begin(now)
 
     def delay(self, item_id: int, due: float) -> None:
         """Leave an item that is in nobody's hands on disk until a time."""
@@ -213,7 +224,7 @@ class Scheduler:
             for consumer_id in list(lane.waiting):
                 if not (lane.ready or lane.suspects):
                     break
-                window = self._hand_out(lane, consumer_id)
+                window = self._hand_out(lane, consumer_id, now)
                 if window.count:
                     yield consumer_id, window
 
@@ -249,13 +260,14 @@ class Scheduler:
     def _lane_of(self, consumer_id: int) -> Lane:
         return self.lanes[self.consumers[consumer_id].queue_id]
 
-    def _hand_out(self, lane: Lane, consumer_id: int) -> Window:
+    def _hand_out(self, lane: Lane, consumer_id: int, now: float) -> Window:
         consumer = self.consumers[consumer_id]
         window = lane.next_window(
             seconds=self._window_time,
             most=self._window_max,
             idle=not consumer.hands,
             together=consumer.together,
+            now=now,
         )
         if window.count:
             del lane.waiting[consumer_id]

@@ -98,6 +98,7 @@ class Broker:
             messages.Failed: consuming.on_failed,
             messages.Dropped: consuming.on_dropped,
             messages.GiveBack: consuming.on_give_back,
+            messages.Rest: consuming.on_rest,
             messages.Fail: controlling.on_fail,
             messages.Halt: controlling.on_halt,
             messages.Flush: controlling.on_flush,

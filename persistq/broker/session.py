@@ -107,6 +107,11 @@ class Session:
         for act in waiting:
             act()
 
+    def notice(self, stage: str, text: str) -> None:
+        """Tell those that watch something of a whole stage."""
+        for watcher in self.watchers:
+            watcher.told(stage, text)
+
     def _show(self, stage: str, failure: Failure, parked: bool) -> None:
         for watcher in self.watchers:
             watcher.noted(stage, failure, parked=parked)

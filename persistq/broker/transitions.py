@@ -265,6 +265,7 @@ class Transitions:
         *,
         now: float,
         retry_after: float | None = None,
+        final: bool = False,
     ) -> list[Verdict]:
         """An attempt at items has raised; each of them is retried or parked.
 
@@ -274,6 +275,7 @@ class Transitions:
             cause: What went wrong.
             now: The present time, in seconds.
             retry_after: Delay that the handler asked for, or None for the policy's back-off.
+            final: Whether another attempt would fail as well, so that none is made.
 
         Returns:
             What becomes of each; nothing if the consumer does not hold all of them.
@@ -285,7 +287,7 @@ class Transitions:
         verdicts = []
         for item_id in ids_in(ranges):
             count = self.failures.add(item_id, cause.kind)
-            verdict = policy.after_exception(count)
+            verdict = policy.last_resort if final else policy.after_exception(count)
             due = None
             if verdict is Verdict.RETRY:
                 due = now + policy.delay(count, retry_after)

@@ -52,6 +52,7 @@ class Watcher:
         self.stale = True
         self._interval = interval
         self._failures: deque[tuple[str, int, str]] = deque(maxlen=NEWS_MAX)
+        self._notices: deque[tuple[str, str]] = deque(maxlen=NEWS_MAX)
         self._last: list[QueueSizes] = []
         self._over = False
 
@@ -65,6 +66,10 @@ class Watcher:
         verb = "parked" if parked else "will be retried"
         text = f"{failure.type}: {failure.message} ({verb})"
         self._failures.append((stage, failure.item_id, text))
+
+    def told(self, stage: str, text: str) -> None:
+        """Something of a whole stage is worth showing."""
+        self._notices.append((stage, text))
 
     def report(self, sizes: Callable[[], list[QueueSizes]], over: Ended | None, now: float) -> None:
         """Send what has changed, if it is time; always send the end."""
@@ -80,8 +85,9 @@ class Watcher:
             self.link.send(over)
 
     def _send_changes(self, sizes: list[QueueSizes]) -> None:
-        if sizes == self._last and not self._failures:
+        if sizes == self._last and not self._failures and not self._notices:
             return
-        self.link.send(Progress(sizes, list(self._failures)))
+        self.link.send(Progress(sizes, list(self._failures), list(self._notices)))
         self._last = sizes
         self._failures.clear()
+        self._notices.clear()

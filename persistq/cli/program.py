@@ -38,6 +38,7 @@ _HOMES: Final = {
     "doctor": "doctor",
     "verify": "verify",
     "purge": "purge",
+    "sink": "sink",
     "completion": "completion",
 }
 

@@ -67,7 +67,7 @@ class Connection:
 
     @classmethod
     def dial(
-        cls, handle: Handle, role: Role, timeout: float | None = None
+        cls, handle: Handle, role: Role, timeout: float | None = None, *, together: int = 1
     ) -> tuple[Connection, Welcome]:
         """Connect to a run's broker and introduce this process.
 
@@ -75,6 +75,7 @@ class Connection:
             handle: The run.
             role: What the connection is for.
             timeout: Longest wait for all of it, in seconds; None means the handle's patience.
+            together: How many items a consumer begins together at most.
 
         Raises:
             BrokerSilent: It has not answered in time.
@@ -86,7 +87,7 @@ class Connection:
         deadline = time.monotonic() + timeout
         # Known from the first moment on, so that a fork closes it.
         connection = cls(socket.socket(socket.AF_UNIX), handle.name, handle.token)
-        hello = Hello(this_process(), handle.family, role, handle.queue_id)
+        hello = Hello(this_process(), handle.family, role, handle.queue_id, together)
         try:
             connection._connect(handle, deadline)
             return connection, connection.greet(handle.journal, hello, timeout, deadline)

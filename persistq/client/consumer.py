@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from persistq import failpoints
 from persistq.blocks import Block
@@ -41,6 +42,9 @@ from persistq.wire.messages import (
     Welcome,
 )
 
+Got = TypeVar("Got")
+"""What is taken from the window at a time: an item, or several."""
+
 
 class Consumer:
     """Takes items from one queue and reports what became of them.
@@ -53,6 +57,7 @@ class Consumer:
     Args:
         handle: The run and the queue.
         targets: The queues that get what is made of the items.
+        together: Most items that are begun together; see `persistq.client.batches`.
 
     Attributes:
         keys: Makes the keys of the items that come here.
@@ -60,12 +65,12 @@ class Consumer:
             since when, on the monotonic clock, which only a supervisor needs.
     """
 
-    def __init__(self, handle: Handle, targets: Sequence[int] = ()) -> None:
+    def __init__(self, handle: Handle, targets: Sequence[int] = (), together: int = 1) -> None:
         disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = handle.site.post()
         try:
-            self._connection, welcome = Connection.dial(handle, Role.CONSUMER)
+            self._connection, welcome = Connection.dial(handle, Role.CONSUMER, together=together)
             self._require_fence(welcome)
         except BaseException:
             self._post.close()
@@ -105,7 +110,7 @@ class Consumer:
             # Atomic, so threads that get at the same time need no lock while there is work here.
             return items.popleft()
         except IndexError:
-            return self._await_work(timeout)
+            return self._await_work(timeout, items.popleft)
 
     def done(self, item_id: int, started: float, now: float, made: Made = ()) -> None:
         """Report an item as finished, perhaps a little later together with others.
@@ -163,12 +168,14 @@ class Consumer:
         message: str,
         traceback: str,
         retry_after: float | None = None,
+        *,
+        final: bool = False,
     ) -> None:
         """Report that an attempt failed; the broker decides what becomes of the item."""
         with self._sending:
             self.report()
             ids = [IdRange(item_id, item_id)]
-            self._connection.send(Failed(ids, error_type, message, traceback, retry_after))
+            self._connection.send(Failed(ids, error_type, message, traceback, retry_after, final))
 
     def dropped(self, item_id: int, reason: str) -> None:
         """Report that an item needs no work."""
@@ -284,7 +291,7 @@ class Consumer:
             self._housekeeper = Housekeeper(self)
         self._housekeeper.wake()
 
-    def _await_work(self, timeout: float | None) -> Delivery | Ended | None:
+    def _await_work(self, timeout: float | None, take: Callable[[], Got]) -> Got | Ended | None:
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._getting.acquire(timeout=-1 if timeout is None else timeout):
             return None
@@ -297,7 +304,7 @@ class Consumer:
                 if answer is not None:
                     return answer if isinstance(answer, Ended) else None
                 with contextlib.suppress(IndexError):  # another thread may have been quicker
-                    return self._items.popleft()
+                    return take()
         finally:
             self._getting.release()
 

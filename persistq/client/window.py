@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import Any
 
 from persistq.blocks import Slice, count_of
@@ -21,6 +21,10 @@ has been decoded with them, and the codec says so (`persistq.codec.VALUE`).
 
 A plain tuple: a named one costs 100 ns to make, for each item.
 """
+
+Together = tuple[int, list[Delivery]]
+"""Items that are begun together: the name of the attempt, which is the id if it is one item, and
+the items."""
 
 NEVER = -1
 
@@ -67,6 +71,7 @@ class Window:
         self.ask_at = NEVER
         self.asked = False
         self._received = 0
+        self._attempts: deque[tuple[int, int]] = deque()
 
     @property
     def taken(self) -> int:
@@ -75,13 +80,24 @@ class Window:
 
     def add(self, handed: Items) -> bool:
         """Take in what the broker hands out; return whether it is several items."""
-        count = count_of(handed.slices)
+        number = count_of(handed.slices)
         self.seen += 1
         self.asked = False
-        self.ask_at = count // 2 if count > 1 else NEVER
-        self._received += count
+        self.ask_at = number // 2 if number > 1 else NEVER
+        self._received += number
+        self._attempts.extend(zip(count(handed.first), handed.sizes, strict=False))
         self.items.extend(deliveries(handed.slices, handed.attempts))
-        return count > 1
+        return number > 1
+
+    def take_together(self) -> Together:
+        """Take the items of the next attempt, which no other thread does at the same time.
+
+        Raises:
+            IndexError: There is none.
+        """
+        name, size = self._attempts.popleft() if self._attempts else (0, 1)
+        items = [self.items.popleft() for _ in range(size)]
+        return name if size > 1 else items[0][0], items
 
     def note_asked(self) -> bool:
         """Note that the next window is asked for now; False if it has been already."""
@@ -101,5 +117,6 @@ class Window:
         with contextlib.suppress(IndexError):
             while True:
                 taken.append(self.items.pop()[0])
+        self._attempts.clear()
         asked, self.asked = self.asked, False
         return ranges_of(taken[::-1]), asked

@@ -47,7 +47,7 @@ class Moment(NamedTuple):
     """When something was recorded, and by whom.
 
     Attributes:
-        at: When, to about 10 ms.
+        at: When, to about 50 ms.
         run_id: The run; None for what was done by hand while none was at work.
     """
 

@@ -75,7 +75,7 @@ CREATE TABLE queue (
 CREATE TABLE turn (
     turn_id INTEGER NOT NULL PRIMARY KEY, -- rises
     run_id INTEGER REFERENCES run, -- NULL for what was done by hand while no run was at work
-    at INTEGER NOT NULL -- milliseconds since 1970 in UTC; of what refers to it, to about 10 ms
+    at INTEGER NOT NULL -- milliseconds since 1970 in UTC; of what refers to it, to about 50 ms
 ) STRICT""",
     """\
 CREATE TABLE put_block (

@@ -10,8 +10,9 @@ from persistq.journal import changes
 if TYPE_CHECKING:
     from persistq.journal.writer import Writer
 
-_SECONDS: Final = 0.01
-"""How long a turn lasts: blocks and ranges know their time to about this much."""
+_SECONDS: Final = 0.05
+"""How long a turn lasts: blocks and ranges know their time to about this much. With less, what goes
+by one item at a time pays for a row, and a page of the log, with every other commit."""
 
 
 class Turns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from persistq.errors import BrokerLost
 from persistq.outcome import Outcome
@@ -29,8 +30,8 @@ class InlineRun:
     def __init__(self, source: SourceTask | None, stages: Sequence[Task]) -> None:
         self._source = source
         self._channels = [stage.connect() for stage in stages]
-        self._workers = [
-            Worker(stage, channel) for stage, channel in zip(stages, self._channels, strict=True)
+        self._workers: list[Worker[Any]] = [
+            stage.prepare(channel) for stage, channel in zip(stages, self._channels, strict=True)
         ]
 
     def run(self) -> Ended:
@@ -45,10 +46,10 @@ class InlineRun:
                 self._await_delayed()
             return ended
         finally:
-            for channel in self._channels:
+            for worker in self._workers:
                 # What interrupted the run comes first; it may have interrupted a channel as well.
                 with contextlib.suppress(BrokerLost):
-                    channel.leave()
+                    worker.leave()
 
     def _carry(self) -> Ended | None:
         """Work until nothing is ready; return the end of the last stage if it has come."""
@@ -57,7 +58,7 @@ class InlineRun:
         while progress:
             progress = False
             for worker, channel in zip(self._workers, self._channels, strict=True):
-                while (got := channel.get(timeout=0)) is not None:
+                while (got := worker.get(timeout=0)) is not None:
                     if isinstance(got, Ended):
                         last = got if channel is self._channels[-1] else last
                         break
@@ -70,7 +71,7 @@ class InlineRun:
 
     def _await_delayed(self) -> None:
         for worker, channel in zip(self._workers, self._channels, strict=True):
-            got = channel.get(timeout=DELAYED_POLL_S)
+            got = worker.get(timeout=DELAYED_POLL_S)
             if got is not None and not isinstance(got, Ended):
                 worker.attempt(got)
                 channel.report()

@@ -119,14 +119,15 @@ class Pipeline:
         The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
         (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
         item for the next stage, or None for none, or is a generator that yields any number; what
-        the last stage returns is not kept. What only promises a result, like a coroutine or a
-        future, fails the item.
+        the last stage returns is not kept. With ``batch`` it gets a list of items, and ``items``
+        for ``item``; it returns None, or a list with one such result for each. What only promises a
+        result, like a coroutine or a future, fails the item.
 
         Args:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
-                ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``:
-                see `persistq.policy.StageOptions`.
+                ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
+                ``linger``, ``batch_bytes``, ``sink``: see `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not

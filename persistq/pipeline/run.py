@@ -51,6 +51,7 @@ def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
     console = console_for(current.name, settings.progress, settings.progress_plain_interval)
     with contextlib.closing(console):
         conclusion = current.work(console)
+        current.settle(conclusion, console)
     summary = summary_of(current.opened, conclusion)
     current.take_leave(conclusion)
     error = tell(summary, current.opened)
@@ -151,16 +152,29 @@ class Run:
             console.say(line)
         if self._settings.workers == 0:
             return self._work_inline()
-        with contextlib.closing(self._deadlines()) as deadlines:
+        crew = Crew(self._settings.start_method, list(self._places()))
+        with contextlib.closing(Deadlines(self.opened.handle.site, crew)) as deadlines:
             supervisor = Supervisor(
                 self.opened,
-                Crew(self._settings.start_method, list(self._places())),
+                crew,
                 console,
                 deadlines,
                 progress_interval=self._settings.progress_interval,
                 shutdown_grace=self._settings.shutdown_grace,
             )
             return supervisor.supervise()
+
+    def settle(self, conclusion: Conclusion, console: Console) -> None:
+        """Delete the receipts of a load that is settled, whose end is on disk.
+
+        Crash: see `persistq.pipeline.settling.purge_receipts`.
+        """
+        sinks = {stage.name: stage.sink for stage in self._definition.stages if stage.sink}
+        if sinks and conclusion.outcome is Outcome.DONE:
+            from persistq.pipeline.settling import purge_receipts
+
+            for line in purge_receipts(self.opened, sinks, conclusion.queues):
+                console.say(line)
 
     def take_leave(self, conclusion: Conclusion) -> None:
         """Tell the broker how it ended, and wait until it has folded the journal.
@@ -192,24 +206,16 @@ class Run:
             return Conclusion(Outcome.LOST, str(error), queues, lost_code=error.exit_code)
         return Conclusion(ended.outcome, ended.reason, tuple(sizes_of_run(handle)))
 
-    def _deadlines(self) -> Deadlines:
-        limits = {
-            self._queues[stage.name].queue_id: limit
-            for stage in self._definition.stages
-            if (limit := stage.spec(self._settings).timeout) is not None
-        }
-        return Deadlines(self.opened.handle.site, limits)
-
     def _places(self) -> Iterator[Place]:
         if (source := self._source()) is not None:
             name = f"source {source.source.name}"
             yield Place(name, run_source, (source,), source=True)
         for stage in self._definition.stages:
-            task = self._task(stage)
+            task, limit = self._task(stage), stage.spec(self._settings).timeout
             for number in range(1, self._workers_of(stage) + 1):
                 name = f"worker {stage.name}-{number}"
                 queue_id = self._queues[stage.name].queue_id
-                yield Place(name, run_worker, (task,), queue_id=queue_id)
+                yield Place(name, run_worker, (task,), limit=limit, queue_id=queue_id)
 
     def _workers_of(self, stage: Stage) -> int:
         wanted = self._settings.workers if stage.workers is None else stage.workers
@@ -237,6 +243,8 @@ class Run:
             targets=tuple(self._queues[target].queue_id for target in targets),
             codec=self._definition.codec,
             stream=stage.stream,
+            batch=None if stage.batching is None else stage.batching.batch,
+            sink=stage.sink,
         )
 
     def _context(self) -> Callable[[], Any] | None:

@@ -17,20 +17,29 @@ from persistq.pipeline.callables import (
     parameters_of,
     require_result,
 )
-from persistq.policy import OPTIONS, StageOptions
+from persistq.policy import OPTIONS, Batching, StageOptions, batching_of
 from persistq.promises import is_plain, promise
 from persistq.wire.messages import StageSpec
 
 if TYPE_CHECKING:
     from persistq.settings import Settings
+    from persistq.sinks import FileSink, Sink
 
 EXTRAS: Final = frozenset({"ctx", "item", "settings"})
 """Names of parameters that a handler may have beside the item."""
+
+BATCH_EXTRAS: Final = frozenset({"ctx", "items", "settings"})
+"""The same for a handler that gets batches."""
+
+SINK_EXTRAS: Final = frozenset({"conn"})
+"""What a handler of a stage with a sink may have as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemInfo:
     """What a handler learns about its item through a parameter named ``item``.
+
+    The handler of a batch gets a list of them, one for each item, through one named ``items``.
 
     Attributes:
         id: The item's id, by which commands name it. Every journal counts anew, so never store it
@@ -54,11 +63,14 @@ class Stage:
     Attributes:
         name: Unique in its pipeline; by default the handler's name.
         was: The name it had before, or empty.
-        handler: Called with an item; returns the value for the next stage, or yields several.
-        extras: Which of `EXTRAS` the handler takes.
+        handler: Called with an item, or a list of them; returns the value for the next stage, or
+            yields several, or one for each item of the list.
+        extras: Which of `EXTRAS`, or `BATCH_EXTRAS`, the handler takes.
         workers: Number of processes; None means the pipeline's.
         stream: Whether what it makes goes on at once, before its item is done.
         said: What it says of its `Policy`, by option; the settings say the rest.
+        batching: How its items are handed out, if not one by one.
+        sink: Where its items are stored, if they are, each once.
     """
 
     name: str
@@ -68,6 +80,8 @@ class Stage:
     workers: int | None
     stream: bool
     said: Mapping[str, Any]
+    batching: Batching | None = None
+    sink: Sink | FileSink | None = None
 
     @classmethod
     def of(cls, handler: Callable[..., Any], options: StageOptions) -> Stage:
@@ -78,14 +92,22 @@ class Stage:
                 do its work.
         """
         called = name_of(checked(handler, "the handler"))
+        name = options.get("name") or called
+        batching = batching_of(f"stage {name!r}", options)
+        sink = sink_of(options.get("sink"))
+        extras = EXTRAS if batching is None else BATCH_EXTRAS
+        if sink is not None:
+            extras |= SINK_EXTRAS
         return cls(
-            options.get("name") or called,
+            name,
             options.get("was") or "",
             handler,
-            extras_of(handler, what=f"the handler {called!r}"),
+            extras_of(handler, extras, what=f"the handler {called!r}"),
             options.get("workers"),
             options.get("stream") or False,
             {name: value for name, value in options.items() if name in OPTIONS},
+            batching,
+            sink,
         )
 
     def validated(self) -> Stage:
@@ -106,17 +128,45 @@ class Stage:
                 f"stage {self.name!r}: stream={self.stream!r} is refused: "
                 "it should be True or False"
             )
+        if self.stream and (self.batching is not None or self.sink is not None):
+            option, done = ("sink=", "stored") if self.batching is None else ("batch=", "done")
+            raise UsageError(
+                f"stage {self.name!r}: stream=True does not go with {option}: what is made of an "
+                f"item goes on when it is {done}"
+            )
         said = options_of(f"stage {self.name!r}", workers=self.workers, **self.said)
         return replace(self, workers=said.pop("workers", None), said=said)
 
     def spec(self, settings: Settings) -> StageSpec:
         """Return its policy, with the settings where the stage says nothing."""
         policy = {name: getattr(settings, name) for name in OPTIONS} | dict(self.said)
-        return StageSpec(name=self.name, was=self.was, stream=self.stream, **policy)
+        return StageSpec(
+            name=self.name, was=self.was, stream=self.stream, batching=self.batching, **policy
+        )
 
 
-def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:
+def sink_of(given: Any) -> Sink | FileSink | None:
+    """Return the sink that a stage has said.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if given is None:
+        return None
+    from persistq.sinks import FileSink, Sink
+
+    return given if isinstance(given, Sink | FileSink) else Sink(given)
+
+
+def extras_of(
+    handler: Callable[..., Any], names: frozenset[str] = EXTRAS, *, what: str
+) -> frozenset[str]:
     """Return which extra parameters a handler takes.
+
+    Args:
+        handler: The handler.
+        names: Those that somebody fills.
+        what: What it is, for the message.
 
     Raises:
         UsageError: It takes no item, or a parameter that nobody fills.
@@ -124,7 +174,7 @@ def extras_of(handler: Callable[..., Any], *, what: str) -> frozenset[str]:
     parameters = parameters_of(handler)
     if parameters is not None and not any(map(_takes_item, list(parameters.values())[:1])):
         raise UsageError(f"{what} takes no parameter: its first one is the item")
-    return filled(handler, EXTRAS, what, after=1)
+    return filled(handler, names, what, after=1)
 
 
 def _takes_item(parameter: Parameter) -> bool:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from persistq import forking
 from persistq.blocks import Block
+from persistq.client.batches import BatchConsumer
 from persistq.client.consumer import Consumer
 from persistq.client.handle import Handle
 from persistq.client.outputs import Made, encoded, stream
 from persistq.client.window import Delivery
 from persistq.codec import VALUE, ItemCodec
+from persistq.pipeline.batch import StageBatches
 from persistq.pipeline.stage import ItemInfo, outputs_of
+from persistq.pool.batches import BatchWorker
+from persistq.pool.task import Opened
+from persistq.pool.worker import ItemWorker, Worker
 
 if TYPE_CHECKING:
     from persistq.channel import Channel
+    from persistq.sinks import FileSink, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class StageTask:
         targets: The queues that outputs go to; none after the last stage.
         codec: Encodes and decodes items.
         stream: Whether outputs go on at once.
+        batch: Most items of one call; None calls the handler with one item.
+        sink: Where items are stored, if they are.
     """
 
     name: str
@@ -45,14 +53,88 @@ class StageTask:
     targets: tuple[int, ...]
     codec: ItemCodec
     stream: bool = False
+    batch: int | None = None
+    sink: Sink | FileSink | None = None
 
     def connect(self) -> Consumer:
         """Connect this process to the broker."""
-        return Consumer(self.handle, self.targets)
+        if self.batch is None and self.sink is None:
+            return Consumer(self.handle, self.targets)
+        return BatchConsumer(self.handle, self.targets, self.batch or 1)
 
-    def prepare(self) -> StageWork:
+    def prepare(self, channel: Any) -> Worker[Any]:
         """Make the context in this process."""
-        return StageWork(self)
+        if self.sink is not None:
+            from persistq.pipeline.storing import SinkWorker
+
+            return SinkWorker(StageBatches(StageCall(self)), self.sink, channel)
+        if self.batch is None:
+            return ItemWorker(StageWork(self), channel)
+        return BatchWorker(StageBatches(StageCall(self)), channel)
+
+    def called_with(self) -> dict[str, Any]:
+        """Return those arguments of the handler that are the same for all items."""
+        extras: dict[str, Any] = {}
+        if "settings" in self.extras:
+            extras["settings"] = self.settings
+        if "ctx" in self.extras and self.context is not None:
+            extras["ctx"] = self.context()
+        return extras
+
+    def decoded(self, delivery: Delivery) -> Any:
+        """Return the value of an item.
+
+        Raises:
+            ItemNotReadable: It cannot be decoded here.
+        """
+        item_id, codec, payload, _ = delivery
+        return payload if codec == VALUE else self.codec.decode(item_id, codec, payload)
+
+    def info(self, delivery: Delivery, channel: Channel) -> ItemInfo:
+        """Return what a handler may learn about an item."""
+        item_id, _, _, attempts = delivery
+        return ItemInfo(item_id, attempts + 1, self.name, channel.keys.of(item_id))
+
+
+class StageCall:
+    """The handler of a stage with batches or a sink, in one of its processes.
+
+    Args:
+        task: The stage.
+
+    Attributes:
+        targets: The queues that outputs go to.
+        codec: Encodes them.
+        single: Whether it gets items one by one, and not as lists.
+    """
+
+    def __init__(self, task: StageTask) -> None:
+        self.targets = task.targets
+        self.codec = task.codec
+        self.single = task.batch is None
+        self._task = task
+        self._handle = partial(task.handler, **task.called_with())
+        self._extras = task.extras
+
+    def open(self, delivery: Delivery, channel: Channel) -> Opened:
+        """Return an item that the handler can be called with.
+
+        Raises:
+            ItemNotReadable: It cannot be decoded here.
+        """
+        told = not self._extras.isdisjoint({"item", "items"})
+        info = self._task.info(delivery, channel) if told else None
+        return Opened(delivery[0], self._task.decoded(delivery), info)
+
+    def __call__(self, batch: Sequence[Opened], conn: Any = None) -> Any:
+        """Call the handler, and return what it returns."""
+        extras: dict[str, Any] = {"conn": conn} if "conn" in self._extras else {}
+        if "item" in self._extras:
+            extras["item"] = batch[0].info
+        if "items" in self._extras:
+            extras["items"] = [item.info for item in batch]
+        values = [item.value for item in batch]
+        return self._handle(values[0] if self.single else values, **extras)
 
 
 class StageWork:
@@ -66,11 +148,7 @@ class StageWork:
         self._task = task
         self._forks = forking.forks
         self._tells_item = "item" in task.extras
-        extras: dict[str, Any] = {}
-        if "settings" in task.extras:
-            extras["settings"] = task.settings
-        if "ctx" in task.extras and task.context is not None:
-            extras["ctx"] = task.context()
+        extras = task.called_with()
         self._handle = partial(task.handler, **extras) if extras else task.handler
 
     def __call__(self, delivery: Delivery, channel: Channel) -> Made:
@@ -78,12 +156,10 @@ class StageWork:
 
         Crash: what was spooled of them is void, and the item is worked on again.
         """
-        item_id, codec, payload, attempts = delivery
+        item_id, codec, payload, _ = delivery
         value = payload if codec == VALUE else self._task.codec.decode(item_id, codec, payload)
         if self._tells_item:
-            key = channel.keys.of(item_id)
-            info = ItemInfo(item_id, attempts + 1, self._task.name, key)
-            result = self._handle(value, item=info)
+            result = self._handle(value, item=self._task.info(delivery, channel))
         else:
             result = self._handle(value)
         if result is None:

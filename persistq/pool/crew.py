@@ -45,6 +45,7 @@ class Place:
         args: Its arguments.
         source: Whether it is a source, which ends when it has put all.
         queue_id: The queue whose items a worker takes; None for a source.
+        limit: How long one attempt may take, in seconds; None means without limit.
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
@@ -62,6 +63,7 @@ class Place:
     args: tuple[Any, ...]
     source: bool = False
     queue_id: int | None = None
+    limit: float | None = None
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
@@ -212,14 +214,22 @@ class Crew:
             if place.process is not None and place.process.pid is not None:
                 _signal_group(place.process.pid, number)
 
+    def limits(self) -> list[float]:
+        """Return how long attempts may take, for each place with a limit, in seconds."""
+        return [place.limit for place in self.places if place.limit is not None]
+
+    def limit_of(self, pid: int) -> float | None:
+        """Return how long an attempt of a child may take; None if it has no limit, or is none."""
+        return next((place.limit for place in self.places if _pid(place) == pid), None)
+
     def has_child(self, pid: int) -> bool:
         """Return whether a process is one of the children."""
-        return any(place.process is not None and place.process.pid == pid for place in self.places)
+        return any(_pid(place) == pid for place in self.places)
 
     def signal_one(self, pid: int, number: int) -> bool:
         """Send a signal to one child's process group; False if there is no such child."""
         for place in self.places:
-            if place.process is not None and place.process.pid == pid:
+            if _pid(place) == pid:
                 _signal_group(pid, number)
                 return True
         return False
@@ -238,6 +248,10 @@ class Crew:
             for place in self.places:
                 if self._ending_at(place) is not None:
                     _clear(place)
+
+
+def _pid(place: Place) -> int | None:
+    return None if place.process is None else place.process.pid
 
 
 def _is_ready(place: Place) -> bool:

@@ -1,14 +1,13 @@
-"""Deadlines of items, enforced from outside: a handler that hangs in C code can still be ended.
+"""Deadlines of attempts, enforced from outside: a handler that hangs in C code can still be ended.
 
-Workers note in the fence which item they run and since when; the supervisor reads that.
+Workers note in the fence which attempt they are at and since when; the supervisor reads that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from persistq.items import queue_of
 from persistq.site.base import Site
 
 LOOK_MAX_S = 1.0
@@ -16,30 +15,41 @@ LOOK_MAX_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Overrun:
-    """An item that takes too long.
+    """An attempt that takes too long.
 
     Attributes:
         pid: The worker.
-        item_id: The item.
+        attempt: Its item, or the number of its batch.
         limit: What it was allowed, in seconds.
     """
 
     pid: int
-    item_id: int
+    attempt: int
     limit: float
 
 
+class Limits(Protocol):
+    """How long attempts may take, in seconds."""
+
+    def limits(self) -> list[float]:
+        """Return all limits there are."""
+
+    def limit_of(self, pid: int) -> float | None:
+        """Return that of a worker, None if there is none."""
+
+
 class Deadlines:
-    """Watches how long workers stay with one item.
+    """Watches how long workers stay with one attempt.
 
     Args:
         site: Where the journal of the run lives.
-        limits: Seconds allowed for one item, by queue; queues that are not in it have no limit.
+        limits: What is allowed.
     """
 
-    def __init__(self, site: Site, limits: Mapping[int, float]) -> None:
-        self._limits = dict(limits)
-        self._lookout = site.lookout() if limits else None
+    def __init__(self, site: Site, limits: Limits) -> None:
+        self._limits = limits
+        self._shortest = min(limits.limits(), default=None)
+        self._lookout = None if self._shortest is None else site.lookout()
 
     def close(self) -> None:
         """Watch no more."""
@@ -47,20 +57,20 @@ class Deadlines:
             self._lookout.close()
 
     def check(self, now: float) -> tuple[list[Overrun], float | None]:
-        """Return the items over their limit, and when to check again; None if there are no limits.
+        """Return the attempts over their limit, and when to check again; None if never.
 
         Args:
             now: Monotonic time in seconds.
         """
-        if self._lookout is None:
+        if self._lookout is None or self._shortest is None:
             return [], None
-        overruns, next_check = [], now + min(*self._limits.values(), LOOK_MAX_S)
-        for pid, item_id, since in self._lookout.items_in_hand():
-            limit = self._limits.get(queue_of(item_id))
+        overruns, next_check = [], now + min(self._shortest, LOOK_MAX_S)
+        for pid, attempt, since in self._lookout.items_in_hand():
+            limit = self._limits.limit_of(pid)
             if limit is None or not since:
                 continue
             if now >= since + limit:
-                overruns.append(Overrun(pid, item_id, limit))
+                overruns.append(Overrun(pid, attempt, limit))
             else:
                 next_check = min(next_check, since + limit)
         return overruns, next_check

@@ -65,7 +65,9 @@ class SilentConsole:
         self._failures = 0
 
     def show(self, progress: Progress) -> None:
-        """Say which items failed."""
+        """Say which items failed, and what has become of stages."""
+        for stage, text in progress.notices:
+            self.say(f"{stage}: {text}")
         for stage, item_id, text in progress.failures:
             self._failures += 1
             if self._failures <= FAILURES_SHOWN_MAX:

@@ -231,7 +231,7 @@ class Supervisor:
         if overrun.pid in self._to_kill or not self._crew.has_child(overrun.pid):
             return
         # The broker has to know why before it sees the worker's stream end.
-        self._run.anchor.send(Overdue(overrun.pid, overrun.item_id, overrun.limit))
+        self._run.anchor.send(Overdue(overrun.pid, overrun.attempt, overrun.limit))
         if self._crew.signal_one(overrun.pid, signal.SIGTERM):
             self._to_kill[overrun.pid] = now + KILL_PATIENCE_S
 

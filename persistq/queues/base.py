@@ -169,6 +169,52 @@ class BaseQueue(ABC, Generic[T]):
         self._failure = answer.reason
         return Sentinel(answer.outcome)
 
+    def get_many(self, n: int, timeout: float | None = None) -> list[T] | Sentinel:
+        """Return up to so many items: as soon as there are that many, or when time is up.
+
+        Each is outstanding until `task_done` or `task_failed`, or `task_done_many` for all of them.
+
+        Example:
+            >>> while isinstance(rows := queue.get_many(500), list):    # doctest: +SKIP
+            ...     store(rows); queue.task_done_many(rows)
+
+        Crash: getting changes nothing in the journal.
+
+        Args:
+            n: Most items, at least 1.
+            timeout: Longest wait, in seconds; None waits until there are ``n``, or no more will
+                come.
+
+        Returns:
+            At least one item, or ``DONE`` or ``FAILED`` if no more will come. An item that cannot
+            be decoded in this process is parked, and left out unless it is the first.
+
+        Raises:
+            queue.Empty: Nothing came in time.
+            ValueError: ``n`` or ``timeout`` is no such number.
+            ItemNotReadable: The first item cannot be decoded in this process; it is parked.
+            RunEnded: The program that opened the queue is dead.
+            BrokerLost: The broker is gone.
+        """
+        if n < 1:
+            raise ValueError("'n' must be a positive number")
+        patience = _patience(True, timeout)
+        deadline = None if patience is None else _now() + patience
+        first = self.get(timeout=patience)
+        if isinstance(first, Sentinel):
+            return first
+        return [first, *self._further(n - 1, deadline)]
+
+    def _further(self, most: int, deadline: float | None) -> Iterator[T]:
+        for _ in range(most):
+            try:
+                item = self.get(timeout=None if deadline is None else max(0.0, deadline - _now()))
+            except (queue.Empty, ItemNotReadable):
+                return
+            if isinstance(item, Sentinel):
+                return
+            yield item
+
     def get_nowait(self) -> T | Sentinel:
         """Return the next item if there is one; otherwise raise `queue.Empty`. See `get`."""
         return self.get(block=False)
@@ -234,6 +280,21 @@ class BaseQueue(ABC, Generic[T]):
         # after it to the next, until the one that kills is found.
         channel.hold(unfinished.first() if unfinished else 0)
         channel.done(item_id, got_at, _now())
+
+    def task_done_many(self, items: Iterable[T]) -> None:
+        """Record that items this process got, as from `get_many`, are finished.
+
+        Crash: as for `task_done`; of several, the first ones may be recorded and the others not.
+
+        Args:
+            items: The items. The very objects count before equal ones.
+
+        Raises:
+            ValueError: This process has not got one of them, or has finished it. Those before it
+                are recorded.
+        """
+        for item in items:
+            self.task_done(item)
 
     def task_failed(self, item: T | object = ANY, error: BaseException | str = "") -> None:
         """Record that an item this process got has failed for good: it is parked.

@@ -16,7 +16,7 @@ from persistq.items import IdRange
 from persistq.keys import PutSpan
 from persistq.outcome import Outcome
 from persistq.peer import Peer
-from persistq.policy import Policy
+from persistq.policy import Batching, Policy
 
 
 class Role(enum.IntEnum):
@@ -113,13 +113,17 @@ class Done(_Message, frozen=True, tag=6):
 
 
 class Failed(_Message, frozen=True, tag=7):
-    """An attempt failed, and so did these items of it; text only, never a live exception."""
+    """An attempt failed, and so did these items of it; text only, never a live exception.
+
+    ``final`` says that another attempt would fail as well.
+    """
 
     ids: list[IdRange]
     error_type: str
     message: str
     traceback: str
     retry_after: float | None = None
+    final: bool = False
 
 
 class Dropped(_Message, frozen=True, tag=8):
@@ -267,6 +271,12 @@ class Stream(_Message, frozen=True, tag=23):
     first: bool
 
 
+class Rest(_Message, frozen=True, tag=27):
+    """The stage of this consumer cannot be worked at now, and no item is to blame."""
+
+    reason: str
+
+
 class Farewell(_Message, frozen=True, tag=19):
     """The last message of a process that leaves on purpose.
 
@@ -305,6 +315,7 @@ ClientMessage = (
     | WorkerEnded
     | Spool
     | Stream
+    | Rest
     | Farewell
 )
 
@@ -455,10 +466,14 @@ class Answer(_Message, frozen=True, tag=72):
 
 
 class Progress(_Message, frozen=True, tag=73):
-    """What a supervisor shows, and the failures since the last time, as (queue, id, text)."""
+    """What a supervisor shows, and what has come up since the last time.
+
+    ``failures`` are (queue, id, text), ``notices`` of whole stages (queue, text).
+    """
 
     queues: list[QueueSizes]
     failures: list[tuple[str, int, str]]
+    notices: list[tuple[str, str]] = []
 
 
 BrokerMessage = (
@@ -471,13 +486,14 @@ class StageSpec(Policy, frozen=True):
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
     has made; None is the one that follows, if there is one. ``stream`` says that they get it at
-    once.
+    once. ``batching`` says how its items are handed out, if not one by one.
     """
 
     name: str
     was: str = ""
     feeds: list[str] | None = None
     stream: bool = False
+    batching: Batching | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -510,7 +526,7 @@ class Opening(msgspec.Struct, frozen=True):
     durability: Literal["normal", "full"] = "normal"
     flush_interval: float = 1.0
     window_time: float = 0.004
-    window_max: int = 512
+    window_max: int = 1024
     ready_bytes_max: int = 64 * 1024 * 1024
     fence_timeout: float = 60.0
     keep_loads: int = 20

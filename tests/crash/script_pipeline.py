@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,11 @@ ITEMS = int(os.environ["SOAK_ITEMS"])
 SHORT_S = float(os.environ["SOAK_SHORT_S"])
 LONG_S = float(os.environ["SOAK_LONG_S"])
 OUTPUT = os.environ.get("SOAK_OUTPUT", "")
-"""How what the first stage makes goes on: "spooled", "streamed" or, as usual, with its report."""
+"""How what the first stage makes goes on: "spooled", "streamed" or, as usual, with its report.
+
+If it is "batched", that stage gets batches, and each batch raises, so that it goes item by item. If
+it is "stored", that stage has a sink, which is away for a moment.
+"""
 
 INTERRUPT_AT = int(os.environ.get("SOAK_INTERRUPT_AT", "-1"))
 LONG_EVERY = 10
@@ -56,7 +61,14 @@ def keys() -> Iterator[int]:
         yield number
 
 
-@pipeline.stage(stream=OUTPUT == "streamed")
+def in_batches(numbers: list[int], items: list[Any]) -> list[int]:
+    """Refuse several numbers; work on a single one and pass it on."""
+    if len(numbers) > 1:
+        raise ValueError("one at a time")
+    work(f"a{numbers[0]}", items[0].attempt)
+    return numbers
+
+
 def first(number: int, item: Any) -> Iterator[int]:
     """Work on a number and pass it on."""
     if number == INTERRUPT_AT:
@@ -66,6 +78,32 @@ def first(number: int, item: Any) -> Iterator[int]:
     yield number
     if OUTPUT == "streamed":
         work(f"a{number}", item.attempt)
+
+
+def target() -> sqlite3.Connection:
+    """Connect to the sink."""
+    return sqlite3.connect("stored.db", timeout=30)
+
+
+tries = iter(range(2))
+
+
+def stored(number: int, item: Any) -> int:
+    """Find the sink away, twice; work on a number and pass it on."""
+    if number == 1 and next(tries, None) is not None:
+        away = sqlite3.OperationalError("database or disk is full")
+        away.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise away
+    work(f"a{number}", item.attempt)
+    return number
+
+
+if OUTPUT == "stored":
+    pipeline.stage(name="first", sink=target)(stored)
+elif OUTPUT == "batched":
+    pipeline.stage(name="first", batch=4, linger=0.01)(in_batches)
+else:
+    pipeline.stage(stream=OUTPUT == "streamed")(first)
 
 
 @pipeline.stage

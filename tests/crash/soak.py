@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 WORKERS = 4
 SHORT_S = 0.00005
 LONG_S = 0.001
-WINDOW_MAX = 512
+WINDOW_MAX = 1024
 SETTLE_S = 45.0
 """Bounds one run of the script; the load takes a few seconds."""
 LINES_PER_ITEM = {"pipeline": 4, "queue": 2}

@@ -46,8 +46,9 @@ SETTINGS = {
 }
 
 
-ELSEWHERE = ("amending.", "retention.")
-"""Instants no run comes to by itself: `test_by_hand.py` and `test_giving_up.py` die there."""
+ELSEWHERE = ("amending.", "retention.", "sink.")
+"""Instants this load does not come to: `test_by_hand.py`, `test_giving_up.py` and
+`tests/sinks/test_deaths.py` die there."""
 
 
 def _points() -> list[str]:
@@ -108,6 +109,8 @@ IMPATIENT = Scenario("flushed often", impatient=True)
 UPGRADED = Scenario("upgraded", carried_on=True, upgraded=True)
 SPOOLED = Scenario("spooled", output="spooled")
 STREAMED = Scenario("streamed", output="streamed")
+STORED = Scenario("stored in a sink", output="stored")
+BATCHED = Scenario("in batches that raise", output="batched")
 SCENARIOS = {
     "client.before_spool": SPOOLED,
     "client.after_spool": SPOOLED,
@@ -119,6 +122,11 @@ SCENARIOS = {
     "client.after_stream": STREAMED,
     "broker.before_stream": STREAMED,
     "journal.before_stream": STREAMED,
+    "worker.before_single": BATCHED,
+    "worker.after_store": STORED,
+    "client.before_rest": STORED,
+    "broker.before_rest": STORED,
+    "supervisor.before_purge": STORED,
     "broker.before_absorb": CARRIED_ON,
     "broker.before_refill": CARRIED_ON,
     "broker.before_blame": BEREAVED,

@@ -41,6 +41,13 @@ DELETED = "test_who_deletes_the_lock_still_gets_no_second_broker"
 STRANGER = "test_what_a_stranger_owns_is_refused_by_programs_and_commands"
 
 SENTENCES = f"{JOURNAL}test_soundness.py::test_each_rule_is_told_in_a_sentence"
+BATCHES = "tests/pipeline/test_batches.py::"
+FILLING = "tests/unit/test_filling.py::"
+SINKS = "tests/sinks/test_stages.py::"
+AGAIN = "test_what_is_stored_is_done_without_the_handler_and_its_outputs_go_on"
+STORING = "tests/sinks/test_storing_once.py::"
+BAD_ROWS = "tests/sinks/test_bad_rows.py::"
+DEATHS = "tests/sinks/test_deaths.py::test_killed_at_any_instant_each_item_is_stored_once"
 
 LATE = "test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing"
 HALVED = "test_a_blamed_attempt_is_halved_down_to_the_item_that_kills"
@@ -62,10 +69,10 @@ MUTANTS = [
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
-        "            made = self._work(delivery, channel)\n",
+        "            made = self._work(got, channel)\n",
         "            channel.done(item_id, started, started, [])\n"
         "            channel.report()\n"
-        "            made = self._work(delivery, channel)\n",
+        "            made = self._work(got, channel)\n",
         (f"{PIPELINE}test_deaths.py::test_a_killed_worker_is_replaced_and_its_item_redone[fork]",),
     ),
     Mutant(
@@ -303,7 +310,7 @@ MUTANTS = [
         (f"{CONTRACT}[range_over_a_parked_item_is_refused]",),
     ),
     Mutant(
-        "leaves a gap between blocks",
+        "takes blocks with a gap between them",
         "persistq/journal/schema.py",
         "new.first_id & 1099511627775 > 1",
         "new.first_id & 1099511627775 < 1",
@@ -657,8 +664,8 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pipeline/task.py",
-        "            key = channel.keys.of(item_id)\n",
-        "            key = str(item_id)\n",
+        "self.name, channel.keys.of(item_id))",
+        "self.name, str(item_id))",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
     Mutant(
@@ -1068,6 +1075,160 @@ MUTANTS = [
         "        if not stage.stream:\n",
         "        if stage.stream:\n",
         (f"{BIG}::test_a_stage_that_has_streamed_streams_until_its_items_are_done",),
+    ),
+    Mutant(
+        "hands out batches that are not full",
+        "persistq/broker/lane.py",
+        "        if self._must_wait(now):\n",
+        "        if False:\n",
+        (f"{FILLING}test_a_batch_waits_until_it_is_full",),
+    ),
+    Mutant(
+        "begins the wait of a batch anew with each item",
+        "persistq/broker/filling.py",
+        "self._came[0][1] + self._rule.linger",
+        "self._came[-1][1] + self._rule.linger",
+        (f"{FILLING}test_what_is_there_goes_out_when_its_first_item_has_waited",),
+    ),
+    Mutant(
+        "lets the last items wait for others",
+        "persistq/broker/lane.py",
+        "return self.row.sealed_total is not None\n\n    def next_window",
+        "return False\n\n    def next_window",
+        (f"{FILLING}test_the_last_items_do_not_wait",),
+    ),
+    Mutant(
+        "fails all items of a batch that raised",
+        "persistq/pool/batches.py",
+        "if len(batch) == 1 or isinstance(error, Drop | Retry):",
+        "if True:",
+        (f"{BATCHES}test_a_batch_that_raises_is_tried_item_by_item_once",),
+    ),
+    Mutant(
+        "blames the first item of a batch for the death of its worker",
+        "persistq/pool/batches.py",
+        "        self._channel.hold(name, started)\n",
+        "        self._channel.hold(batch[0].item_id, started)\n",
+        (f"{BATCHES}test_a_batch_that_kills_its_worker_is_halved[fork]",),
+    ),
+    Mutant(
+        "takes results that belong to no item for those of the first ones",
+        "persistq/pipeline/batch.py",
+        "len(entries) != count:",
+        "len(entries) > count:",
+        (f"{BATCHES}test_results_that_belong_to_no_item_fail_all",),
+    ),
+    Mutant(
+        "forgets what came of items that are stored",
+        "persistq/pipeline/storing.py",
+        "made[item_id] = _unpacked(ending.outputs)",
+        "made[item_id] = ()",
+        (f"{SINKS}{AGAIN}[sqlite by URL]",),
+    ),
+    Mutant(
+        "deletes receipts before done records are on disk",
+        "persistq/pipeline/storing.py",
+        "        self._consumer.flush()\n",
+        "",
+        (f"{SINKS}test_receipts_are_deleted_when_done_records_are_on_disk",),
+    ),
+    Mutant(
+        "deletes the receipts of items that are parked",
+        "persistq/pipeline/settling.py",
+        "    if queue.parked:\n",
+        "    if False:\n",
+        (f"{SINKS}test_an_item_that_is_stored_and_parked_is_not_stored_again",),
+    ),
+    Mutant(
+        "tries again what the database has refused",
+        "persistq/pipeline/storing.py",
+        "ending.error, ending.fault is Fault.DATA\n",
+        "ending.error, False\n",
+        (f"{SINKS}test_bad_rows_are_parked_at_once_and_no_others[sqlite by URL]",),
+    ),
+    Mutant(
+        "blames items for a target that is away",
+        "persistq/pipeline/storing.py",
+        "if ending.fault in {Fault.AWAY, Fault.CONFLICT}",
+        "if ending.fault is Fault.CONFLICT",
+        (f"{SINKS}test_a_stage_rests_while_its_target_is_away",),
+    ),
+    Mutant(
+        "hands out items of a stage that rests",
+        "persistq/broker/lane.py",
+        "        if self.rest.until is not None:\n            return Window([], 0)\n",
+        "",
+        (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "keeps a broker busy while a stage rests",
+        "persistq/broker/lane.py",
+        "at_work = self.waiting and self.rest.until is None",
+        "at_work = self.waiting",
+        (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "rests as long after the last success as before it",
+        "persistq/broker/scheduler.py",
+        "        lane.rest.end()\n",
+        "",
+        (f"{UNIT}test_rest.py",),
+    ),
+    Mutant(
+        "stores items without looking for their receipts",
+        "persistq/sinks/loading.py",
+        "rest = [position for position in positions if keys[position] not in found]",
+        "rest = [position for position in positions]",
+        (f"{STORING}test_what_is_stored_is_not_given_to_the_handler_again[sqlite3]",),
+    ),
+    Mutant(
+        "writes receipts after the commit",
+        "persistq/sinks/late.py",
+        'session.end("COMMIT")',
+        'session.end("ROLLBACK")',
+        ("tests/sinks/test_files.py::test_a_file_takes_its_name_when_the_item_is_stored",),
+    ),
+    Mutant(
+        "keeps no outputs in receipts",
+        "persistq/sinks/loading.py",
+        "Receipt(outputs[0], files.as_text(written.prepared))",
+        "Receipt(None, files.as_text(written.prepared))",
+        (f"{STORING}test_outputs_of_a_stored_item_are_kept[sqlite by URL]",),
+    ),
+    Mutant(
+        "keeps what a failed part has stored",
+        "persistq/sinks/savepoints.py",
+        'run(f"ROLLBACK TO SAVEPOINT {_NAME}")',
+        "pass",
+        (f"{BAD_ROWS}test_the_bad_rows_of_a_batch_are_left_with_the_databases_message[sqlite3]",),
+    ),
+    Mutant(
+        "blames rows when the target is away",
+        "persistq/sinks/faults.py",
+        '"57P": (Fault.AWAY',
+        '"57P": (Fault.OTHER',
+        ("tests/sinks/test_faults.py::test_an_sqlstate_means_one_thing[sqlstate-57P01-away]",),
+    ),
+    Mutant(
+        "finishes files before the receipt is committed",
+        "persistq/sinks/loading.py",
+        'failpoints.point("sink.before_commit")',
+        'files.finish(self._written); failpoints.point("sink.before_commit")',
+        (f"{DEATHS}[files-sink.before_commit-1]",),
+    ),
+    Mutant(
+        "does not cut back what a dead process has appended",
+        "persistq/sinks/files.py",
+        "    file.truncate(start)\n    file.seek(start)\n",
+        "    file.seek(0, 2)\n",
+        (f"{DEATHS}[files-sink.within_append-1]",),
+    ),
+    Mutant(
+        "purges the receipts of other runs",
+        "persistq/sinks/statements.py",
+        'WHERE run = {run}"  # noqa: S608',
+        'WHERE {run} = {run}"  # noqa: S608',
+        ("tests/sinks/test_purging.py::test_receipts_are_purged_by_run_and_range[sqlite3]",),
     ),
     Mutant(
         "a monitor is not told that a load is overdue",

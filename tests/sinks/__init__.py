@@ -1,0 +1,1 @@
+"""Databases and files that items are stored in."""
