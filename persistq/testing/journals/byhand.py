@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from persistq.errors import JournalCorrupt
-from persistq.journal.base import Batch, ByHand, Deed, Journal, LoadState
+from persistq.items import IdRange
+from persistq.journal.base import Batch, ByHand, Deed, Journal, LoadState, Streamed
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules
@@ -86,3 +87,23 @@ def item_is_dropped_by_hand_once(place: JournalPlace) -> None:
     with refused(JournalCorrupt):
         feed.discard(1)
     same(place.reopen().parked_ids(feed.row.queue_id), [feed.id(2)])
+
+
+@RULES.check
+def what_a_dropped_item_has_streamed_stays_and_is_nobodys(place: JournalPlace) -> None:
+    """It is items of their own; what is put for an edited item is not compared with it."""
+    first = place.feed()
+    second = Feed(first.journal, 1, first.load)
+    first.put(2)
+    for n in (1, 2):
+        [put] = second.blocks([b"1"])
+        ids = IdRange(put.first_id, put.first_id)
+        second.commit(Batch(puts=[put], streamed=[Streamed(first.id(n), ids)]))
+        first.fail(n)
+    first.park(1, 2)
+    first.discard(1)
+    first.replace(2)
+    for one in place.now_and_later_fed(first):
+        same([one.journal.streamed(one.id(n)) for n in (1, 2, 3)], [[], [], []])
+        same(one.journal.has_streamed(one.row.queue_id), False)
+    same(place.reopen().queues(first.load.load_id)[1].outstanding, 2)
