@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from .acting import Call
+from persistq.sinks import Sink
+
+from .acting import Call, Ledger, Record
 
 
 def test_the_sql_of_a_dialect_makes_the_table(call: Call) -> None:
@@ -58,3 +61,65 @@ def test_wrong_words_are_told_in_one_sentence(call: Call, words: tuple[str, ...]
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert "secret" not in result.output
+
+
+def receipts_of(ledger: Ledger, target: Path, *numbers: int) -> str:
+    """Leave receipts of items in a target; return its URL."""
+    with closing(sqlite3.connect(ledger.journal.path)) as connection:
+        [(run,)] = connection.execute("SELECT uuid FROM run").fetchall()
+    loader = Sink(f"sqlite:///{target}").open()
+    keys = [f"{run}-{ledger.id(n)}" for n in numbers]
+    loader.load(keys, lambda _, places: [None] * len(places))
+    loader.close()
+    return f"sqlite:///{target}"
+
+
+def left(ledger: Ledger, target: Path) -> list[int]:
+    """Return the numbers of the items whose receipts are there."""
+    with closing(sqlite3.connect(target)) as connection:
+        found = connection.execute("SELECT item FROM persistq_receipt ORDER BY item").fetchall()
+    return [item - ledger.id(0) for (item,) in found]
+
+
+def test_receipts_that_an_ended_load_has_left_are_deleted(
+    call: Call, record: Record, tmp_path: Path
+) -> None:
+    """But for those of parked items, which may be retried, and may be stored."""
+    ledger, target = record("sales"), tmp_path / "target.db"
+    ledger.put(*range(4))
+    ledger.fail(2, "WorkerDied", "it died")
+    url = receipts_of(ledger, target, 1, 2, 3)
+    ledger.done(1)
+    assert call("sink", "purge", "sales", url).stderr.endswith("target.db: 0\n")
+    ledger.done(3, 4)
+    ledger.row.sealed_total = ledger.row.put
+    ledger.settle()
+    done = call("sink", "purge", "sales", url)
+    assert done.exit_code == 0
+    assert done.stderr.endswith("target.db: 2\n")
+    assert left(ledger, target) == [2]
+
+
+def test_receipts_of_an_abandoned_load_stay_while_it_can_be_carried_on(
+    call: Call, record: Record, tmp_path: Path
+) -> None:
+    """An outstanding item may be stored; who says that nobody will carry it on gives them up."""
+    ledger, target = record("sales"), tmp_path / "target.db"
+    ledger.put(*range(3))
+    url = receipts_of(ledger, target, 1, 2)
+    ledger.done(1)
+    ledger.journal.abandon_load(ledger.load_id)
+    assert call("sink", "purge", "sales", url).stderr.endswith("target.db: 1\n")
+    assert left(ledger, target) == [2]
+    assert call("sink", "purge", "sales", url, "--abandoned").stderr.endswith(": 1\n")
+    assert left(ledger, target) == []
+
+
+def test_a_load_that_does_not_exist_has_no_receipts(
+    call: Call, record: Record, tmp_path: Path
+) -> None:
+    """Wrong words delete nothing."""
+    record("sales")
+    result = call("sink", "purge", "sales", f"sqlite:///{tmp_path}/target.db", "--load", "7")
+    assert result.exit_code == 2
+    assert "there is no load 7" in result.stderr

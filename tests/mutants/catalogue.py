@@ -1143,6 +1143,22 @@ MUTANTS = [
         ("tests/sinks/test_opening.py::test_a_wrong_password_is_told_before_a_load_begins",),
     ),
     Mutant(
+        "deletes by hand the receipts of parked items",
+        "persistq/pipeline/clearing.py",
+        "        yield parked.item_id\n",
+        "        yield from ()\n",
+        ("tests/cli/test_sink.py::test_receipts_that_an_ended_load_has_left_are_deleted",),
+    ),
+    Mutant(
+        "deletes by hand the receipts of what is left of an abandoned load",
+        "persistq/pipeline/clearing.py",
+        "load.purged_at is None and not abandoned:",
+        "False:",
+        (
+            "tests/cli/test_sink.py::test_receipts_of_an_abandoned_load_stay_while_it_can_be_carried_on",
+        ),
+    ),
+    Mutant(
         "acknowledges items before they are stored",
         "persistq/pipeline/storing.py",
         "        try:\n            endings = loader.load(",
