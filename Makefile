@@ -45,7 +45,7 @@ test: $(READY)  ## run the linters, the type checker, the architecture's contrac
 	$(BIN)/lint-imports
 	$(PYTEST)
 
-mutants: $(READY)  ## all planted bugs, of which `make test` has a third: prove that the tests notice each
+mutants: $(READY)  ## all planted bugs, of which `make test` has a sixth: prove that the tests notice each
 	PERSISTQ_TEST_FULL=1 $(PYTEST) tests/mutants
 
 soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost

@@ -205,6 +205,7 @@ def test_status_json_has_stages_and_runs(call: Call, record: Record) -> None:
             "parked": 0,
             "outstanding": 0,
             "sealed": True,
+            "waits": None,
         }
     ]
     (run,) = status["runs"]
