@@ -67,10 +67,10 @@ def test_a_source_waits_while_so_many_of_its_items_are_outstanding(
     until(lambda: waits(script, "work") == WAITS)
     until(lambda: script.counts["yield"] == 21)
     assert script.rows("SELECT next_n - 1 FROM queue") == [20]
+    until(lambda: f"work 0/20+ ({WAITS})" in script.said(process))
     script.touch("go")
     ended = script.wait(process)
     assert ended.code == 0, ended.err
-    assert f"work 0/20+ ({WAITS})" in ended.err
     assert waits(script, "work") is None
     assert script.counts["yield"] == 200
     assert len({line for line in script.notes if line.startswith("done")}) == 200
