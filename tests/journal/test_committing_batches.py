@@ -153,7 +153,7 @@ def test_commits_of_a_moment_share_their_turn(
     monkeypatch.setattr("persistq.journal.turns.time.monotonic", lambda: moment)
     feed.put(1)
     feed.put(1)
-    moment += 0.02
+    moment += 0.1
     feed.commit(Batch())
     feed.done(1)
     feed.journal.begin_run(feed.load.load_id, COMMAND)
