@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import sys
-import types
-from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 
-import annotated_types
-
-from persistq.policy import Unit
+from persistq.fields import Field, fields_of
+from persistq.policy import OPTIONS
 from persistq.settings import ENV_FILE, PREFIX, PROJECT_FILE, TABLE, Settings
 
 _HEAD: Final = f"""\
@@ -54,17 +52,18 @@ class SettingRow(NamedTuple):
 
 
 def describe() -> list[SettingRow]:
-    """Return all settings in the order in which they are declared."""
+    """Return all settings as they are declared, those that stages may say for themselves last."""
+    fields = sorted(fields_of(Settings).values(), key=lambda field: field.name in OPTIONS)
     return [
         SettingRow(
-            name,
-            PREFIX + name.upper(),
-            _type_label(field.annotation),
+            field.name,
+            PREFIX + field.name.upper(),
+            _type_label(field),
             _default_label(field.default),
-            _bounds_label(field.metadata),
-            field.description or "",
+            _bounds_label(field),
+            field.description,
         )
-        for name, field in Settings.model_fields.items()
+        for field in fields
     ]
 
 
@@ -74,17 +73,18 @@ _TYPE_LABELS: Final = {
     float: "number",
     int: "whole number",
     str: "text",
-    types.NoneType: "unset",
 }
 
 
-def _type_label(annotation: Any) -> str:
-    origin = get_origin(annotation)
-    if origin is Literal:
-        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    if origin in {types.UnionType, Union}:
-        return " or ".join(_type_label(member) for member in get_args(annotation))
-    return _TYPE_LABELS[origin or annotation]
+def _type_label(field: Field) -> str:
+    labels = [_kind_label(kind) for kind in field.kinds]
+    return " or ".join([*labels, *(["unset"] if field.default is None else [])])
+
+
+def _kind_label(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    return _TYPE_LABELS[get_origin(kind) or kind]
 
 
 def _default_label(default: Any) -> str:
@@ -99,22 +99,12 @@ def _default_label(default: Any) -> str:
             return f"`{default}`"
 
 
-def _bounds_label(metadata: list[Any]) -> str:
-    return " ".join(filter(None, map(_bound_label, metadata)))
+_BOUNDS: Final = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 
 
-def _bound_label(mark: Any) -> str:
-    match mark:
-        case annotated_types.Gt():
-            return f"above `{mark.gt:_}`"
-        case annotated_types.Ge():
-            return f"from `{mark.ge:_}`"
-        case annotated_types.Le():
-            return f"to `{mark.le:_}`"
-        case Unit():
-            return mark.name
-        case _:
-            return ""
+def _bounds_label(field: Field) -> str:
+    bounds = [f"{_BOUNDS[name]} `{bound:_}`" for name, bound in field.bounds.items()]
+    return " ".join(filter(None, [*bounds, field.unit]))
 
 
 def render() -> str:

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from persistq.errors import UsageError
+from persistq.fields import fields_of
 from persistq.settings import PREFIX, Settings, available_cpus, load_settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -145,7 +146,7 @@ def test_settings_survive_pickling_and_do_not_change() -> None:
     """Workers under spawn get the very same settings, and nobody can alter them."""
     settings = load_settings(params={"year": 2013}, workers=3)
     assert pickle.loads(pickle.dumps(settings)) == settings
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         settings.workers = 4  # type: ignore[misc]
 
 
@@ -155,13 +156,19 @@ def test_settings_survive_pickling_and_do_not_change() -> None:
 def test_wrong_argument_is_refused_with_value_and_bound() -> None:
     """The sentence names the argument, what was given, and what is allowed."""
     text = refusal(flush_interval=0)
-    assert text == "argument flush_interval: 0 is refused: it should be greater than 0"
+    assert text == (
+        "argument flush_interval: 0 is refused: "
+        "it should be a number of seconds, above 0 and at most 60"
+    )
 
 
 def test_wrong_variable_is_refused_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who sets a variable reads about that variable."""
     monkeypatch.setenv("PERSISTQ_WORKERS", "many")
-    assert refusal().startswith("PERSISTQ_WORKERS: 'many' is refused: it should be a valid integer")
+    assert refusal() == (
+        "PERSISTQ_WORKERS: 'many' is refused: "
+        "it should be a whole number of processes, from 0 to 1,024"
+    )
 
 
 def test_wrong_line_of_dotenv_is_refused_by_name_and_file(bare_directory: Path) -> None:
@@ -177,7 +184,7 @@ def test_wrong_line_of_the_project_file_is_refused_with_its_path(bare_directory:
     path = write_project(bare_directory, "max_crashes = 0")
     assert refusal() == (
         f"max_crashes in [tool.persistq] of {path}: 0 is refused: "
-        "it should be greater than or equal to 1"
+        "it should be a whole number of crashes, from 1 to 1,000"
     )
 
 
@@ -239,6 +246,81 @@ def test_journal_in_a_database_is_refused_for_now() -> None:
     assert "PostgreSQL are not supported yet" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("RETRIES", " 1_000 ", 1000),
+        ("KEEP_BYTES", "1e9", 10**9),
+        ("BACKOFF", "5", 5.0),
+        ("FRESH", "Yes", True),
+        ("FRESH", "0", False),
+        ("LOAD", "3", "3"),
+        ("JOURNAL", "1_000", "1_000"),
+        ("JOURNAL", "yes", "yes"),
+        ("PARAMS", '{"day": "mon", "n": 1}', {"day": "mon", "n": 1}),
+    ],
+)
+def test_a_text_is_what_the_setting_holds(
+    name: str, text: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers as Python and the page write them, common words, JSON; a text stays as it is."""
+    monkeypatch.setenv(f"PERSISTQ_{name}", text)
+    assert getattr(load_settings(), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("journal", Path("there"), "there"),
+        ("backoff", 5, 5.0),
+        ("keep_bytes", 1e9, 10**9),
+        ("load", 3, "3"),
+        ("load", "sales:3", "sales:3"),
+        ("params", {"day": {1, 2}}, {"day": {1, 2}}),
+    ],
+)
+def test_an_argument_may_be_what_python_has_for_it(name: str, given: object, value: object) -> None:
+    """A path, a whole number for any, and of a parameter any object."""
+    assert getattr(load_settings(**{name: given}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("workers", "4"), ("workers", True), ("fresh", 1), ("retries", 1.5)]
+)
+def test_an_argument_of_another_type_is_refused(name: str, given: object) -> None:
+    """What a program hands over by mistake is not guessed at."""
+    assert refusal(**{name: given}).startswith(f"argument {name}: {given!r} is refused: it should")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        ("load", "sales:0", "it should be the number of a load, as 3, or 'sales:3'"),
+        ("halt", "sometimes", "'sometimes' is no rule: write 'never'"),
+        ("journal", "", "it should be the path of a directory"),
+        ("progress", "loud", "it should be 'auto', 'plain', 'json', 'log' or 'none'"),
+        ("fresh", "maybe", "it should be true or false"),
+    ],
+)
+def test_a_refusal_says_what_is_wanted(name: str, given: str, reason: str) -> None:
+    """In words, and in the setting's own."""
+    assert reason in refusal(**{name: given})
+
+
+def test_settings_show_no_secrets() -> None:
+    """Whoever prints them for a log gets what is named like a secret masked."""
+    assert "params={'password': '***', 'day': 'mon'}" in repr(
+        load_settings(params={"password": "hush", "day": "mon"})
+    )
+
+
+def test_settings_know_what_was_given() -> None:
+    """A value that is given is not a default, also where it is the same."""
+    settings = load_settings(journal=".persistq")
+    assert settings.says("journal")
+    assert not settings.says("workers")
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_numbers_that_are_none_are_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for an infinite or undefined time is never meant."""
@@ -247,7 +329,12 @@ def test_numbers_that_are_none_are_refused(value: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("{year", "JSON object"), ("[1]", "valid dictionary"), ("3", "dictionary")]
+    ("text", "reason"),
+    [
+        ("{year", "a JSON object (JSON is malformed"),
+        ("[1]", "a JSON object (Expected `object`, got `array`"),
+        ("3", "a JSON object"),
+    ],
 )
 def test_params_that_are_no_json_object_are_refused(
     text: str, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -265,6 +352,13 @@ def test_broken_params_are_not_shown_if_a_secret_is_in_them(
     """The message ends up in a log."""
     monkeypatch.setenv("PERSISTQ_PARAMS", '{"password": "hush"')
     assert "hush" not in refusal()
+
+
+def test_a_line_of_dotenv_that_is_no_text_is_refused_by_path(bare_directory: Path) -> None:
+    """It is not left to Python to say so."""
+    path = bare_directory / ".env"
+    path.write_bytes(b"PERSISTQ_JOURNAL=\xff")
+    assert refusal().startswith(f"{path} cannot be read: ")
 
 
 @pytest.mark.parametrize("text", ["[tool", "[tool]\npersistq = 3", "tool = 3"])
@@ -305,7 +399,7 @@ def test_a_host_is_called_by_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_is_described_in_full_sentences() -> None:
     """Each description ends as a sentence, and each variable is the name in capitals."""
     rows = page.describe()
-    assert {row.name for row in rows} == set(Settings.model_fields)
+    assert {row.name for row in rows} == set(fields_of(Settings))
     for row in rows:
         assert row.description.endswith("."), row.name
         assert row.variable == f"PERSISTQ_{row.name.upper()}"
