@@ -8,7 +8,7 @@ hundreds of them, by whoever stores, sends or compares it; and JSON stays readab
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import accumulate, groupby, islice
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -19,15 +19,27 @@ from persistq.items import IdRange, Item
 JSON: Final = 0
 """The codec of payloads that are JSON; see `persistq.codec.Codec`."""
 
+GROUPED: Final = 8
+"""Added to the codec of payloads that say to which group their item belongs, see
+`persistq.groups`."""
+
 ITEMS_MAX: Final = 512
 """Most items of a block. Fewer cost messages and records, more are cut again by windows."""
 
 BYTES_MAX: Final = 16_000
 """Most bytes of a block of several items: with its row it fits in one page of the file."""
 
+DIGEST_BYTES: Final = 16
+"""Bytes of the digest of a natural key; see `persistq.naturalkeys`."""
+
 _raw_values: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _pickles: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 _as_array: Final = msgspec.msgpack.Encoder().encode
+
+
+def is_json(codec: int) -> bool:
+    """Return whether payloads are JSON, with or without a group."""
+    return codec == JSON or codec == JSON | GROUPED
 
 
 class BlockDamaged(ValueError):
@@ -43,12 +55,26 @@ class Block(NamedTuple):
         data: The payload of the one, or the array of all of them.
         crc: CRC-32 of the data, made where it was encoded. Who decodes it compares: neither SQLite
             nor a socket does.
+        digests: One after the other, `DIGEST_BYTES` for each item, the digests of their natural
+            keys, on the way into a queue with such keys; None elsewhere.
+        rank: The place of all of them in a queue with an order, the smallest first, see
+            `persistq.ordering`; None elsewhere.
+        due: Until when all of them wait, in milliseconds since 1970, on the way into a queue; None
+            if they do not.
     """
 
     count: int  # type: ignore[assignment]  # not how often something is in it
     codec: int
     data: bytes
     crc: int
+    digests: bytes | None = None
+    rank: int | None = None
+    due: int | None = None
+
+    @property
+    def bare(self) -> bool:
+        """Whether it says nothing but what its items are."""
+        return self.digests is None and self.rank is None and self.due is None
 
     @property
     def intact(self) -> bool:
@@ -68,7 +94,7 @@ class Block(NamedTuple):
         try:
             found = (
                 [*map(bytes, _raw_values(self.data))]
-                if self.codec == JSON
+                if is_json(self.codec)
                 else (_pickles(self.data))
             )
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -98,6 +124,11 @@ class Origin(NamedTuple):
         further = steps[0] * position if len(steps) == 1 else sum(steps[:position])
         return self.item_id + further
 
+    def each(self, count: int) -> Iterator[int]:
+        """Return what each of so many items was made of."""
+        steps = self.steps * (count - 1) if len(self.steps) == 1 else self.steps
+        return accumulate(steps, initial=self.item_id)
+
     def last(self, count: int) -> int:
         """Return what the last of so many items was made of."""
         return self.of(count - 1)
@@ -107,7 +138,7 @@ def block_of(codec: int, payloads: Sequence[bytes]) -> Block:
     """Return one block of payloads that are encoded alike; at least one."""
     if len(payloads) == 1:
         data = payloads[0]
-    elif codec == JSON:
+    elif is_json(codec):
         data = b"[" + b",".join(payloads) + b"]"
     else:
         data = _as_array(payloads)
@@ -128,6 +159,29 @@ def blocks_of(codecs: Sequence[int], payloads: Sequence[bytes]) -> list[Block]:
         blocks += [block_of(codec, part) for part in _parts(payloads[start:stop])]
         start = stop
     return blocks
+
+
+def with_digests(blocks: Iterable[Block], digests: Sequence[bytes]) -> list[Block]:
+    """Return blocks with the digests of the natural keys of their items.
+
+    Args:
+        blocks: The blocks.
+        digests: One for each item, in order.
+    """
+    rest = iter(digests)
+    return [block._replace(digests=b"".join(islice(rest, block.count))) for block in blocks]
+
+
+def on_terms_of(block: Block, parts: Iterable[Block]) -> list[Block]:
+    """Return what a block was cut into, with its rank, and waiting as long as it does."""
+    if block.rank is None and block.due is None:
+        return [*parts]
+    return [part._replace(rank=block.rank, due=block.due) for part in parts]
+
+
+def digest_at(digests: bytes, position: int) -> bytes:
+    """Return the digest of the item at a position in its block."""
+    return digests[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]
 
 
 def array_blocks(count: int, array: bytes) -> list[Block]:
@@ -204,10 +258,11 @@ class Slice(NamedTuple):
         Raises:
             BlockDamaged: The block cannot be taken apart.
         """
-        codec, first = self.block.codec, self.ids.first
+        codec, rank, first = self.block.codec, self.block.rank, self.ids.first
         payloads = self.block.payloads()[self.start : self.stop]
         return [
-            Slice(first + n, block_of(codec, [payload]), 0, 1) for n, payload in enumerate(payloads)
+            Slice(first + n, Block(1, codec, payload, crc32(payload), None, rank), 0, 1)
+            for n, payload in enumerate(payloads)
         ]
 
     def items(self) -> Iterator[Item]:

@@ -15,8 +15,17 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, BlockDamaged, array_blocks, blocks_of
+from persistq.blocks import (
+    BYTES_MAX,
+    GROUPED,
+    ITEMS_MAX,
+    Block,
+    BlockDamaged,
+    array_blocks,
+    blocks_of,
+)
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
+from persistq.groups import unmarked
 from persistq.items import DONE, FAILED, Sentinel
 from persistq.pickles import OwnModules, own_modules, pickled, unpickled
 
@@ -33,6 +42,10 @@ class Codec(enum.IntEnum):
     PICKLE = 1
     PICKLE_OF_PROGRAM = 2
     """A pickle with names of the program's own modules, see `persistq.pickles`."""
+    GROUPED_JSON = GROUPED
+    """These with the group of their item, see `persistq.groups`."""
+    GROUPED_PICKLE = GROUPED | 1
+    GROUPED_PICKLE_OF_PROGRAM = GROUPED | 2
 
 
 VALUE: Final = -1
@@ -194,7 +207,7 @@ class ItemCodec:
         """
         payload = None if self.name == "pickle" else _as_json(value)
         if payload is not None:
-            return _JSON, self._measured(value, payload)
+            return _JSON, self.measured(value, payload)
         if isinstance(value, Sentinel):
             raise UsageError(_NO_ITEM[value])
         if self.name == "json" or not self.allow_pickle:
@@ -207,7 +220,7 @@ class ItemCodec:
         except Exception as error:  # the value's own code may raise anything
             reason = f"it cannot be pickled ({type(error).__name__}: {error})"
             raise ItemNotStorable(type(value).__qualname__, reason) from error
-        return _PICKLE_OF_PROGRAM if has_own_names else _PICKLE, self._measured(value, payload)
+        return _PICKLE_OF_PROGRAM if has_own_names else _PICKLE, self.measured(value, payload)
 
     def encode_many(self, values: Sequence[object]) -> list[Block]:
         """Encode values, all of them or none; those that JSON holds at one stroke for each block.
@@ -263,12 +276,22 @@ class ItemCodec:
                 return unpickled(payload, self.own)
             if codec == VALUE:
                 return payload
+            if codec > 0 and codec & GROUPED:
+                _, codec, payload = unmarked(codec, payload)
+                return self.decode(item_id, codec, payload)
+        except ItemNotReadable:
+            raise
         except Exception as error:  # unpickling runs code that may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ItemNotReadable(item_id, reason) from error
         raise ItemNotReadable(item_id, _why_unreadable(codec, payload))
 
-    def _measured(self, value: object, payload: bytes) -> bytes:
+    def measured(self, value: object, payload: bytes) -> bytes:
+        """Return a payload.
+
+        Raises:
+            ItemNotStorable: It is too large.
+        """
         if len(payload) > self.item_bytes_max:
             raise ItemNotStorable(
                 type(value).__qualname__,

@@ -70,7 +70,17 @@ def ranges_of(item_ids: Sequence[int]) -> list[IdRange]:
     first, last = item_ids[0], item_ids[-1]
     if last - first + 1 == len(item_ids) and item_ids == list(range(first, last + 1)):
         return [IdRange(first, last)]
-    return merged(IdRange(item_id, item_id) for item_id in item_ids)
+    return [*_ranges_in(sorted(item_ids))]
+
+
+def _ranges_in(ordered: Sequence[int]) -> Iterator[IdRange]:
+    first = last = ordered[0]
+    for item_id in ordered[1:]:
+        if item_id != last + 1 or queue_of(item_id) != queue_of(last):
+            yield IdRange(first, last)
+            first = item_id
+        last = item_id
+    yield IdRange(first, last)
 
 
 def merged(ranges: Iterable[IdRange]) -> list[IdRange]:
@@ -118,7 +128,14 @@ class FailureKind(enum.StrEnum):
     CRASH = "crash"
     TIMEOUT = "timeout"
     SUSPECT = "suspect"
-    """Its worker died with several items in hand, one of them this; not counted against it."""
+    """It was one of several that a worker died with, or that a call failed with; not counted."""
+    DEFERRED = "deferred"
+    """Its handler has put it off; not counted, and the last time stands for all of them."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the item is parked after some of them."""
+        return self not in {FailureKind.SUSPECT, FailureKind.DEFERRED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ there were when each run began.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 KEY_LENGTH_MAX: Final = 52
@@ -44,7 +44,22 @@ class ItemKeys:
         Raises:
             LookupError: It lies in front of all spans.
         """
+        return f"{self._runs[self._place(item_id)]}-{item_id}"
+
+    def runs(self, first: int, last: int) -> Iterator[tuple[str, int, int]]:
+        """Yield who put consecutive items: a run, and the first and the last of those it put.
+
+        Raises:
+            LookupError: The first one lies in front of all spans.
+        """
+        place = self._place(first)
+        for run, after in zip(self._runs[place:], [*self._after[place + 1 :], last], strict=True):
+            if first <= (end := min(after, last)):
+                yield run, first, end
+                first = end + 1
+
+    def _place(self, item_id: int) -> int:
         position = bisect_left(self._after, item_id)
         if not position:
             raise LookupError(f"it is not known which run put item {item_id}")
-        return f"{self._runs[position - 1]}-{item_id}"
+        return position - 1

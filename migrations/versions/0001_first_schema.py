@@ -88,9 +88,32 @@ CREATE TABLE queue (
     bytes INTEGER NOT NULL, -- of the data of its items, of which some may have been given up
     sealed_total INTEGER, -- items when it was sealed; NULL while it is open
     held TEXT NOT NULL DEFAULT '', -- why its stage, or what feeds it, waits; empty if neither does
+    rated_until INTEGER NOT NULL DEFAULT 0, -- till when its calls last by its rate; ms since 1970
+    keyed INTEGER NOT NULL DEFAULT 0, -- 1 if its items have natural keys
+    once INTEGER NOT NULL DEFAULT 0, -- 1 if the keys of what it has done go to done_key
+    duplicates INTEGER NOT NULL DEFAULT 0, -- puts that were left out: their key is in the queue
+    skipped INTEGER NOT NULL DEFAULT 0, -- puts that were left out: their key is in done_key
+    noted INTEGER NOT NULL DEFAULT 0, -- items up to which done_key has the keys, if they are done
+    worked REAL NOT NULL DEFAULT 0, -- seconds that the items which are done took together
+    told INTEGER NOT NULL DEFAULT 0, -- items up to which events tell of its puts
     UNIQUE (load_id, position),
     UNIQUE (load_id, name),
     CHECK (done + dropped + parked < next_n)
+) STRICT""",
+    """\
+CREATE INDEX queue_unnoted ON queue (queue_id) WHERE once = 1 AND noted < next_n - 1""",
+    """\
+CREATE TABLE route (
+    queue_id INTEGER NOT NULL REFERENCES queue, -- a stage
+    target_id INTEGER NOT NULL REFERENCES queue, -- one that gets what it makes, or comes after
+    kind TEXT NOT NULL, -- 'feeds' or 'keeps'; 'puts' if it leads back; 'ends' if it is awaited
+    PRIMARY KEY (queue_id, target_id)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE done_key (
+    first_id INTEGER NOT NULL PRIMARY KEY, -- of the block in which these items were put
+    digests BLOB NOT NULL, -- as in put_block, of those of them that were done; stays after purging
+    crc INTEGER NOT NULL -- CRC-32 of digests
 ) STRICT""",
     """\
 CREATE TABLE turn (
@@ -102,14 +125,19 @@ CREATE TABLE turn (
 CREATE TABLE put_block (
     first_id INTEGER NOT NULL PRIMARY KEY, -- queue_id << 40 | n, n from 1; blocks leave no gaps
     count INTEGER NOT NULL CHECK (count > 0), -- its items have the ids from first_id on
-    codec INTEGER NOT NULL, -- how each item is encoded: 0 JSON, 1 and 2 pickle
+    codec INTEGER NOT NULL, -- of each item: 0 JSON, 1 and 2 pickle; 8 more behind its group
     data BLOB NOT NULL, -- of one item its payload; of several a JSON, or MessagePack, array
     crc INTEGER NOT NULL, -- CRC-32 of data
     turn_id INTEGER NOT NULL, -- when, and in which run
     origin INTEGER, -- the item its first item was made of; NULL for what was put
     steps BLOB, -- how much greater the id is that each further one was made of; one byte for all
-    spool_id INTEGER -- where its items lie instead of in data
+    spool_id INTEGER, -- where its items lie instead of in data
+    digests BLOB, -- of the natural keys of its items, 16 bytes each; NULL if they have none
+    rank INTEGER, -- of its items, in a stage with an order: the smallest first; NULL elsewhere
+    due_at INTEGER -- till when they waited after they were put; ms since 1970; NULL: they did not
 ) STRICT""",
+    """\
+CREATE INDEX put_block_due ON put_block (due_at) WHERE due_at IS NOT NULL""",
     """\
 CREATE TABLE spool (
     spool_id INTEGER NOT NULL PRIMARY KEY, -- rises with each attempt that has much to put
@@ -132,9 +160,24 @@ CREATE TABLE put_span (
     PRIMARY KEY (queue_id, put_before)
 ) STRICT, WITHOUT ROWID""",
     """\
+CREATE TABLE source (
+    source_id INTEGER NOT NULL PRIMARY KEY, -- rises in the order in which a program names them
+    queue_id INTEGER NOT NULL REFERENCES queue, -- what it puts on
+    name TEXT NOT NULL,
+    ended INTEGER NOT NULL, -- 1 once it has come to its end, and is not called again
+    UNIQUE (queue_id, name)
+) STRICT""",
+    """\
+CREATE TABLE source_span (
+    first_id INTEGER NOT NULL PRIMARY KEY, -- from this item on, up to the next span of its queue,
+    source_id INTEGER REFERENCES source -- it was this source that put; NULL: a stage has made them
+) STRICT""",
+    """\
 CREATE TABLE cursor (
-    queue_id INTEGER NOT NULL PRIMARY KEY REFERENCES queue, -- what its source puts on
-    put INTEGER NOT NULL, -- items of the queue up to it
+    source_id INTEGER NOT NULL PRIMARY KEY REFERENCES source,
+    put INTEGER NOT NULL, -- items of its queue up to it
+    duplicates INTEGER NOT NULL DEFAULT 0, -- puts up to it that were left out, as in queue
+    skipped INTEGER NOT NULL DEFAULT 0, -- the same
     codec INTEGER NOT NULL, -- how the source's own value is encoded, as for items
     data BLOB NOT NULL, -- that value
     crc INTEGER NOT NULL -- CRC-32 of data
@@ -163,11 +206,18 @@ CREATE TABLE streamed (
     PRIMARY KEY (item_id, first_id)
 ) STRICT, WITHOUT ROWID""",
     """\
+CREATE TABLE checkpoint (
+    item_id INTEGER NOT NULL PRIMARY KEY, -- an outstanding or parked item
+    codec INTEGER NOT NULL, -- how its handler's own value is encoded, as for items
+    data BLOB NOT NULL, -- that value: how far an attempt has come
+    crc INTEGER NOT NULL -- CRC-32 of data
+) STRICT""",
+    """\
 CREATE TABLE failure (
-    failure_id INTEGER NOT NULL PRIMARY KEY, -- rises with each failed attempt
+    failure_id INTEGER NOT NULL PRIMARY KEY, -- rises; one for all times that an item is put off
     run_id INTEGER REFERENCES run, -- the run that made the attempt
     item_id INTEGER NOT NULL,
-    kind TEXT NOT NULL, -- 'exception', 'crash', 'timeout' or 'suspect'
+    kind TEXT NOT NULL, -- 'exception', 'crash', 'timeout', 'suspect' or 'deferred'
     type TEXT NOT NULL, -- class of the exception, or name of the signal
     message TEXT NOT NULL, -- the exception's text, capped
     traceback TEXT NOT NULL, -- capped; empty for a crash
@@ -181,6 +231,17 @@ CREATE TABLE failure (
     forgiven INTEGER NOT NULL DEFAULT 0 -- 1 once its item was retried by hand: no longer counted
 ) STRICT""",
     "CREATE INDEX failure_item ON failure (item_id)",
+    "CREATE UNIQUE INDEX failure_deferred ON failure (item_id) WHERE kind = 'deferred'",
+    """\
+CREATE TABLE printed (
+    printed_id INTEGER NOT NULL PRIMARY KEY, -- rises; the oldest lines are dropped
+    item_id INTEGER NOT NULL, -- the item that was worked on
+    run_id INTEGER NOT NULL REFERENCES run,
+    stream INTEGER NOT NULL, -- 1 standard output, 2 standard error
+    text TEXT NOT NULL, -- one line, capped
+    at TEXT NOT NULL -- when it was recorded
+) STRICT""",
+    "CREATE INDEX printed_item ON printed (item_id)",
     """\
 CREATE TABLE by_hand (
     by_hand_id INTEGER NOT NULL PRIMARY KEY, -- rises with each item that somebody has a hand in
@@ -193,6 +254,16 @@ CREATE TABLE by_hand (
     """\
 CREATE INDEX by_hand_replacement ON by_hand (replacement) WHERE replacement IS NOT NULL""",
     """\
+CREATE TABLE event (
+    event_id INTEGER NOT NULL PRIMARY KEY, -- rises by one in the order of commits; the last stays
+    kind TEXT NOT NULL, -- 'put', 'failed', 'parked', 'retried', 'discarded', 'settled', 'abandoned'
+    at INTEGER NOT NULL, -- milliseconds since 1970 in UTC
+    first_id INTEGER, -- the items that it is about; NULL if it is about a load
+    last_id INTEGER, -- of the same queue
+    failure_id INTEGER REFERENCES failure, -- of what has failed
+    load_id INTEGER REFERENCES load -- the load that has ended; NULL if it is about items
+) STRICT""",
+    """\
 CREATE TABLE worker (
     worker_id INTEGER NOT NULL PRIMARY KEY, -- rises with each worker process
     run_id INTEGER NOT NULL REFERENCES run,
@@ -204,6 +275,44 @@ CREATE TABLE worker (
     ended_at TEXT, -- NULL while it lives, and for ever if nobody saw it die
     ending TEXT -- how it ended; NULL exactly as long as ended_at is
 ) STRICT""",
+    """\
+CREATE TABLE timing (
+    run_id INTEGER NOT NULL REFERENCES run,
+    queue_id INTEGER NOT NULL REFERENCES queue, -- a stage, of which workers told in that run
+    worked REAL NOT NULL, -- seconds in its handler, of all items and workers
+    waited REAL NOT NULL, -- seconds in which its workers had nothing to do
+    counts TEXT NOT NULL, -- items that were done by bucket of their durations, as a JSON object
+    PRIMARY KEY (run_id, queue_id)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE slow (
+    item_id INTEGER NOT NULL PRIMARY KEY, -- one of the slowest of its stage
+    run_id INTEGER NOT NULL REFERENCES run, -- the one in which it was done
+    seconds REAL NOT NULL -- how long that attempt took
+) STRICT""",
+    """\
+CREATE TABLE sample (
+    run_id INTEGER NOT NULL REFERENCES run,
+    tick INTEGER NOT NULL, -- seconds since the run began, rounded down to the step of its samples
+    at INTEGER NOT NULL, -- milliseconds since 1970 in UTC
+    broker_rss INTEGER NOT NULL, -- memory of the broker, in bytes
+    PRIMARY KEY (run_id, tick)
+) STRICT, WITHOUT ROWID""",
+    """\
+CREATE TABLE stage_sample (
+    run_id INTEGER NOT NULL,
+    tick INTEGER NOT NULL,
+    queue_id INTEGER NOT NULL REFERENCES queue,
+    put INTEGER NOT NULL, -- its items then, in all runs; so are the next three
+    done INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    parked INTEGER NOT NULL,
+    worked REAL NOT NULL, -- as in timing, up to then
+    waited REAL NOT NULL,
+    rss INTEGER NOT NULL, -- memory of its workers, in bytes; 0 if that is unknown
+    PRIMARY KEY (run_id, tick, queue_id),
+    FOREIGN KEY (run_id, tick) REFERENCES sample
+) STRICT, WITHOUT ROWID""",
     """\
 CREATE TABLE writer (
     writer_id INTEGER NOT NULL PRIMARY KEY CHECK (writer_id = 1), -- one row at most
@@ -262,13 +371,13 @@ stored(first_id, count, codec, data, turn_id, origin) AS (
     JOIN spool_block AS s ON s.place BETWEEN p.spool_id << 36 AND (p.spool_id << 36) + p.count - 1
 ),
 listed AS (
-    SELECT *, CASE WHEN codec = 0 AND count > 1 AND json_valid(CAST(data AS TEXT))
+    SELECT *, CASE WHEN codec IN (0, 8) AND count > 1 AND json_valid(CAST(data AS TEXT))
         THEN CAST(data AS TEXT) END AS list
     FROM stored
 ),
 position(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM position WHERE n < 511),
 single(item_id, block_id, codec, value, turn_id, origin) AS (
-    SELECT first_id, first_id, codec, CASE WHEN codec = 0 THEN CAST(data AS TEXT) END,
+    SELECT first_id, first_id, codec, CASE WHEN codec IN (0, 8) THEN CAST(data AS TEXT) END,
         turn_id, origin
     FROM listed WHERE count = 1
     UNION ALL
@@ -288,7 +397,7 @@ SELECT
     i.item_id & 1099511627775 AS number, -- within its queue, from 1
     CASE WHEN d.outcome = 0 THEN 'done' WHEN d.outcome = 1 THEN 'dropped'
         WHEN k.item_id IS NOT NULL THEN 'parked' ELSE 'outstanding' END AS state,
-    i.codec, -- 0 JSON, 1 and 2 pickle
+    i.codec, -- 0 JSON, 1 and 2 pickle; 8 more: in an array behind the group of its item
     i.value, -- as JSON; NULL if it is a pickle, or damaged
     strftime('%Y-%m-%dT%H:%M:%f+00:00', p.at / 1000.0, 'unixepoch') AS put_at,
     strftime('%Y-%m-%dT%H:%M:%f+00:00', e.at / 1000.0, 'unixepoch') AS done_at,

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from persistq.blocks import Block, Origin, Slice
 from persistq.items import Failure, FailureKind, IdRange
 from persistq.keys import PutSpan
 from persistq.peer import Peer
+from persistq.timings import Sample, SlowItem, StageTimes
 
 
 class LoadState(enum.StrEnum):
@@ -150,6 +151,13 @@ class QueueRow:
         bytes: Of the data of all its blocks, also of those that were given up; of what was
             published, of the blocks in its spool.
         held: Why its stage, or what feeds it, waits, for people; empty if neither does.
+        rated_until: Until when the calls of its handler last, or a little longer, if they are
+            spread as its rate says; in milliseconds since 1970, 0 without a rate.
+        keyed: Whether its items have natural keys, each one only once.
+        once: Whether the keys of what it has done are remembered by the journal.
+        duplicates: Puts that were left out, because their key is in the queue.
+        skipped: Puts that were left out, because an earlier load has done their key.
+        worked: How long the items that are done took together, in seconds.
     """
 
     queue_id: int
@@ -163,6 +171,12 @@ class QueueRow:
     sealed_total: int | None = None
     bytes: int = 0
     held: str = ""
+    rated_until: int = 0
+    keyed: bool = False
+    once: bool = False
+    duplicates: int = 0
+    skipped: int = 0
+    worked: float = 0.0
 
     @property
     def put(self) -> int:
@@ -178,6 +192,33 @@ class QueueRow:
     def settled(self) -> bool:
         """Whether nothing more will come and nothing is left."""
         return self.sealed_total is not None and self.outstanding == 0
+
+
+class RouteKind(enum.StrEnum):
+    """Why a stage is behind another one; the texts are stored in the journal."""
+
+    FEEDS = "feeds"
+    """It gets what the other one makes."""
+    PUTS = "puts"
+    """It gets some of that, and leads back to the other one, or is it."""
+    ENDS = "ends"
+    """It begins when the other one has come to its end, and gets nothing of it."""
+    KEEPS = "keeps"
+    """It gets what the other one makes, which is kept as results, and is no stage of work."""
+
+
+class Route(NamedTuple):
+    """A way from one stage of a load to another, or back to itself.
+
+    Attributes:
+        queue_id: The stage.
+        target_id: The one behind it.
+        kind: Why that is behind it.
+    """
+
+    queue_id: int
+    target_id: int
+    kind: RouteKind
 
 
 class EndedLoad(NamedTuple):
@@ -240,16 +281,49 @@ class Put(NamedTuple):
     origin: Origin | None = None
 
 
-class Cursor(NamedTuple):
-    """How far the source of a queue has come.
+@dataclass(slots=True)
+class SourceRow:
+    """A source of a load.
 
     Attributes:
-        put: How many items of the queue were put up to it.
+        source_id: Its number; rises in the order in which its program names them.
+        queue_id: What it puts on.
+        name: Its name, which no other source of the queue has.
+        ended: Whether it has come to its end, and is not called again.
+    """
+
+    source_id: int
+    queue_id: int
+    name: str
+    ended: bool = False
+
+
+class SourceSpan(NamedTuple):
+    """From which item of a queue on it was another one that put.
+
+    Attributes:
+        first_id: The item.
+        source_id: The source; None for what a stage has made.
+    """
+
+    first_id: int
+    source_id: int | None
+
+
+class Cursor(NamedTuple):
+    """How far a source has come.
+
+    Attributes:
+        put: How many items of its queue were put up to it.
         value: The source's own value, as a block of one.
+        duplicates: How many puts up to it were left out, as `QueueRow` counts them.
+        skipped: The same.
     """
 
     put: int
     value: Block
+    duplicates: int = 0
+    skipped: int = 0
 
 
 class Spooled(NamedTuple):
@@ -318,16 +392,42 @@ class Streamed(NamedTuple):
     ids: IdRange
 
 
+class Line(NamedTuple):
+    """A line that a handler has printed.
+
+    Attributes:
+        item_id: The item that it was working on.
+        stream: 1 for standard output, 2 for standard error.
+        text: The line, without its end.
+    """
+
+    item_id: int
+    stream: int
+    text: str
+
+
+LINES_MAX: Final = 10_000
+"""So many lines a journal keeps, the newest."""
+
+
+EVENTS_MAX: Final = 1_000_000
+"""So many events a journal keeps, the newest; older ones go when it is tidied."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything one transaction records; all of it is committed or none.
 
     Attributes:
         puts: New items, with ids taken from their queue's counter.
-        cursors: How far sources have come, by queue, these puts included.
+        source_spans: Where among ``puts`` another one begins to put than before in the queue.
+        cursors: How far sources have come, by source, these puts included.
+        ended_sources: Sources that have come to their end.
         spooled: Outputs of attempts that go on: kept, and no items yet.
         published: What has become of spools whose attempt has ended well.
         streamed: Items among ``puts`` that were made of an item which is not done yet.
+        checkpoints: How far attempts at items have come, by item, as blocks of one; of items that
+            are outstanding before this batch.
         done: Ids of finished items.
         dropped: Ids of dropped items.
         reasons: Why items were dropped, by id, where a reason was given.
@@ -336,6 +436,13 @@ class Batch:
             failures are forgiven: kept for reading, no longer counted.
         discarded: Ids among those of ``dropped`` that were parked before this batch.
         by_hand: What somebody has done by hand, for reading.
+        printed: What handlers have printed, in order.
+        times: How long stages took in this run, by queue, all of it.
+        slow: How long items took that are slow, by item, in seconds; of items that were put.
+        no_longer_slow: Items of which that is kept no longer: others are slower.
+        sample: Where the run stands, this batch included; None if that is not recorded.
+        samples_every: Older samples of this run are dropped whose tick is no multiple of this; 0
+            drops none.
         failures: Failed attempts.
         workers: Processes that begin to take items, under numbers that no record has yet.
         departures: How processes took leave, in a word, by the number of their record.
@@ -345,14 +452,19 @@ class Batch:
         reopened_load: A load to mark as reopened if it had ended, or None.
         settled_load: A load to mark as settled, or None.
         synced: Whether the commit must be on disk before it returns (``synchronous=FULL``).
+        untold: Whether events of puts may be left to `Journal.tell`, or to the next batch that has
+            another event.
         bulky: Whether the new items have so many bytes that writing them is what takes time.
     """
 
     puts: list[Put] = field(default_factory=list)
+    source_spans: list[SourceSpan] = field(default_factory=list)
     cursors: dict[int, Cursor] = field(default_factory=dict)
+    ended_sources: list[int] = field(default_factory=list)
     spooled: list[Spooled] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     streamed: list[Streamed] = field(default_factory=list)
+    checkpoints: dict[int, Block] = field(default_factory=dict)
     done: list[IdRange] = field(default_factory=list)
     dropped: list[IdRange] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
@@ -360,6 +472,12 @@ class Batch:
     unparked: list[int] = field(default_factory=list)
     discarded: list[int] = field(default_factory=list)
     by_hand: list[ByHand] = field(default_factory=list)
+    printed: list[Line] = field(default_factory=list)
+    times: dict[int, StageTimes] = field(default_factory=dict)
+    slow: dict[int, float] = field(default_factory=dict)
+    no_longer_slow: list[int] = field(default_factory=list)
+    sample: Sample | None = None
+    samples_every: int = 0
     failures: list[Failure] = field(default_factory=list)
     workers: list[WorkerRecord] = field(default_factory=list)
     departures: dict[int, str] = field(default_factory=dict)
@@ -368,12 +486,14 @@ class Batch:
     reopened_load: int | None = None
     settled_load: int | None = None
     synced: bool = False
+    untold: bool = False
     bulky: bool = False
 
     def __bool__(self) -> bool:
         records = self.queues or self.puts or self.done or self.failures or self.spooled
         processes = self.workers or self.departures or self.endings
-        return bool(records or processes or self.settled_load is not None)
+        notes = self.checkpoints or self.printed or self.times or self.sample
+        return bool(records or processes or notes or self.settled_load is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +507,18 @@ class Attempts:
     kind: FailureKind
     count: int
     retry_at: float | None = None
+
+
+class Delay(NamedTuple):
+    """Outstanding items that were put to wait.
+
+    Attributes:
+        ids: The items.
+        due: Until when, in seconds since 1970.
+    """
+
+    ids: IdRange
+    due: float
 
 
 class Journal(ABC):
@@ -473,12 +605,44 @@ class Journal(ABC):
         """Record a new queue of a load and return it. Synced."""
 
     @abstractmethod
+    def routes(self, load_id: int) -> list[Route]:
+        """Return the ways between the stages of a load, in the order of their numbers."""
+
+    @abstractmethod
+    def set_routes(self, load_id: int, routes: Iterable[Route]) -> None:
+        """Record these ways between the stages of a load, and no others. Synced."""
+
+    @abstractmethod
     def rename_queues(self, names: Mapping[int, str]) -> None:
         """Give queues new names, by number, all at once. Synced."""
 
     @abstractmethod
+    def rated_until(self, name: str) -> int:
+        """Return until when calls of a stage last by its rate, in any load; ms since 1970."""
+
+    @abstractmethod
+    def key_queue(self, queue_id: int, *, keyed: bool, once: bool) -> None:
+        """Record whether items of a queue have natural keys; see `QueueRow`. Synced."""
+
+    @abstractmethod
+    def sources(self, load_id: int) -> list[SourceRow]:
+        """Return the load's sources by number."""
+
+    @abstractmethod
+    def add_source(self, queue_id: int, name: str) -> SourceRow:
+        """Record a new source of a queue and return it. Synced."""
+
+    @abstractmethod
+    def rename_source(self, source_id: int, name: str) -> None:
+        """Give a source another name. Synced."""
+
+    @abstractmethod
     def next_worker_id(self) -> int:
         """Return the first number that no `WorkerRecord` has, nor one with a higher number."""
+
+    @abstractmethod
+    def slow_items(self, queue_id: int) -> list[SlowItem]:
+        """Return the items of a queue that are kept as slow ones, in no order."""
 
     # --- the two logs ---
 
@@ -494,6 +658,10 @@ class Journal(ABC):
             JournalCorrupt: A record contradicts an earlier one, such as an item that is done
                 twice, an id that was used before, or more ends than puts: rolled back as well.
         """
+
+    @abstractmethod
+    def tell(self) -> None:
+        """Record the events of puts that batches have left untold, also those of dead brokers."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -520,12 +688,50 @@ class Journal(ABC):
         """Return items of the put-log, finished or not; arguments as for `outstanding_page`."""
 
     @abstractmethod
-    def cursor(self, queue_id: int) -> Cursor | None:
-        """Return how far the source of a queue has come, None if it has not said so."""
+    def source_spans(self, after_id: int, last_id: int, limit: int) -> list[SourceSpan]:
+        """Return which source has put which items of a queue, in order.
+
+        What comes before the first span of a queue is of its first source.
+
+        Args:
+            after_id: The item of the queue behind which to begin; the span that it is in comes
+                first.
+            last_id: Last id wanted.
+            limit: Most spans to return.
+        """
+
+    @abstractmethod
+    def put_since(self, queue_id: int, since: float) -> list[tuple[IdRange, float]]:
+        """Return what was put on a queue lately, in order, and when, in seconds since 1970.
+
+        Args:
+            queue_id: The queue.
+            since: The earliest time, in seconds since 1970; what was put a moment before may be
+                among it.
+        """
+
+    @abstractmethod
+    def cursor(self, source_id: int) -> Cursor | None:
+        """Return how far a source has come, None if it has not said so."""
+
+    @abstractmethod
+    def checkpoint(self, item_id: int) -> Block | None:
+        """Return how far attempts at an item have come, None if none has said so.
+
+        It is kept until the item is done or dropped.
+        """
 
     @abstractmethod
     def failed_attempts(self, load_id: int) -> list[Attempts]:
-        """Return the failures, not forgiven, of the load's outstanding items."""
+        """Return the failures, not forgiven, of the load's outstanding items.
+
+        Of those of kind `DEFERRED` an item has one, which the next of that kind replaces. It says
+        when the item is tried again, unless the item has failed in another way since.
+        """
+
+    @abstractmethod
+    def delays(self, load_id: int) -> list[Delay]:
+        """Return which outstanding items of the load were put to wait, and are not due yet."""
 
     @abstractmethod
     def parked_ids(self, queue_id: int) -> list[int]:
@@ -546,6 +752,60 @@ class Journal(ABC):
     @abstractmethod
     def next_spool_id(self) -> int:
         """Return the first number that no spool has, nor one with a higher number."""
+
+    # --- natural keys ---
+
+    @abstractmethod
+    def digests(self, after_id: int, last_id: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return the digests of blocks with natural keys, in order.
+
+        Args:
+            after_id: Blocks that begin behind this id.
+            last_id: Blocks that begin up to this one.
+            limit: Most blocks.
+
+        Returns:
+            The id of each block's first item, and the digests of all of its items.
+        """
+
+    @abstractmethod
+    def digest(self, item_id: int) -> bytes | None:
+        """Return the digest of an item's natural key; None if it has none, or was given up."""
+
+    @abstractmethod
+    def done_keys(
+        self, names: Collection[str], but_load: int, after_id: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """Return the keys that loads have done, as far as `note_done_keys` has noted them.
+
+        Args:
+            names: The names of the queues.
+            but_load: A load that is left out.
+            after_id: Where the page before ended.
+            limit: Most entries.
+
+        Returns:
+            Where the page has come, and digests one after the other, for each entry.
+
+        Raises:
+            JournalCorrupt: An entry is damaged.
+        """
+
+    @abstractmethod
+    def note_done_keys(self) -> bool:
+        """Note some of the keys that settled loads have done, in some milliseconds.
+
+        Only of queues that are marked for that (`QueueRow.once`). Noted is the key of an item that
+        is done if nothing that came of it was dropped or is parked. An item that was edited by hand
+        counts as what was put for it.
+
+        Returns:
+            Whether there may be more to note.
+        """
+
+    @abstractmethod
+    def forget_done_keys(self) -> int:
+        """Forget which keys were done, in loads that are settled; return how many. Synced."""
 
     # --- what is given up ---
 
@@ -601,6 +861,7 @@ class JournalView:
         ran_last: Whether the last run of the journal worked on this load.
         params: Its parameters.
         left: Other loads that have parked or outstanding items, oldest first.
+        routes: The ways between its stages.
     """
 
     path: str
@@ -611,6 +872,18 @@ class JournalView:
     ran_last: bool = True
     params: tuple[Param, ...] = ()
     left: tuple[Left, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+    @property
+    def worked_on(self) -> list[QueueRow]:
+        """The queues of work: all but those of results."""
+        kept = {route.target_id for route in self.routes if route.kind is RouteKind.KEEPS}
+        return [queue for queue in self.queues if queue.queue_id not in kept]
+
+    @property
+    def results(self) -> QueueRow | None:
+        """The queue of results, if the load keeps any."""
+        return next((queue for queue in self.queues if queue not in self.worked_on), None)
 
     @property
     def outstanding(self) -> int:

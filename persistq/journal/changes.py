@@ -7,12 +7,17 @@ from typing import Final
 # --- the two logs ---
 
 PUT: Final = """
-    INSERT INTO put_block (first_id, count, codec, data, crc, turn_id, origin, steps, spool_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO put_block (
+        first_id, count, codec, data, crc, digests, rank, due_at, turn_id, origin, steps, spool_id
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 MOVE_CURSOR: Final = """
-    INSERT INTO cursor (queue_id, put, codec, data, crc) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (queue_id) DO UPDATE SET put = excluded.put, codec = excluded.codec,
-        data = excluded.data, crc = excluded.crc"""
+    INSERT INTO cursor (source_id, put, duplicates, skipped, codec, data, crc)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (source_id) DO UPDATE SET put = excluded.put, duplicates = excluded.duplicates,
+        skipped = excluded.skipped, codec = excluded.codec, data = excluded.data,
+        crc = excluded.crc"""
+BEGIN_SOURCE_SPAN: Final = "INSERT INTO source_span (first_id, source_id) VALUES (?, ?)"
+END_SOURCE: Final = "UPDATE source SET ended = 1 WHERE source_id = ?"
 END: Final = "INSERT INTO done_range (first_id, last_id, outcome, turn_id) VALUES (?, ?, ?, ?)"
 EXPLAIN_DROP: Final = "INSERT INTO drop_reason (item_id, reason) VALUES (?, ?)"
 PARK: Final = "INSERT INTO parked (item_id) VALUES (?)"
@@ -20,8 +25,25 @@ UNPARK: Final = "DELETE FROM parked WHERE item_id IN (SELECT value FROM json_eac
 
 COUNT: Final = """
     UPDATE queue SET next_n = :next_n, done = :done, dropped = :dropped, parked = :parked,
-        sealed_total = :sealed_total, bytes = :bytes, held = :held
+        sealed_total = :sealed_total, bytes = :bytes, held = :held,
+        rated_until = :rated_until, duplicates = :duplicates,
+        skipped = :skipped, worked = :worked
     WHERE queue_id = :of_queue"""
+
+# --- keys that loads have done ---
+
+NOTE_DONE_KEYS: Final = """
+    INSERT INTO done_key (first_id, digests, crc) VALUES (?, ?, ?)
+    ON CONFLICT (first_id) DO UPDATE SET digests = excluded.digests, crc = excluded.crc"""
+NOTED: Final = "UPDATE queue SET noted = :noted WHERE queue_id = :of_queue"
+# What was parked may be done now.
+NOTE_AGAIN: Final = "UPDATE queue SET noted = 0 WHERE load_id = :of_load AND once = 1"
+FORGET_DONE_KEYS: Final = "DELETE FROM done_key"
+ALL_NOTED: Final = """
+    UPDATE queue SET noted = next_n - 1 WHERE once = 1 AND noted < next_n - 1
+    AND load_id IN (SELECT load_id FROM load WHERE state = 'settled')"""
+
+# --- turns, spools and what was streamed ---
 
 BEGIN_TURN: Final = "INSERT INTO turn (run_id, at) VALUES (:of_run, :at)"
 
@@ -38,6 +60,35 @@ PUBLISH: Final = """
 STREAM: Final = "INSERT INTO streamed (item_id, first_id, last_id) VALUES (?, ?, ?)"
 END_STREAM: Final = "DELETE FROM streamed WHERE item_id BETWEEN ? AND ?"
 
+CHECKPOINT: Final = """
+    INSERT INTO checkpoint (item_id, codec, data, crc) VALUES (?, ?, ?, ?)
+    ON CONFLICT (item_id) DO UPDATE SET codec = excluded.codec, data = excluded.data,
+        crc = excluded.crc"""
+END_CHECKPOINT: Final = "DELETE FROM checkpoint WHERE item_id BETWEEN ? AND ?"
+
+PRINT: Final = """
+    INSERT INTO printed (item_id, run_id, stream, text, at) VALUES (?, ?, ?, ?, ?)"""
+DROP_OLD_LINES: Final = """
+    DELETE FROM printed WHERE printed_id <= (SELECT max(printed_id) FROM printed) - :most"""
+
+TIME: Final = """
+    INSERT INTO timing (run_id, queue_id, worked, waited, counts) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (run_id, queue_id) DO UPDATE SET worked = excluded.worked,
+        waited = excluded.waited, counts = excluded.counts"""
+KEEP_SLOW: Final = """
+    INSERT INTO slow (item_id, run_id, seconds) VALUES (?, ?, ?)
+    ON CONFLICT (item_id) DO UPDATE SET run_id = excluded.run_id, seconds = excluded.seconds"""
+DROP_SLOW: Final = "DELETE FROM slow WHERE item_id = ?"
+SAMPLE: Final = """
+    INSERT INTO sample (run_id, tick, at, broker_rss) VALUES (?, ?, ?, ?)
+    ON CONFLICT (run_id, tick) DO UPDATE SET at = excluded.at, broker_rss = excluded.broker_rss"""
+SAMPLE_STAGE: Final = """
+    INSERT OR REPLACE INTO stage_sample (
+        run_id, tick, queue_id, put, done, dropped, parked, worked, waited, rss
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+THIN_STAGE_SAMPLES: Final = "DELETE FROM stage_sample WHERE run_id = :of_run AND tick % :step"
+THIN_SAMPLES: Final = "DELETE FROM sample WHERE run_id = :of_run AND tick % :step"
+
 NOTE_BY_HAND: Final = """
     INSERT INTO by_hand (item_id, deed, at, replacement) VALUES (?, ?, ?, ?)"""
 
@@ -48,12 +99,21 @@ FAIL: Final = """
         run_id, item_id, kind, type, message, traceback, pid, signal, exit_code, peak_rss,
         out_of_memory, at, retry_at
     ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# An item that is put off for hours has one row, which says when it was last, and until when.
+DEFER: Final = f"""{FAIL}
+    ON CONFLICT (item_id) WHERE kind = 'deferred' DO UPDATE SET run_id = excluded.run_id,
+        type = excluded.type, message = excluded.message, pid = excluded.pid, at = excluded.at,
+        retry_at = excluded.retry_at, forgiven = 0"""
+# What has happened to it since then says when it is tried again.
+UNDEFER: Final = """
+    UPDATE failure SET retry_at = NULL WHERE item_id = ? AND kind = 'deferred'"""
 FORGIVE: Final = """
     UPDATE failure SET forgiven = 1 WHERE item_id IN (SELECT value FROM json_each(:ids))"""
 EXPLAIN_FAILURES: Final = """
     UPDATE failure SET signal = :signal, exit_code = :exit_code, peak_rss = :peak_rss,
         out_of_memory = :out_of_memory
-    WHERE pid = :of_pid AND run_id = :of_run AND kind <> 'exception' AND exit_code IS NULL"""
+    WHERE pid = :of_pid AND run_id = :of_run AND kind NOT IN ('exception', 'deferred')
+    AND exit_code IS NULL"""
 
 ADD_WORKER: Final = """
     INSERT INTO worker (worker_id, run_id, queue_id, host, pid, started, started_at)
@@ -112,4 +172,10 @@ BEGIN_SPANS: Final = """
 ADD_QUEUE: Final = """
     INSERT INTO queue (load_id, position, name, next_n, done, dropped, parked, bytes)
     VALUES (:load_id, :position, :name, 1, 0, 0, 0, 0)"""
+DROP_ROUTES: Final = """
+    DELETE FROM route WHERE queue_id IN (SELECT queue_id FROM queue WHERE load_id = :of_load)"""
+ADD_ROUTE: Final = "INSERT INTO route (queue_id, target_id, kind) VALUES (?, ?, ?)"
+KEY_QUEUE: Final = "UPDATE queue SET keyed = :keyed, once = :once WHERE queue_id = :of_queue"
+ADD_SOURCE: Final = "INSERT INTO source (queue_id, name, ended) VALUES (:of_queue, :name, 0)"
+RENAME_SOURCE: Final = "UPDATE source SET name = :name WHERE source_id = :of_source"
 RENAME_QUEUE: Final = "UPDATE queue SET name = :name WHERE queue_id = :of_queue"

@@ -19,10 +19,9 @@ _END: Final = """
     SELECT last_id, turn_id FROM done_range WHERE first_id <= :of_item
     ORDER BY first_id DESC LIMIT 1"""
 
-_OTHER_QUEUES: Final = """
-    SELECT queue_id, next_n FROM queue WHERE queue_id <> :of_queue AND load_id = (
-        SELECT load_id FROM queue WHERE queue_id = :of_queue
-    )"""
+_FED: Final = """
+    SELECT target_id, next_n FROM route JOIN queue ON queue.queue_id = target_id
+    WHERE route.queue_id = :of_queue ORDER BY target_id"""
 
 _NEXT_BLOCK: Final = """
     SELECT first_id + count, turn_id FROM put_block WHERE first_id >= ? AND first_id < ?
@@ -45,7 +44,7 @@ def _with_its_end(connection: sqlite3.Connection, item_id: int) -> Iterator[IdRa
     end = connection.execute(_END, {"of_item": item_id}).fetchone()
     if end is None or end[0] < item_id:
         return
-    queues = connection.execute(_OTHER_QUEUES, {"of_queue": queue_of(item_id)}).fetchall()
+    queues = connection.execute(_FED, {"of_queue": queue_of(item_id)}).fetchall()
     for queue_id, next_n in queues:
         bounds = item_id_of(queue_id, 1), item_id_of(queue_id, next_n)
         yield from _in_queue(connection, bounds, item_id, end[1])

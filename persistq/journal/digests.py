@@ -34,45 +34,74 @@ class Digests:
     """
 
     def __init__(self) -> None:
-        with _reported():
-            self._connection = sqlite3.connect("", isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = MEMORY")
-            self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._connection.execute(_TABLE)
+        self._scratch = scratch(_TABLE)
 
     def add(self, digests: Iterable[bytes]) -> None:
         """Count each digest once more.
 
         Crash: the file is gone with its process; whoever comes next counts again.
         """
-        with self._transaction():
-            self._connection.executemany(_ADD, ((digest,) for digest in digests))
+        with self._scratch.transaction() as connection:
+            connection.executemany(_ADD, ((digest,) for digest in digests))
 
     def take(self, digests: Sequence[bytes]) -> list[bool]:
         """Take one count off for each digest in turn; False where none was left.
 
         Crash: as for `add`.
         """
-        run = self._connection.execute
-        with self._transaction():
+        with self._scratch.transaction() as connection:
+            run = connection.execute
             return [run(_TAKE, (digest,)).rowcount > 0 for digest in digests]
 
     def close(self) -> None:
         """Give up the file. Safe to call twice."""
-        self._connection.close()
+        self._scratch.close()
+
+
+def scratch(*tables: str) -> Scratch:
+    """Return a private temporary file with these tables.
+
+    Raises:
+        JournalUnavailable: There is no room for it, or it cannot be made.
+    """
+    return Scratch(tables)
+
+
+class Scratch:
+    """A database in a temporary file that nobody else can open.
+
+    Args:
+        tables: The statements that make what is in it.
+
+    Raises:
+        JournalUnavailable: There is no room for it, or it cannot be made; also by `transaction`.
+    """
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        with _reported():
+            self._connection = sqlite3.connect("", isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = MEMORY")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            for table in tables:
+                self._connection.execute(table)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Change all of what the ``with`` block changes, or nothing."""
         with _reported():
             self._connection.execute("BEGIN")
             try:
-                yield
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def close(self) -> None:
+        """Give up the file. Safe to call twice."""
+        self._connection.close()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from persistq.blocks import BlockDamaged
 from persistq.errors import JournalCorrupt
-from persistq.items import IdRange, Item
+from persistq.groups import unmarked
+from persistq.items import DAMAGED, IdRange, Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,10 +42,20 @@ def _items_of(first_id: int, parts: list[Slice], path: str) -> Iterator[Item]:
             yield Item(first_id + position, block.codec, payloads[position])
 
 
+def plain(items: Iterable[Item]) -> Iterator[Item]:
+    """Return items without what is stored with them of their groups."""
+    for item in items:
+        try:
+            _, codec, payload = unmarked(item.codec, item.payload)
+        except ValueError:
+            codec, payload = DAMAGED, b""
+        yield Item(item.item_id, codec, payload)
+
+
 def item_or_none(found: Slice | None) -> Item | None:
     """Return the one item of a slice, None if there is none or its block is damaged."""
     try:
-        return next(found.items()) if found is not None else None
+        return next(plain(found.items())) if found is not None else None
     except BlockDamaged:
         return None
 

@@ -29,13 +29,22 @@ def filesystem_of(path: Path) -> str:
     return _filesystem(_mountinfo(), PurePosixPath(path))
 
 
+def network_filesystem(path: Path) -> str | None:
+    """Return the type of the network file system a path is on, or None if it is local.
+
+    Args:
+        path: An absolute path without symbolic links.
+    """
+    return remote_filesystem(_mountinfo(), PurePosixPath(path))
+
+
 def require_local(path: Path) -> None:
     """Refuse a journal on a network file system.
 
     Raises:
         JournalUnavailable: The path is on one: SQLite's log needs memory shared by all who use it.
     """
-    kind = remote_filesystem(_mountinfo(), PurePosixPath(path))
+    kind = network_filesystem(path)
     if kind is not None:
         reason = f"it is on a network file system ({kind}), which would damage it: use a local disk"
         raise JournalUnavailable(str(path), reason)

@@ -120,11 +120,11 @@ class Pages:
 
     def _stored(self, ids: IdRange) -> Iterator[Slice]:
         """Return the blocks that hold items with these ids, and perhaps the one before them."""
-        for first_id, count, codec, data, crc, spool_id in self._rows(
+        for first_id, count, codec, data, crc, rank, spool_id in self._rows(
             queries.BLOCKS, first_id=ids.first, last_id=ids.last
         ):
             if spool_id is None:
-                yield whole(first_id, Block(count, codec, data, crc))
+                yield whole(first_id, Block(count, codec, data, crc, None, rank))
             else:
                 yield from self._spooled(first_id, spool_id, ids, count)
 

@@ -18,6 +18,10 @@ MARK: Final = """
     WHERE load_id = :of_load AND load_id <> :but_load AND ended_at IS NOT NULL
     AND purged_at IS NULL"""
 
+END_SOURCES: Final = """
+    UPDATE source SET ended = 1
+    WHERE queue_id IN (SELECT queue_id FROM queue WHERE load_id = :of_load)"""
+
 SEAL: Final = """
     UPDATE queue SET sealed_total = next_n - 1, dropped = next_n - 1 - done - parked
     WHERE load_id = :of_load"""
@@ -29,7 +33,8 @@ LAST_PUT_TURN: Final = """
 IS_BARE: Final = """
     SELECT NOT EXISTS (SELECT 1 FROM load WHERE purged_at IS NULL OR ended_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM failure) AND NOT EXISTS (SELECT 1 FROM parked)
-    AND NOT EXISTS (SELECT 1 FROM put_block) AND NOT EXISTS (SELECT 1 FROM done_range)"""
+    AND NOT EXISTS (SELECT 1 FROM put_block) AND NOT EXISTS (SELECT 1 FROM done_range)
+    AND NOT EXISTS (SELECT 1 FROM done_key)"""
 
 # --- which queues: from one that has rows to the next ---
 
@@ -41,6 +46,8 @@ NEXT_QUEUE: Final = """
             ORDER BY first_id LIMIT 1)
         UNION ALL SELECT (SELECT item_id FROM drop_reason WHERE item_id > :after_id
             ORDER BY item_id LIMIT 1)
+        UNION ALL SELECT (SELECT first_id FROM source_span WHERE first_id > :after_id
+            ORDER BY first_id LIMIT 1)
     )"""
 
 IS_PURGED_QUEUE: Final = f"""
@@ -49,8 +56,9 @@ IS_PURGED_QUEUE: Final = f"""
 # --- blocks ---
 
 BLOCKS: Final = """
-    SELECT first_id, count, length(data), turn_id, origin, steps, spool_id FROM put_block
-    WHERE first_id > :after_id AND first_id <= :last_id ORDER BY first_id LIMIT :most"""
+    SELECT first_id, count, length(data), turn_id, origin, steps, spool_id, digests, rank
+    FROM put_block WHERE first_id > :after_id AND first_id <= :last_id
+    ORDER BY first_id LIMIT :most"""
 
 # What an attempt has streamed is compared with what the next attempt at its item puts.
 NEEDED: Final = """
@@ -68,6 +76,22 @@ REASONS_BOUND: Final = """
     )"""
 DROP_REASONS: Final = "DELETE FROM drop_reason WHERE item_id > :after_id AND item_id <= :last_id"
 
+PRINTED_BOUND: Final = """
+    SELECT max(item_id) FROM (
+        SELECT item_id FROM printed WHERE item_id > :after_id AND item_id <= :last_id
+        ORDER BY item_id LIMIT :most
+    )"""
+DROP_PRINTED: Final = """
+    DELETE FROM printed WHERE item_id > :after_id AND item_id <= :last_id
+    AND item_id NOT IN (SELECT item_id FROM parked)"""
+
+SLOW_BOUND: Final = """
+    SELECT max(item_id) FROM (
+        SELECT item_id FROM slow WHERE item_id > :after_id AND item_id <= :last_id
+        ORDER BY item_id LIMIT :most
+    )"""
+DROP_SLOW: Final = "DELETE FROM slow WHERE item_id > :after_id AND item_id <= :last_id"
+
 RANGES_BOUND: Final = """
     SELECT max(first_id) FROM (
         SELECT first_id FROM done_range WHERE first_id > :after_id AND first_id <= :last_id
@@ -79,6 +103,34 @@ DROP_RANGES: Final = """
         SELECT b.first_id + b.count FROM put_block AS b WHERE b.first_id <= done_range.last_id
         ORDER BY b.first_id DESC LIMIT 1
     ), 0) <= first_id"""
+
+# --- which source has put what: asked for only to know what it may repeat ---
+
+SPANS_BOUND: Final = """
+    SELECT max(first_id) FROM (
+        SELECT first_id FROM source_span WHERE first_id > :after_id AND first_id <= :last_id
+        ORDER BY first_id LIMIT :most
+    )"""
+DROP_SPANS: Final = "DELETE FROM source_span WHERE first_id > :after_id AND first_id <= :last_id"
+
+# --- samples: of a run there are a few hundred at most ---
+
+NEXT_SAMPLED: Final = """
+    SELECT run_id FROM sample WHERE run_id > :after_run ORDER BY run_id LIMIT 1"""
+DROP_STAGE_SAMPLES: Final = "DELETE FROM stage_sample WHERE run_id = :of_run"
+DROP_SAMPLES: Final = "DELETE FROM sample WHERE run_id = :of_run"
+
+# --- events: from the first on, so that those which are left have no gaps ---
+
+FIRST_EVENTS: Final = f"""
+    SELECT event_id, EXISTS (
+        SELECT 1 FROM load WHERE load_id = coalesce(
+            event.load_id, (SELECT q.load_id FROM queue AS q WHERE queue_id = first_id >> 40)
+        ) AND {_PURGED}
+    )
+    FROM event ORDER BY event_id LIMIT :most"""  # noqa: S608
+LAST_EVENT: Final = "SELECT coalesce(max(event_id), 0) FROM event"
+DROP_EVENTS: Final = "DELETE FROM event WHERE event_id <= :until"
 
 # --- turns: their runs rise, so those of one run lie together; the few by hand, of none, stay ---
 

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from types import TracebackType
 
-    from persistq.items import Failure, IdRange, Item
-    from persistq.journal.base import Deed, JournalView, Load, QueueRow, Run
+    from persistq.blocks import Origin, Slice
+    from persistq.event import Event
+    from persistq.items import Failure, FailureKind, IdRange, Item
+    from persistq.journal.base import Deed, JournalView, Line, Load, QueueRow, Run
     from persistq.keys import ItemKeys
     from persistq.peer import Peer
+    from persistq.timings import Sample, SlowItem, StageTimes
 
 
 class FailedAttempt(NamedTuple):
@@ -65,6 +69,7 @@ class JournaledItem(NamedTuple):
         put: When it was put; None if that is not kept any more.
         ended: When it was done or dropped; None if it was not.
         origin: Id of the item that it was made of, None if of none.
+        due: Until when it was put to wait; None if it was not.
     """
 
     item: Item
@@ -73,6 +78,7 @@ class JournaledItem(NamedTuple):
     put: Moment | None = None
     ended: Moment | None = None
     origin: int | None = None
+    due: datetime | None = None
 
     @property
     def item_id(self) -> int:
@@ -147,6 +153,26 @@ class ParkedError(NamedTuple):
     message: str
 
 
+class FailureGroup(NamedTuple):
+    """The failed attempts at items of one queue that went wrong in the same way.
+
+    Attributes:
+        queue_id: The queue.
+        kind: What went wrong.
+        type: Class of the exception, or name of the signal.
+        attempts: How many there are, forgiven ones too.
+        items: At how many items.
+        newest: The one that came last.
+    """
+
+    queue_id: int
+    kind: FailureKind
+    type: str
+    attempts: int
+    items: int
+    newest: FailedAttempt
+
+
 class WorkerRow(NamedTuple):
     """A process that took items.
 
@@ -194,6 +220,13 @@ class JournalReader(ABC):
         """Close the journal. Safe to call twice."""
 
     @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Have all that is asked in a ``with`` block answered as of one moment.
+
+        The log of a live broker grows meanwhile, so the block should be over in seconds.
+        """
+
+    @abstractmethod
     def view(self, load_id: int | None = None) -> JournalView:
         """Return one load, its latest run and its queues, as of one moment.
 
@@ -212,6 +245,10 @@ class JournalReader(ABC):
     @abstractmethod
     def template(self) -> str | None:
         """Return what the journal's name was made from; None if that was given as it is."""
+
+    @abstractmethod
+    def done_keys(self) -> int:
+        """Return how many natural keys are noted as done by settled loads."""
 
     @abstractmethod
     def loads(self) -> list[Load]:
@@ -242,12 +279,15 @@ class JournalReader(ABC):
         """
 
     @abstractmethod
-    def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
+    def outstanding(
+        self, queue_id: int | None = None, page: int = 1000, *, after_id: int = 0
+    ) -> Iterator[Item]:
         """Iterate over outstanding items in the order they were put.
 
         Args:
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
+            after_id: An id; items up to it are passed over, in no time.
 
         Raises:
             JournalCorrupt: Items are missing, or their bytes are damaged; it says which.
@@ -281,8 +321,37 @@ class JournalReader(ABC):
         """
 
     @abstractmethod
+    def page(self, ids: IdRange) -> list[Slice]:
+        """Return the first items of a range, finished or not, as many as make a page.
+
+        Args:
+            ids: The range, of one queue; it may reach further than the items do.
+
+        Returns:
+            Slices of the blocks in which they lie, whose bytes may be damaged; none at the end.
+
+        Raises:
+            JournalCorrupt: Items are missing.
+        """
+
+    @abstractmethod
+    def origins(self, ids: IdRange) -> list[tuple[IdRange, Origin | None]]:
+        """Return of what items were made, block by block, in order; None for what was put.
+
+        Args:
+            ids: The items; a block that has some of them is returned whole.
+        """
+
+    @abstractmethod
     def made_of(self, item_id: int) -> list[IdRange]:
         """Return what was made of an item, in order; none if it is not done, or not there."""
+
+    @abstractmethod
+    def printed(self, item_id: int) -> list[Line]:
+        """Return what was printed while an item was worked on, in all attempts, oldest first.
+
+        A journal keeps the newest lines of all its items only.
+        """
 
     @abstractmethod
     def by_hand(self, item_id: int) -> list[Handled]:
@@ -309,9 +378,67 @@ class JournalReader(ABC):
         """
 
     @abstractmethod
-    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
-        """Iterate over the parked items of a queue with their last errors, in order."""
+    def parked_errors(self, queue_id: int, *, after_id: int = 0) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order.
+
+        Args:
+            queue_id: The queue.
+            after_id: An id; items up to it are passed over, in no time.
+        """
+
+    @abstractmethod
+    def failure_groups(self, queue_id: int, most: int) -> list[FailureGroup]:
+        """Return the failed attempts at a queue's items, grouped; those that came most often first.
+
+        Args:
+            queue_id: The queue.
+            most: Most groups to return.
+        """
+
+    @abstractmethod
+    def failed_attempts(self, queue_id: int) -> int:
+        """Return how many failed attempts at a queue's items are recorded."""
 
     @abstractmethod
     def workers(self, run_id: int) -> list[WorkerRow]:
         """Return the processes that took items in a run, in the order in which they began."""
+
+    @abstractmethod
+    def times(self, run_id: int) -> list[StageTimes]:
+        """Return how long stages took in a run, in their order; none of those that told nothing."""
+
+    @abstractmethod
+    def all_times(self) -> list[StageTimes]:
+        """Return how long stages took in all runs, those of purged loads too."""
+
+    @abstractmethod
+    def failure_counts(self) -> list[tuple[int, str, int]]:
+        """Return how many failures of which kind the items of each queue had, forgiven ones too.
+
+        Returns:
+            Queue, a `FailureKind`, and the number.
+        """
+
+    @abstractmethod
+    def slow_items(self, queue_id: int) -> list[SlowItem]:
+        """Return the slowest items of a queue that are kept, the slowest one first."""
+
+    @abstractmethod
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Return what has happened behind an event, in the order of commits.
+
+        Args:
+            after: Number of that event; 0 for none.
+            limit: Most events to return.
+        """
+
+    @abstractmethod
+    def events_kept(self) -> tuple[int, int]:
+        """Return the numbers of the first and of the last event that is kept: 1 and 0 of none.
+
+        What lies between them is kept. Nobody gets the number of an event that was given up.
+        """
+
+    @abstractmethod
+    def samples(self, run_id: int) -> list[Sample]:
+        """Return where a run stood, moment by moment; none once its load is purged."""

@@ -20,7 +20,8 @@ _REPEATED: Final = """
         )) AS begun, died, outcome, is_parked
         FROM (
             SELECT *, outcome IS NOT NULL OR (:is_purged AND NOT is_parked) AS ended FROM (
-                SELECT item_id, count(*) AS attempts, sum(kind <> 'exception') AS died,
+                SELECT item_id, count(*) AS attempts,
+                sum(kind IN ('crash', 'timeout') OR (kind = 'suspect' AND pid <> 0)) AS died,
                 (SELECT CASE WHEN last_id >= failure.item_id THEN outcome END FROM done_range
                     WHERE first_id <= failure.item_id ORDER BY first_id DESC LIMIT 1) AS outcome,
                 EXISTS (SELECT 1 FROM parked AS p WHERE p.item_id = failure.item_id) AS is_parked

@@ -13,10 +13,11 @@ from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from persistq import failpoints
-from persistq.blocks import Origin, block_of
+from persistq.blocks import Origin, block_of, digest_at
 from persistq.errors import JournalCorrupt
 from persistq.items import ITEMS_PER_QUEUE_MAX, DoneKind, IdRange, item_id_of
 from persistq.journal import changes, purges, queries
+from persistq.journal.base import EVENTS_MAX
 from persistq.journal.itemized import items_in
 from persistq.journal.pages import queue_range
 from persistq.journal.rows import now, queue_from
@@ -50,6 +51,8 @@ class _Block(NamedTuple):
     origin: int | None
     steps: bytes | None
     spool_id: int | None
+    digests: bytes | None
+    rank: int | None
 
     @property
     def last_id(self) -> int:
@@ -91,6 +94,7 @@ class Retention:
                 return False
             self._drop_outstanding(load_id)
             self._writer.execute(purges.SEAL, of_load=load_id)
+            self._writer.execute(purges.END_SOURCES, of_load=load_id)
         failpoints.point("retention.after_purge")
         self._parts = None
         return True
@@ -137,6 +141,7 @@ class Retention:
             ends = [(*ids, DoneKind.DROPPED.value, turn_id) for ids in ranges]
             self._writer.many(changes.END, ends)
             self._writer.many(changes.END_STREAM, ranges)
+            self._writer.many(changes.END_CHECKPOINT, ranges)
 
     def _outstanding(self, row: QueueRow) -> list[IdRange]:
         bounds = item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put)
@@ -151,9 +156,15 @@ class Retention:
             yield
             if self._is_purged(queue_id):
                 bounds = queue_range(queue_id)
+                # First: a queue without blocks is not looked at again.
+                yield from self._drop_rows(purges.PRINTED_BOUND, purges.DROP_PRINTED, bounds)
+                yield from self._drop_rows(purges.SLOW_BOUND, purges.DROP_SLOW, bounds)
                 yield from self._drop_blocks(queue_id)
                 yield from self._drop_rows(purges.REASONS_BOUND, purges.DROP_REASONS, bounds)
                 yield from self._drop_rows(purges.RANGES_BOUND, purges.DROP_RANGES, bounds)
+                yield from self._drop_rows(purges.SPANS_BOUND, purges.DROP_SPANS, bounds)
+        yield from self._drop_samples()
+        yield from self._drop_events()
         yield from self._drop_turns()
         yield from self._drop_spools(spools_before)
         yield from self._give_back()
@@ -220,6 +231,38 @@ class Retention:
                 return
             self._writer.execute(delete, after_id=after_id, last_id=until, **values)
             after_id = until
+            yield
+
+    def _drop_samples(self) -> Iterator[None]:
+        """Delete where the runs of purged loads have stood."""
+        run_id = 0
+        while found := self._writer.read(purges.NEXT_SAMPLED, after_run=run_id):
+            [(run_id,)] = found
+            known = {"of_run": run_id, "but_load": self.served}
+            if self._writer.read(purges.PURGED_LOAD_OF_RUN, **known):
+                self._writer.execute(purges.DROP_STAGE_SAMPLES, of_run=run_id)
+                self._writer.execute(purges.DROP_SAMPLES, of_run=run_id)
+            yield
+
+    def _drop_events(self) -> Iterator[None]:
+        """Delete the first events, up to one whose load is kept; the last one stays.
+
+        So a number is never given twice, and who reads on from a number finds all behind it, or
+        that the first of these is gone.
+        """
+        [(last,)] = self._writer.read(purges.LAST_EVENT)
+        while True:
+            rows = self._writer.read(purges.FIRST_EVENTS, but_load=self.served, most=_ROWS)
+            gone = [
+                event_id
+                for event_id, _ in takewhile(
+                    lambda row: row[0] < last and (row[1] or row[0] <= last - EVENTS_MAX), rows
+                )
+            ]
+            if not gone:
+                return
+            failpoints.point("retention.before_events")
+            self._writer.execute(purges.DROP_EVENTS, until=gone[-1])
             yield
 
     def _drop_turns(self) -> Iterator[None]:
@@ -290,8 +333,12 @@ def _overlap(block: _Block, ids: IdRange) -> bool:
 def _single(block: _Block, item: Item) -> tuple[Any, ...]:
     """Return the columns of a block of one item that was taken out of another."""
     alone = block_of(item.codec, [item.payload])
+    position = item.item_id - block.first_id
+    alone = alone._replace(rank=block.rank)
+    if block.digests is not None:
+        alone = alone._replace(digests=digest_at(block.digests, position))
     origin: tuple[int | None, bytes | None] = (None, None)
     if block.origin is not None and block.steps is not None:
-        made_of = Origin(block.origin, block.steps).of(item.item_id - block.first_id)
+        made_of = Origin(block.origin, block.steps).of(position)
         origin = Origin(made_of)
     return (item.item_id, *alone, block.turn_id, *origin, None)

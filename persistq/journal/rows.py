@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from persistq.blocks import Block, Origin
-from persistq.items import Failure, FailureKind, item_id_of
+from persistq.items import Failure, FailureKind, IdRange, item_id_of
 from persistq.journal.base import (
     Attempts,
     Command,
     Cursor,
+    Delay,
     EndedLoad,
     Left,
     Load,
@@ -22,14 +24,18 @@ from persistq.journal.base import (
     Published,
     Put,
     QueueRow,
+    Route,
+    RouteKind,
     Run,
     RunResult,
+    SourceRow,
     Spooled,
     WorkerRecord,
 )
 from persistq.journal.pages import SPOOL_SHIFT
 from persistq.keys import PutSpan
 from persistq.peer import Peer
+from persistq.timings import Sample, StageTimes
 
 Row = tuple[Any, ...]
 
@@ -143,7 +149,17 @@ def ended_from(row: Row) -> EndedLoad:
 
 def queue_from(row: Row) -> QueueRow:
     """Make a `QueueRow` of its columns in order."""
-    return QueueRow(*row)
+    *columns, keyed, once, duplicates, skipped, worked = row
+    queue = QueueRow(*columns)
+    queue.keyed, queue.once = bool(keyed), bool(once)
+    queue.duplicates, queue.skipped, queue.worked = duplicates, skipped, worked
+    return queue
+
+
+def route_from(row: Row) -> Route:
+    """Make a route of its columns."""
+    queue_id, target_id, kind = row
+    return Route(queue_id, target_id, RouteKind(kind))
 
 
 def spans_from(queue_id: int, rows: Iterable[Row]) -> list[PutSpan]:
@@ -169,6 +185,37 @@ def attempts_from(row: Row) -> Attempts:
     if failed is not None and again is not None:
         again = min(again, time.time() + again - failed)
     return Attempts(item_id, FailureKind(kind), count, again)
+
+
+def delay_from(row: Row) -> Delay:
+    """Make a `Delay` of a block's first and last item, when it is due and when it was put.
+
+    A clock that has been set back since then does not make the wait longer than it was to be.
+    """
+    first, last, due, put_at = row
+    return Delay(IdRange(first, last), min(due / 1000, time.time() + (due - put_at) / 1000))
+
+
+def times_rows(run_id: int | None, times: Iterable[StageTimes]) -> list[Row]:
+    """Return the columns of what was measured of stages in a run."""
+    return [
+        (run_id, one.queue_id, one.worked, one.waited, json.dumps(one.counts, sort_keys=True))
+        for one in times
+    ]
+
+
+def times_from(row: Row) -> StageTimes:
+    """Make a `StageTimes` of its columns from ``queue_id`` on."""
+    queue_id, worked, waited, counts = row
+    by_bucket = Counter({int(bucket): count for bucket, count in json.loads(counts).items()})
+    return StageTimes(queue_id, worked, waited, by_bucket)
+
+
+def sample_rows(run_id: int | None, sample: Sample) -> tuple[Row, list[Row]]:
+    """Return the columns of a sample, and of each of its stages."""
+    at = round(sample.at * 1000)
+    stages: list[Row] = [(run_id, sample.tick, *stage) for stage in sample.stages]
+    return (run_id, sample.tick, at, sample.broker_rss), stages
 
 
 def worker_row(run_id: int | None, at: str, worker: WorkerRecord) -> Row:
@@ -210,27 +257,35 @@ def put_row(turn_id: int, put: Put) -> Row:
     return (put.first_id, *put.block, turn_id, origin, steps, None)
 
 
-def cursor_row(queue_id: int, cursor: Cursor) -> Row:
+def source_from(row: Row) -> SourceRow:
+    """Make a `SourceRow` of its columns."""
+    source_id, queue_id, name, ended = row
+    return SourceRow(source_id, queue_id, name, bool(ended))
+
+
+def cursor_row(source_id: int, cursor: Cursor) -> Row:
     """Return the columns of a cursor."""
-    _, codec, data, crc = cursor.value
-    return (queue_id, cursor.put, codec, data, crc)
+    put, value, duplicates, skipped = cursor
+    return (source_id, put, duplicates, skipped, value.codec, value.data, value.crc)
 
 
 def cursor_from(row: Row) -> Cursor:
     """Make a `Cursor` of its columns from ``put`` on."""
-    put, *value = row
-    return Cursor(put, Block(1, *value))
+    put, duplicates, skipped, *value = row
+    return Cursor(put, Block(1, *value), duplicates, skipped)
 
 
 def published_row(turn_id: int, published: Published) -> Row:
     """Return the columns of a block whose items lie in a spool."""
     first_id, count, spool_id, item_id = published
-    return (first_id, count, 0, b"", 0, turn_id, item_id, Origin(item_id).steps, spool_id)
+    block = Block(count, 0, b"", 0)
+    return (first_id, *block, turn_id, item_id, Origin(item_id).steps, spool_id)
 
 
 def spooled_row(spooled: Spooled) -> Row:
     """Return the columns of a block in a spool."""
-    return (spooled.spool_id << SPOOL_SHIFT | spooled.before, *spooled.block)
+    count, codec, data, crc, *_ = spooled.block
+    return (spooled.spool_id << SPOOL_SHIFT | spooled.before, count, codec, data, crc)
 
 
 def _time(text: str) -> datetime:

@@ -6,20 +6,26 @@ one, or `flush`, brings all earlier ones to the disk too.
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import contextmanager
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from persistq import failpoints
+from persistq.blocks import Block, digest_at
 from persistq.errors import JournalCorrupt
-from persistq.items import DoneKind, IdRange, merged
+from persistq.event import EventKind
+from persistq.items import DoneKind, FailureKind, IdRange, merged, queue_of
 from persistq.journal import changes, marks, purges, queries
 from persistq.journal.base import (
+    LINES_MAX,
     Attempts,
     Batch,
     Command,
     Cursor,
+    Delay,
     EndedLoad,
     Ending,
     Journal,
@@ -28,9 +34,14 @@ from persistq.journal.base import (
     LoadState,
     Param,
     QueueRow,
+    Route,
     RunResult,
+    SourceRow,
+    SourceSpan,
 )
 from persistq.journal.creation import create
+from persistq.journal.donekeys import DoneKeys
+from persistq.journal.eventlog import EventLog
 from persistq.journal.ground import examine
 from persistq.journal.pages import queue_range
 from persistq.journal.retention import Retention
@@ -39,6 +50,7 @@ from persistq.journal.rows import (
     command_values,
     cursor_from,
     cursor_row,
+    delay_from,
     ended_from,
     failure_row,
     left_from,
@@ -49,19 +61,25 @@ from persistq.journal.rows import (
     published_row,
     put_row,
     queue_from,
+    route_from,
+    sample_rows,
+    source_from,
     spans_from,
     spooled_row,
     storable,
+    times_rows,
     worker_row,
 )
-from persistq.journal.turns import Turns
+from persistq.journal.turns import TURN_S, Turns
 from persistq.journal.writer import Writer
+from persistq.timings import SlowItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from persistq.blocks import Slice
+    from persistq.items import Failure
     from persistq.keys import PutSpan
 
 Durability = Literal["normal", "full"]
@@ -113,9 +131,13 @@ class SqliteJournal(Journal):
         self._writer = Writer(file, always_full=durability == "full")
         self._run_id: int | None = None
         self._turns = Turns()
+        self._events = EventLog(self._writer)
         self._retention = Retention(self._writer, self.path)
+        self._done_keys = DoneKeys(self._writer, self.path)
         [(streams,)] = self._writer.read(queries.HAS_STREAMED)
         self._streams = bool(streams)
+        [(checkpoints,)] = self._writer.read(queries.HAS_CHECKPOINTS)
+        self._checkpoints = bool(checkpoints)
 
     # --- loads and runs ---
 
@@ -125,7 +147,7 @@ class SqliteJournal(Journal):
 
         Crash: everything in the block is recorded, or nothing; the same if the block raises.
         """
-        with self._turns, self._writer.together():
+        with self._turns, self._events, self._writer.together():
             yield
 
     def latest_load(self) -> Load | None:
@@ -184,7 +206,7 @@ class SqliteJournal(Journal):
         Crash: it is reopened, or ended as before.
         """
         with self._writer.transaction(synced=True):
-            self._writer.execute(changes.REOPEN_LOAD, of_load=load_id)
+            self._reopen(load_id)
 
     def begin_run(self, load_id: int, command: Command) -> int:
         """Record that a process starts to work on a load; return the run's id. Synced.
@@ -249,6 +271,22 @@ class SqliteJournal(Journal):
                 self._writer.execute(changes.BEGIN_SPANS, of_run=self._run_id, of_queue=queue_id)
         return QueueRow(queue_id, load_id, position, name)
 
+    def routes(self, load_id: int) -> list[Route]:
+        """Return the ways between the stages of a load, in the order of their numbers."""
+        return [route_from(row) for row in self._writer.read(queries.ROUTES, of_load=load_id)]
+
+    def set_routes(self, load_id: int, routes: Iterable[Route]) -> None:
+        """Record these ways between the stages of a load, and no others. Synced.
+
+        Crash: the new ones are recorded, or those of before.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(changes.DROP_ROUTES, of_load=load_id)
+            failpoints.point("journal.half_routes")
+            self._writer.many(
+                changes.ADD_ROUTE, [(*route[:2], route.kind.value) for route in routes]
+            )
+
     def rename_queues(self, names: Mapping[int, str]) -> None:
         """Give queues new names, by number, all at once. Synced.
 
@@ -261,10 +299,50 @@ class SqliteJournal(Journal):
             for queue_id, name in names.items():
                 self._writer.execute(changes.RENAME_QUEUE, of_queue=queue_id, name=name)
 
+    def rated_until(self, name: str) -> int:
+        """Return until when calls of a stage last by its rate, in any load; ms since 1970."""
+        [(latest,)] = self._writer.read(queries.RATED_UNTIL, name=name)
+        return int(latest)
+
+    def key_queue(self, queue_id: int, *, keyed: bool, once: bool) -> None:
+        """Record whether items of a queue have natural keys; see `QueueRow`. Synced.
+
+        Crash: it is recorded, or not.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(changes.KEY_QUEUE, of_queue=queue_id, keyed=keyed, once=once)
+
+    def sources(self, load_id: int) -> list[SourceRow]:
+        """Return the load's sources by number."""
+        return [source_from(row) for row in self._writer.read(queries.SOURCES, of_load=load_id)]
+
+    def add_source(self, queue_id: int, name: str) -> SourceRow:
+        """Record a new source of a queue and return it. Synced.
+
+        Crash: the source is recorded, or not at all.
+        """
+        with self._writer.transaction(synced=True):
+            cursor = self._writer.execute(changes.ADD_SOURCE, of_queue=queue_id, name=name)
+            source_id = cursor.lastrowid
+            assert source_id is not None
+        return SourceRow(source_id, queue_id, name)
+
+    def rename_source(self, source_id: int, name: str) -> None:
+        """Give a source another name. Synced.
+
+        Crash: it has the new name, or the old one.
+        """
+        with self._writer.transaction(synced=True):
+            self._writer.execute(changes.RENAME_SOURCE, of_source=source_id, name=name)
+
     def next_worker_id(self) -> int:
         """Return the first number that no `WorkerRecord` has, nor one with a higher number."""
         [(highest,)] = self._writer.read(queries.LAST_WORKER)
         return int(highest) + 1
+
+    def slow_items(self, queue_id: int) -> list[SlowItem]:
+        """Return the items of a queue that are kept as slow ones, in no order."""
+        return [SlowItem(*row) for row in self._writer.read(queries.SLOW, **_bounds(queue_id))]
 
     # --- the two logs ---
 
@@ -287,17 +365,32 @@ class SqliteJournal(Journal):
         if settles:
             self._writer.require_same_file()
         synced = batch.synced or settles
-        with self._turns, self._writer.transaction(synced=synced, bulky=batch.bulky):
+        transaction = self._writer.transaction(synced=synced, bulky=batch.bulky)
+        with self._turns, self._events, transaction:
             self._record_unparked(batch)
             self._record_spooled(batch)
+            self._record_checkpoints(batch)
             self._record_items(batch)
-            self._record_cursors(batch)
+            self._record_sources(batch)
             self._record_causes(batch)
+            self._record_printed(batch)
+            self._record_times(batch)
             self._record_counters(batch)
             self._record_processes(batch)
+            if not batch.untold:
+                self._events.tell_puts()
             if batch.settled_load is not None:
                 failpoints.point("journal.before_settle")
                 self._end_load(batch.settled_load, LoadState.SETTLED)
+
+    def tell(self) -> None:
+        """Record the events of puts that batches have left untold. Not synced.
+
+        Crash: all of them are told of, or none: then who opens the journal next tells of them.
+        """
+        if self._events.has_untold:
+            with self._events, self._writer.transaction(synced=False):
+                self._events.tell_puts()
 
     def flush(self) -> None:
         """Bring commits that were not synced to the disk. Cheap when there are none.
@@ -342,10 +435,45 @@ class SqliteJournal(Journal):
         with self._writer.reading() as pages:
             return pages.put((after_id, last_id), limit, bytes_max)
 
-    def cursor(self, queue_id: int) -> Cursor | None:
-        """Return how far the source of a queue has come, None if it has not said so."""
-        rows = self._writer.read(queries.CURSOR, of_queue=queue_id)
+    def source_spans(self, after_id: int, last_id: int, limit: int) -> list[SourceSpan]:
+        """Return which source has put which items of a queue, in order.
+
+        What comes before the first span of a queue is of its first source.
+
+        Args:
+            after_id: The item of the queue behind which to begin; the span that it is in comes
+                first.
+            last_id: Last id wanted.
+            limit: Most spans to return.
+        """
+        least, _ = queue_range(queue_of(after_id))
+        rows = self._writer.read(
+            queries.SOURCE_SPANS, after_id=after_id, last_id=last_id, least=least, most=limit
+        )
+        return [SourceSpan(*row) for row in rows]
+
+    def put_since(self, queue_id: int, since: float) -> list[tuple[IdRange, float]]:
+        """Return what was put on a queue lately, in order, and when, in seconds since 1970.
+
+        Args:
+            queue_id: The queue.
+            since: The earliest time, in seconds since 1970; what was put a moment before may be
+                among it.
+        """
+        rows = self._writer.read(
+            queries.PUT_SINCE, **_bounds(queue_id), since=int((since - TURN_S) * 1000)
+        )
+        return [(IdRange(first, last), at / 1000) for first, last, at in rows]
+
+    def cursor(self, source_id: int) -> Cursor | None:
+        """Return how far a source has come, None if it has not said so."""
+        rows = self._writer.read(queries.CURSOR, of_source=source_id)
         return cursor_from(rows[0]) if rows else None
+
+    def checkpoint(self, item_id: int) -> Block | None:
+        """Return how far attempts at an item have come, None if none has said so."""
+        rows = self._writer.read(queries.CHECKPOINT, of_item=item_id)
+        return Block(1, *rows[0]) if rows else None
 
     def failed_attempts(self, load_id: int) -> list[Attempts]:
         """Return the failures, not forgiven, of the load's outstanding items."""
@@ -354,6 +482,23 @@ class SqliteJournal(Journal):
             for row in self.queues(load_id)
             for found in self._writer.read(queries.ATTEMPTS, **_bounds(row.queue_id))
         ]
+
+    def delays(self, load_id: int) -> list[Delay]:
+        """Return which outstanding items of the load were put to wait, and are not due yet."""
+        moment = int(time.time() * 1000)
+        return [
+            Delay(ids, delay.due)
+            for row in self.queues(load_id)
+            for found in self._writer.read(queries.DELAYED, **_bounds(row.queue_id), now=moment)
+            for delay in [delay_from(found)]
+            for ids in self._outstanding_of(delay.ids)
+        ]
+
+    def _outstanding_of(self, ids: IdRange) -> list[IdRange]:
+        """Return what is outstanding: a clock that was set back may have made them wait anew."""
+        with self._writer.reading() as pages:
+            found = pages.gaps(ids.first - 1, ids.last)
+            return [*found]
 
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return the ids of a queue's parked items, in order."""
@@ -380,6 +525,45 @@ class SqliteJournal(Journal):
         [(highest,)] = self._writer.read(queries.LAST_SPOOL)
         return int(highest) + 1
 
+    # --- natural keys ---
+
+    def digests(self, after_id: int, last_id: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return the digests of blocks with natural keys, in order; see `Journal.digests`."""
+        rows = self._writer.read(queries.DIGESTS, after_id=after_id, last_id=last_id, most=limit)
+        return [(first_id, digests) for first_id, _, digests in rows]
+
+    def digest(self, item_id: int) -> bytes | None:
+        """Return the digest of an item's natural key; None if it has none, or was given up."""
+        for first_id, count, digests in self._writer.read(queries.DIGESTS_AT, of_item=item_id):
+            if digests is not None and item_id < first_id + count:
+                return digest_at(digests, item_id - first_id)
+        return None
+
+    def done_keys(
+        self, names: Collection[str], but_load: int, after_id: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """Return the keys that loads have done; see `Journal.done_keys`.
+
+        Raises:
+            JournalCorrupt: An entry is damaged.
+        """
+        return self._done_keys.page(names, but_load, after_id, limit)
+
+    def note_done_keys(self) -> bool:
+        """Note some of the keys that settled loads have done; see `Journal.note_done_keys`.
+
+        Crash: the keys of some blocks more are noted, together with how far that has come, or of
+        none. Who comes next goes on from there.
+        """
+        return self._done_keys.step()
+
+    def forget_done_keys(self) -> int:
+        """Forget which keys were done, in loads that are settled; return how many. Synced.
+
+        Crash: all of them are forgotten, or none.
+        """
+        return self._done_keys.forget()
+
     # --- what is given up ---
 
     def ended_loads(self) -> list[EndedLoad]:
@@ -392,17 +576,23 @@ class SqliteJournal(Journal):
         Crash: the mark, with the ends of its outstanding items and its seals, is recorded, or
         nothing is. What is to be deleted is deleted later, by this or another process.
         """
+        # What would be noted of its items is gone then.
+        while self._done_keys.step():
+            pass
         return self._retention.purge(load_id)
 
     def tidy(self, spools_before: int) -> bool:
         """Delete a little of what purged loads and dead attempts have left; True for more.
 
-        Crash: some rows more are deleted, or none; no row that stays names one that is gone.
+        What settled loads have done is noted first.
+
+        Crash: some rows more are noted or deleted, or none; no row that stays names one that is
+        gone.
 
         Args:
             spools_before: A number that no spool in use is below.
         """
-        return self._retention.step(spools_before)
+        return self._done_keys.step() or self._retention.step(spools_before)
 
     def is_bare(self) -> bool:
         """Return whether nothing is left but counters: all loads are purged, none has failures."""
@@ -417,6 +607,7 @@ class SqliteJournal(Journal):
         if self._writer.closed:
             return
         try:
+            self.tell()
             self.flush()
             self._writer.fold()
         finally:
@@ -439,9 +630,18 @@ class SqliteJournal(Journal):
             self._publish(*spool)
         rows += [published_row(turn_id, published) for published in batch.published]
         # In order, because that is how the table is laid out.
-        self._writer.many(changes.PUT, sorted(rows, key=itemgetter(0)))
+        rows.sort(key=itemgetter(0))
+        if rows:
+            self._writer.many(changes.PUT, rows)
+            self._events.note_puts(queue_of(row[0]) for row in rows)
 
-    def _record_cursors(self, batch: Batch) -> None:
+    def _record_sources(self, batch: Batch) -> None:
+        if batch.source_spans:
+            failpoints.point("journal.before_source_span")
+            self._writer.many(changes.BEGIN_SOURCE_SPAN, batch.source_spans)
+        if batch.ended_sources:
+            failpoints.point("journal.before_source_end")
+            self._writer.many(changes.END_SOURCE, [(number,) for number in batch.ended_sources])
         if batch.cursors:
             failpoints.point("journal.before_cursor")
             rows = [cursor_row(*cursor) for cursor in batch.cursors.items()]
@@ -453,6 +653,8 @@ class SqliteJournal(Journal):
         self._writer.many(changes.END, [(*ids, kind.value, turn_id) for ids in ranges])
         if self._streams:
             self._writer.many(changes.END_STREAM, ranges)
+        if self._checkpoints:
+            self._writer.many(changes.END_CHECKPOINT, ranges)
 
     def _publish(self, spool_id: int, item_id: int, count: int) -> None:
         failpoints.point("journal.before_publish")
@@ -474,6 +676,16 @@ class SqliteJournal(Journal):
             self._streams = True
             self._writer.many(changes.STREAM, [(item_id, *ids) for item_id, ids in batch.streamed])
 
+    def _record_checkpoints(self, batch: Batch) -> None:
+        if batch.checkpoints:
+            failpoints.point("journal.before_checkpoint")
+            self._checkpoints = True
+            rows = [
+                (item_id, value.codec, value.data, value.crc)
+                for item_id, value in batch.checkpoints.items()
+            ]
+            self._writer.many(changes.CHECKPOINT, rows)
+
     def _record_causes(self, batch: Batch) -> None:
         if batch.reasons:
             reasons = [(item_id, storable(reason)) for item_id, reason in batch.reasons.items()]
@@ -481,13 +693,55 @@ class SqliteJournal(Journal):
         if batch.parked:
             self._writer.many(changes.PARK, [(item_id,) for item_id in sorted(batch.parked)])
         if batch.failures:
+            before = self._events.last_failure()
+            self._record_failures(batch.failures)
+            self._events.failed(before)
+        self._events.items(EventKind.PARKED, batch.parked)
+
+    def _record_failures(self, failures: Iterable[Failure]) -> None:
+        moment = now()
+        for deferred, alike in groupby(failures, key=_is_deferred):
+            rows = [failure_row(self._run_id, moment, failure) for failure in alike]
+            if deferred:
+                failpoints.point("journal.before_defer")
+                self._writer.many(changes.DEFER, rows)
+            else:
+                self._writer.many(changes.FAIL, rows)
+                self._writer.many(changes.UNDEFER, [(row[1],) for row in rows])
+
+    def _record_printed(self, batch: Batch) -> None:
+        if batch.printed:
+            failpoints.point("journal.before_printed")
             moment = now()
-            rows = [failure_row(self._run_id, moment, failure) for failure in batch.failures]
-            self._writer.many(changes.FAIL, rows)
+            rows = [
+                (item_id, self._run_id, stream, storable(text), moment)
+                for item_id, stream, text in batch.printed
+            ]
+            self._writer.many(changes.PRINT, rows)
+            self._writer.execute(changes.DROP_OLD_LINES, most=LINES_MAX)
+
+    def _record_times(self, batch: Batch) -> None:
+        if batch.times:
+            self._writer.many(changes.TIME, times_rows(self._run_id, batch.times.values()))
+        if batch.slow:
+            rows = [(item_id, self._run_id, seconds) for item_id, seconds in batch.slow.items()]
+            self._writer.many(changes.KEEP_SLOW, rows)
+        if batch.no_longer_slow:
+            self._writer.many(changes.DROP_SLOW, [(item_id,) for item_id in batch.no_longer_slow])
+        if batch.samples_every:
+            failpoints.point("journal.before_thinning")
+            thinned = {"of_run": self._run_id, "step": batch.samples_every}
+            self._writer.execute(changes.THIN_STAGE_SAMPLES, **thinned)
+            self._writer.execute(changes.THIN_SAMPLES, **thinned)
+        if batch.sample is not None:
+            failpoints.point("journal.before_sample")
+            sample, stages = sample_rows(self._run_id, batch.sample)
+            self._writer.many(changes.SAMPLE, [sample])
+            self._writer.many(changes.SAMPLE_STAGE, stages)
 
     def _record_unparked(self, batch: Batch) -> None:
         if batch.reopened_load is not None:
-            self._writer.execute(changes.REOPEN_LOAD, of_load=batch.reopened_load)
+            self._reopen(batch.reopened_load)
         if batch.unparked:
             self._writer.execute(changes.FORGIVE, ids=str(sorted(batch.unparked)))
         if ids := [*batch.unparked, *batch.discarded]:
@@ -495,6 +749,8 @@ class SqliteJournal(Journal):
             if found != len(ids):
                 reason = "an item is put back to work, or dropped, and was not parked"
                 raise JournalCorrupt(self.path, reason)
+        self._events.items(EventKind.RETRIED, batch.unparked)
+        self._events.items(EventKind.DISCARDED, batch.discarded)
         if batch.by_hand:
             failpoints.point("amending.half_recorded")
             moment = now()
@@ -541,16 +797,30 @@ class SqliteJournal(Journal):
             sealed_total=row.sealed_total,
             bytes=row.bytes,
             held=storable(row.held),
+            rated_until=row.rated_until,
+            duplicates=row.duplicates,
+            skipped=row.skipped,
+            worked=row.worked,
         )
         if cursor.rowcount != 1:
             raise JournalCorrupt(self.path, f"queue {row.queue_id} is counted and not recorded")
+
+    def _reopen(self, load_id: int) -> None:
+        self._writer.execute(changes.REOPEN_LOAD, of_load=load_id)
+        self._done_keys.restart(load_id)
 
     def _one_load(self, sql: str, **values: int) -> Load | None:
         rows = self._writer.read(sql, **values)
         return load_from(rows[0]) if rows else None
 
     def _end_load(self, load_id: int, state: LoadState) -> None:
-        self._writer.execute(changes.END_LOAD, of_load=load_id, state=state.value, ended_at=now())
+        values = {"of_load": load_id, "state": state.value, "ended_at": now()}
+        if self._writer.execute(changes.END_LOAD, **values).rowcount:
+            self._events.load(EventKind(state.value), load_id)
+
+
+def _is_deferred(failure: Failure) -> bool:
+    return failure.kind is FailureKind.DEFERRED
 
 
 def _bounds(queue_id: int) -> dict[str, int]:

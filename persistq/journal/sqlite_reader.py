@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
@@ -16,17 +16,18 @@ from persistq.errors import (
     JournalUnavailable,
     UsageError,
 )
-from persistq.items import IdRange
+from persistq.items import FailureKind, IdRange
 from persistq.journal import descent, lookups, marks, queries
-from persistq.journal.base import JournalView, Load, QueueRow, Run
+from persistq.journal.base import JournalView, Line, Load, QueueRow, Run
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
-from persistq.journal.itemized import item_or_none, items_in
+from persistq.journal.itemized import item_or_none, items_in, plain
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.pages import Pages, queue_range
 from persistq.journal.reader import (
     Attempt,
     FailedAttempt,
+    FailureGroup,
     Handled,
     JournaledItem,
     JournalReader,
@@ -42,23 +43,30 @@ from persistq.journal.rows import (
     param_from,
     peer_from,
     queue_from,
+    route_from,
     run_from,
     spans_from,
+    times_from,
 )
 from persistq.keys import ItemKeys
+from persistq.site import descriptors
 from persistq.site.naming import name_of
 from persistq.site.ownership import require_own
+from persistq.timings import SlowItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from persistq.blocks import Slice
+    from persistq.blocks import Origin, Slice
+    from persistq.event import Event
     from persistq.items import Failure, Item
     from persistq.peer import Peer
+    from persistq.timings import Sample, StageTimes
 
     _ReadPage = Callable[[tuple[int, int], int, int], list[Slice]]
 
 _PAGE_BYTES: Final = 8 << 20
+_PAGE_ITEMS: Final = 8192
 
 LOADS_NAMED: Final = 5
 """Loads that are named when somebody asks for one that is not there."""
@@ -76,7 +84,7 @@ class SqliteReader(JournalReader):
     """A read-only look at a journal in a SQLite file; works while its broker writes.
 
     Each answer is read in one go or in pages, and no snapshot is held in between, so a slow reader
-    does not make the broker's log grow.
+    does not make the broker's log grow; but where one is asked for.
 
     Attributes:
         path: The journal file.
@@ -105,12 +113,31 @@ class SqliteReader(JournalReader):
         if version < marks.SCHEMA_VERSION:
             reason = f"an older persistq wrote it (schema {version}): run its script to upgrade it"
             raise JournalUnavailable(self.path, reason)
-        self._connection = open_to_read(self._file)
+        with reported(self._file):
+            self._read_as: descriptors.Identity | None = descriptors.begin_reading(self._file)
+        try:
+            self._connection = open_to_read(self._file)
+        except BaseException:
+            descriptors.end_reading(self._read_as)
+            raise
         self._pages = Pages(self._connection, self.path)
 
     def close(self) -> None:
         """Close the journal. Safe to call twice."""
         self._connection.close()
+        if self._read_as is not None:
+            descriptors.end_reading(self._read_as)
+            self._read_as = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Have all that is asked in a ``with`` block answered as of one moment."""
+        self._read("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._read("COMMIT")
 
     def view(self, load_id: int | None = None) -> JournalView:
         """Return one load, its latest run and its queues, as of one moment.
@@ -138,6 +165,7 @@ class SqliteReader(JournalReader):
                 ran_last=last is None or last.load_id == number,
                 params=tuple(map(param_from, self._rows(queries.PARAMS, of_load=number))),
                 left=tuple(map(left_from, self._rows(queries.LEFT, but_load=number))),
+                routes=tuple(map(route_from, self._rows(queries.ROUTES, of_load=number))),
             )
 
     def writer(self) -> Peer | None:
@@ -149,6 +177,11 @@ class SqliteReader(JournalReader):
         """Return what the journal's name was made from; None if that was given as it is."""
         rows = self._rows(queries.TEMPLATE)
         return rows[0][0] if rows else None
+
+    def done_keys(self) -> int:
+        """Return how many natural keys are noted as done by settled loads."""
+        [(count,)] = self._rows(queries.COUNT_DONE_KEYS)
+        return int(count)
 
     def loads(self) -> list[Load]:
         """Return all loads, oldest first."""
@@ -187,14 +220,17 @@ class SqliteReader(JournalReader):
         latest = sorted(rows, key=itemgetter(0), reverse=True)[:most]
         return [self._attempt(at, failure_from(tuple(row))) for at, *row in latest]
 
-    def outstanding(self, queue_id: int | None = None, page: int = 1000) -> Iterator[Item]:
+    def outstanding(
+        self, queue_id: int | None = None, page: int = 1000, *, after_id: int = 0
+    ) -> Iterator[Item]:
         """Iterate over outstanding items in the order they were put.
 
         Args:
             queue_id: A queue; all queues of the load that `view` shows by itself when None.
             page: Most items to hold in memory at a time.
+            after_id: An id; items up to it are passed over, in no time.
         """
-        return self._paged(self._pages.outstanding, queue_id, page)
+        return self._paged(self._pages.outstanding, queue_id, page, after_id)
 
     def parked(
         self, queue_id: int | None = None, page: int = 1000
@@ -211,7 +247,7 @@ class SqliteReader(JournalReader):
 
     def queues(self) -> list[QueueRow]:
         """Return the queues of all loads, those of the oldest load first."""
-        return [queue_from(row) for row in self._read(lookups.QUEUES)]
+        return [queue_from(row) for row in self._rows(queries.ALL_QUEUES)]
 
     def items(self, first_id: int, last_id: int) -> Iterator[JournaledItem]:
         """Iterate over items with where they are, in the order they were put.
@@ -224,10 +260,23 @@ class SqliteReader(JournalReader):
             yield from page
             first_id = page[-1].item_id + 1
 
+    def page(self, ids: IdRange) -> list[Slice]:
+        """Return the first items of a range, finished or not; see `JournalReader.page`."""
+        return self._page(self._pages.put, (ids.first - 1, ids.last), _PAGE_ITEMS)
+
+    def origins(self, ids: IdRange) -> list[tuple[IdRange, Origin | None]]:
+        """Return of what items were made, block by block, in order; None for what was put."""
+        with self._snapshot():
+            return lookups.origins(self._connection, ids)
+
     def made_of(self, item_id: int) -> list[IdRange]:
         """Return what was made of an item, in order; none if it is not done, or not there."""
         with self._snapshot():
             return descent.made_of(self._connection, item_id)
+
+    def printed(self, item_id: int) -> list[Line]:
+        """Return what was printed while an item was worked on, in all attempts, oldest first."""
+        return [Line(*row) for row in self._read(lookups.PRINTED, item_id)]
 
     def by_hand(self, item_id: int) -> list[Handled]:
         """Return what was done by hand to an item, or led to it, oldest first."""
@@ -243,9 +292,15 @@ class SqliteReader(JournalReader):
         bounds = first_id, first_id if last_id is None else last_id
         return [lookups.attempt_from(row) for row in self._read(lookups.ATTEMPTS, *bounds)]
 
-    def parked_errors(self, queue_id: int) -> Iterator[ParkedError]:
-        """Iterate over the parked items of a queue with their last errors, in order."""
-        after_id, last_id = queue_range(queue_id)
+    def parked_errors(self, queue_id: int, *, after_id: int = 0) -> Iterator[ParkedError]:
+        """Iterate over the parked items of a queue with their last errors, in order.
+
+        Args:
+            queue_id: The queue.
+            after_id: An id; items up to it are passed over, in no time.
+        """
+        first_id, last_id = queue_range(queue_id)
+        after_id = max(after_id, first_id)
         with reported(self._file):
             while page := lookups.parked_page(self._connection, after_id + 1, last_id):
                 yield from page
@@ -259,19 +314,75 @@ class SqliteReader(JournalReader):
                 yield from page
                 after_id = page[-1].item_id
 
+    def failure_groups(self, queue_id: int, most: int) -> list[FailureGroup]:
+        """Return the failed attempts at a queue's items, grouped; those that came most often first.
+
+        Args:
+            queue_id: The queue.
+            most: Most groups to return.
+        """
+        with self._snapshot():
+            rows = self._read(lookups.FAILURE_GROUPS, *queue_range(queue_id), most)
+            return [
+                FailureGroup(
+                    queue_id, FailureKind(kind), type_, attempts, items, self._recorded(newest)
+                )
+                for kind, type_, attempts, items, newest in rows
+            ]
+
+    def failed_attempts(self, queue_id: int) -> int:
+        """Return how many failed attempts at a queue's items are recorded."""
+        [(count,)] = self._read(lookups.FAILED_ATTEMPTS, *queue_range(queue_id))
+        return int(count)
+
     def workers(self, run_id: int) -> list[WorkerRow]:
         """Return the processes that took items in a run, in the order in which they began."""
         return [lookups.worker_from(row) for row in self._read(lookups.WORKERS, run_id)]
+
+    def times(self, run_id: int) -> list[StageTimes]:
+        """Return how long stages took in a run, in their order; none of those that told nothing."""
+        return [times_from(row) for row in self._read(lookups.TIMES, run_id)]
+
+    def all_times(self) -> list[StageTimes]:
+        """Return how long stages took in all runs, those of purged loads too."""
+        return [times_from(row) for row in self._read(lookups.ALL_TIMES)]
+
+    def failure_counts(self) -> list[tuple[int, str, int]]:
+        """Return how many failures of which kind the items of each queue had, forgiven ones too."""
+        return [(queue_id, kind, count) for queue_id, kind, count in self._read(lookups.FAILED)]
+
+    def slow_items(self, queue_id: int) -> list[SlowItem]:
+        """Return the slowest items of a queue that are kept, the slowest one first."""
+        after_id, last_id = queue_range(queue_id)
+        return [SlowItem(*row) for row in self._read(lookups.SLOW, after_id, last_id)]
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Return what has happened behind an event, in the order of commits."""
+        with self._snapshot():
+            rows = self._connection.execute(lookups.EVENTS, (after, limit))
+            return [lookups.event_from(row) for row in rows]
+
+    def events_kept(self) -> tuple[int, int]:
+        """Return the numbers of the first and of the last event that is kept: 1 and 0 of none."""
+        [(first, last)] = self._read(lookups.EVENTS_KEPT)
+        return first, last
+
+    def samples(self, run_id: int) -> list[Sample]:
+        """Return where a run stood, moment by moment; none once its load is purged."""
+        with self._snapshot():
+            return lookups.samples(self._connection, run_id)
 
     def _read(self, text: str, *values: int) -> list[tuple[Any, ...]]:
         with reported(self._file):
             return self._connection.execute(text, values).fetchall()
 
-    def _paged(self, read: _ReadPage, queue_id: int | None, page: int) -> Iterator[Item]:
-        for after_id, last_id in self._ranges(queue_id):
-            position = after_id
+    def _paged(
+        self, read: _ReadPage, queue_id: int | None, page: int, after_id: int = 0
+    ) -> Iterator[Item]:
+        for first_id, last_id in self._ranges(queue_id):
+            position = max(first_id, after_id)
             while slices := self._page(read, (position, last_id), page):
-                yield from items_in(slices, self.path)
+                yield from plain(items_in(slices, self.path))
                 position = slices[-1].ids.last
 
     def _items_page(self, ids: IdRange) -> list[JournaledItem]:
@@ -281,6 +392,10 @@ class SqliteReader(JournalReader):
     def _page(self, read: _ReadPage, bounds: tuple[int, int], page: int) -> list[Slice]:
         with self._snapshot():
             return read(bounds, page, _PAGE_BYTES)
+
+    def _recorded(self, failure_id: int) -> FailedAttempt:
+        [(at, *row)] = self._read(lookups.ATTEMPT, failure_id)
+        return self._attempt(at, failure_from(tuple(row)))
 
     def _attempt(self, at: str, failure: Failure) -> FailedAttempt:
         with self._snapshot():
@@ -329,18 +444,16 @@ class SqliteReader(JournalReader):
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        with reported(self._file):
-            self._connection.execute("BEGIN")
+        # One that was begun before is ended by who has begun it.
+        with nullcontext() if self._connection.in_transaction else self.snapshot():
             try:
-                yield
+                with reported(self._file):
+                    yield
             except UsageError:
                 raise
             except ValueError as error:
                 reason = f"a row holds what it cannot ({error}): see persistq verify"
                 raise JournalCorrupt(self.path, reason) from error
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("COMMIT")
 
 
 def _bounds(ids: tuple[int, int]) -> dict[str, int]:

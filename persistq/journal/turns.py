@@ -10,7 +10,7 @@ from persistq.journal import changes
 if TYPE_CHECKING:
     from persistq.journal.writer import Writer
 
-_SECONDS: Final = 0.05
+TURN_S: Final = 0.05
 """How long a turn lasts: blocks and ranges know their time to about this much. With less, what goes
 by one item at a time pays for a row, and a page of the log, with every other commit."""
 
@@ -32,7 +32,7 @@ class Turns:
         Crash: a turn is recorded with the first commit that names it, or neither is.
         """
         moment = time.monotonic()
-        if self._turn_id is None or moment >= self._began + _SECONDS:
+        if self._turn_id is None or moment >= self._began + TURN_S:
             at = int(time.time() * 1000)
             self._turn_id = writer.execute(changes.BEGIN_TURN, of_run=run_id, at=at).lastrowid
             self._began = moment

@@ -6,8 +6,10 @@ import pickle
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from persistq.blocks import Block, Origin, block_of
 from persistq.items import item_id_of
@@ -28,6 +30,15 @@ def _own(n: int) -> bytes:
     payload, has_own_names = pickled(Row(n=n), OwnModules(__name__, __name__))
     assert has_own_names
     return payload
+
+
+DIGESTS = b"".join(bytes([n]) * 16 for n in range(1, 10))
+"""Of some natural keys, one after the other."""
+
+
+def keyed(first: int, block: Block) -> Block:
+    """Return a block with natural keys, from one on."""
+    return block._replace(digests=DIGESTS[16 * (first - 1) : 16 * (first - 1 + block.count)])
 
 
 def json_block(*values: int) -> Block:
@@ -64,7 +75,13 @@ class Writer:
                 self.insert("queue", load_id=load_id, position=position, name=name, **counts)
             )
             self.counts[queues[-1]] = counts
+        for pair in pairwise(queues) if kind == "pipeline" else ():
+            self.route(*pair)
         return load_id, queues
+
+    def route(self, queue_id: int, target_id: int, kind: str = "feeds") -> None:
+        """Add a way from a stage to another one."""
+        self.insert("route", queue_id=queue_id, target_id=target_id, kind=kind)
 
     def run(self, load_id: int, result: str | None = None) -> None:
         """Begin a run, and a turn of it with its first put; it is over if it has a result."""
@@ -119,8 +136,11 @@ class Writer:
             origin=origin and origin.item_id,
             steps=origin and origin.steps,
             spool_id=spool_id,
+            digests=block.digests,
         )
         self._count(queue_id, next_n=count, bytes=len(block.data) + self._spooled(spool_id))
+        self.event("put", first_id, first_id + count - 1)
+        self._set(queue_id, told=self.counts[queue_id]["next_n"] - 1)
         return first_id
 
     def _spooled(self, spool_id: int | None) -> int:
@@ -134,10 +154,15 @@ class Writer:
         self.insert("done_range", **ids, outcome=outcome, turn_id=self.turn_id)
         self._count(queue_id, **{("done", "dropped")[outcome]: last - first + 1})
 
+    def event(self, kind: str, first_id: int, last_id: int, failure_id: int | None = None) -> None:
+        """Something happens to items."""
+        ids = {"first_id": first_id, "last_id": last_id, "failure_id": failure_id}
+        self.insert("event", kind=kind, at=1_790_000_000_000, **ids)
+
     def fail(self, item_id: int, kind: str = "exception", **values: Any) -> None:
         """An attempt fails."""
         texts = {"type": "ValueError", "message": "no", "traceback": "Traceback ..."}
-        self.insert(
+        failure_id = self.insert(
             "failure",
             run_id=self.run_id,
             item_id=item_id,
@@ -147,17 +172,38 @@ class Writer:
             **texts,
             **values,
         )
+        if kind != "deferred":
+            self.event("failed", item_id, item_id, failure_id)
 
     def park(self, queue_id: int, n: int) -> None:
         """An attempt fails, and it was the last one."""
         self.fail(item_id_of(queue_id, n), "crash", signal=9, out_of_memory=1, peak_rss=1 << 30)
         self.insert("parked", item_id=item_id_of(queue_id, n))
+        self.event("parked", item_id_of(queue_id, n), item_id_of(queue_id, n))
         self._count(queue_id, parked=1)
 
-    def cursor(self, queue_id: int, put: int, value: Block) -> None:
+    def cursor(
+        self, queue_id: int, put: int, value: Block, duplicates: int = 0, skipped: int = 0
+    ) -> None:
         """A source says how far it has come."""
         columns = {"codec": value.codec, "data": value.data, "crc": value.crc}
-        self.insert("cursor", queue_id=queue_id, put=put, **columns)
+        counts = {"put": put, "duplicates": duplicates, "skipped": skipped}
+        self.insert("cursor", source_id=self.source(queue_id), **counts, **columns)
+
+    def source(self, queue_id: int, ended: int = 1) -> int:
+        """Return the source of a queue; it is made if there is none."""
+        text = "SELECT source_id FROM source WHERE queue_id = ?"
+        if found := self.connection.execute(text, (queue_id,)).fetchone():
+            return int(found[0])
+        return self.insert("source", queue_id=queue_id, name=f"rows of {queue_id}", ended=ended)
+
+    def keys(self, queue_id: int, duplicates: int, skipped: int, noted: int) -> None:
+        """A queue has natural keys, and what it has done is noted up to an item."""
+        self._set(queue_id, keyed=1, once=1, duplicates=duplicates, skipped=skipped, noted=noted)
+
+    def done_keys(self, first_id: int, digests: bytes) -> None:
+        """It is noted which natural keys of a block were done."""
+        self.insert("done_key", first_id=first_id, digests=digests, crc=crc32(digests))
 
     def by_hand(self, item_id: int, deed: str, replacement: int | None = None) -> None:
         """Somebody does something to an item."""
@@ -169,7 +215,8 @@ class Writer:
         spool_id = self.insert("spool", item_id=item_id, count=count if published else None)
         place = spool_id << SPOOL_SHIFT
         for block in blocks:
-            self.insert("spool_block", place=place, **block._asdict())
+            columns = {"codec": block.codec, "data": block.data, "crc": block.crc}
+            self.insert("spool_block", place=place, count=block.count, **columns)
             place += block.count
         return spool_id
 
@@ -195,6 +242,8 @@ class Writer:
         self.connection.execute(
             "UPDATE load SET state = ?, ended_at = ? WHERE load_id = ?", (state, ended_at, load_id)
         )
+        if ended_at is not None:
+            self.insert("event", kind=state, at=1_790_000_000_000, load_id=load_id)
 
     def _count(self, queue_id: int, **more: int) -> None:
         counts = self.counts[queue_id]
@@ -244,8 +293,10 @@ def _purged(writer: Writer) -> None:
     load_id, [queue_id] = writer.load("pipeline", "store")
     writer.run(load_id, "done")
     writer.turn()
-    writer.put(queue_id, json_block(1, 2, 3, 4))
-    writer.put(queue_id, block_of(1, [pickle.dumps({5: (6, 7)}, 5)]))
+    first_id = writer.put(queue_id, keyed(1, json_block(1, 2, 3, 4)))
+    writer.put(queue_id, keyed(5, block_of(1, [pickle.dumps({5: (6, 7)}, 5)])))
+    writer.keys(queue_id, 2, 0, 5)
+    writer.done_keys(first_id, DIGESTS[:48])
     writer.end(queue_id, 1, 3)
     writer.end(queue_id, 4, 4, 1)
     writer.park(queue_id, 5)
@@ -268,11 +319,13 @@ def _settled(writer: Writer) -> None:
     )
     writer.run(load_id, "interrupted")
     writer.turn()
-    writer.put(first, json_block(1, 2, 3))
+    first_id = writer.put(first, keyed(1, json_block(1, 2, 3)))
     writer.run(load_id, "failed")
     writer.turn()
-    writer.put(first, block_of(2, [_own(4), _own(5)]))
-    writer.cursor(first, 4, block_of(2, [_own(6)]))
+    writer.put(first, keyed(6, block_of(2, [_own(4), _own(5)])))
+    writer.cursor(first, 4, block_of(2, [_own(6)]), duplicates=1, skipped=1)
+    writer.keys(first, 2, 1, 3)
+    writer.done_keys(first_id, DIGESTS[:32])
     writer.end(first, 1, 2)
     writer.put(second, json_block(10, 11, 20, 21), Origin(item_id_of(first, 1), b"\0\1\0"))
     writer.turn()
@@ -283,6 +336,10 @@ def _settled(writer: Writer) -> None:
     writer.put(second, json_block(40), Origin(item_id_of(first, 4)))
     writer.park(first, 5)
     writer.end(second, 1, 5)
+    writer.route(second, first, "puts")
+    made = writer.put(first, keyed(9, json_block(50)), Origin(item_id_of(second, 5)))
+    writer.insert("source_span", first_id=made, source_id=None)
+    writer.end(first, 6, 6)
     writer.worker(first, "exit code 1")
     writer.seal(first, second)
     writer.end_load(load_id, "settled")
@@ -313,6 +370,22 @@ def _reopened(writer: Writer) -> None:
     writer.run(load_id)
 
 
+def _times(writer: Writer, *queues: int) -> None:
+    """What was measured of stages in the latest run."""
+    ids = {"run_id": writer.run_id}
+    for queue_id in queues:
+        counts = '{"0": 3, "31": 1}'
+        writer.insert("timing", **ids, queue_id=queue_id, worked=2.5, waited=0.25, counts=counts)
+    writer.insert("slow", **ids, item_id=item_id_of(queues[0], 4), seconds=2.25)
+    for tick in (0, 1):
+        at = 1_790_000_000_000 + 1_000 * tick
+        writer.insert("sample", **ids, tick=tick, at=at, broker_rss=1 << 24)
+        for queue_id in queues:
+            counts = {"put": 8, "done": tick, "dropped": 0, "parked": 0}
+            times = {"worked": 1.5, "waited": 0.25, "rss": 1 << 25}
+            writer.insert("stage_sample", **ids, tick=tick, queue_id=queue_id, **counts, **times)
+
+
 def _open(writer: Writer) -> None:
     """A load at work, with large outputs."""
     load_id, [files, rows, store] = writer.load("pipeline", "files", "rows", "store")
@@ -335,8 +408,21 @@ def _open(writer: Writer) -> None:
     writer.spool(item_id_of(files, 5), [json_block(51, 52), json_block(53)], published=False)
     streamed = writer.put(rows, json_block(61, 62, 63), Origin(item_id_of(files, 6)))
     writer.insert("streamed", item_id=item_id_of(files, 6), first_id=streamed, last_id=streamed + 2)
+    value = json_block(70)
+    columns = {"codec": value.codec, "data": value.data, "crc": value.crc}
+    writer.insert("checkpoint", item_id=item_id_of(files, 7), **columns)
+    for n, (number, text) in enumerate([(1, "at work"), (2, "")], 7):
+        ids = {"item_id": item_id_of(files, n), "run_id": writer.run_id}
+        writer.insert("printed", **ids, stream=number, text=text, at=TIME)
+    _times(writer, files, rows)
+    late = writer.source(rows, ended=0)
+    writer.insert("source_span", first_id=item_id_of(rows, 1), source_id=None)
+    first = writer.put(rows, json_block(71, 72))
+    writer.insert("source_span", first_id=first, source_id=late)
+    writer.cursor(rows, writer.counts[rows]["next_n"] - 1, json_block(72))
     writer.fail(item_id_of(files, 7), retry_at=LATER)
     writer.fail(item_id_of(files, 8), "suspect", signal=9, exit_code=-9)
+    writer.fail(item_id_of(files, 8), "deferred", retry_at=LATER)
     writer.turn()
     writer.end(rows, 1, 1)
     writer.put(store, json_block(100), Origin(item_id_of(rows, 1)))

@@ -112,6 +112,37 @@ def test_killed_process_leaves_all_of_a_batch_or_nothing(
         assert count_of(page) == recorded
 
 
+THINNER = """
+import sys
+from pathlib import Path
+from persistq.journal.base import Batch
+from persistq.journal.sqlite import open_journal
+from persistq.testing.journals.feed import COMMAND
+from persistq.timings import Sample, StageSample
+journal = open_journal(Path(sys.argv[1]))
+journal.begin_run(1, COMMAND)
+for tick in range(3):
+    stage = StageSample(1, 2, 0, 0, 0, 0.0, 0.0, 0)
+    journal.commit(Batch(sample=Sample(tick, 0.0, 0, (stage,)), samples_every=2 * (tick == 2)))
+"""
+
+
+@pytest.mark.parametrize(("instant", "recorded"), [("thinning", [0, 1]), ("commit@9", [0, 2])])
+def test_a_kill_while_samples_are_thinned_out_leaves_those_before(
+    feed: Feed, path: Path, instant: str, recorded: list[int]
+) -> None:
+    """Those that go, go with the one that comes."""
+    feed.put(2)
+    feed.journal.close()
+    armed = os.environ | {"PERSISTQ_FAILPOINT": f"journal.before_{instant}:kill"}
+    process = subprocess.run([sys.executable, "-c", THINNER, path], env=armed, check=False)
+    assert process.returncode == (-signal.SIGKILL if instant == "thinning" else 0)
+    assert [tick for (tick,) in rows(path, "SELECT tick FROM sample ORDER BY tick")] == recorded
+    assert rows(path, "SELECT DISTINCT tick FROM stage_sample ORDER BY tick") == [
+        (tick,) for tick in recorded
+    ]
+
+
 def test_full_disk_rolls_back_and_later_commits_work(feed: Feed) -> None:
     """Nothing half-written stays after SQLITE_FULL, and the work goes on once there is room."""
     feed.put(2)

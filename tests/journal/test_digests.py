@@ -78,7 +78,7 @@ def test_digests_leave_no_file(tmp_path: Path) -> None:
 def test_no_room_for_the_file_is_one_sentence(digests: Digests) -> None:
     """It says where, and what to do; and what is there is still counted afterwards."""
     digests.add([b"a"])
-    connection = digests._connection
+    connection = digests._scratch._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalUnavailable, match=r"full.*TMPDIR"):

@@ -15,6 +15,8 @@ from persistq.journal.base import (
     Published,
     Put,
     QueueRow,
+    Route,
+    RouteKind,
     Spooled,
     Streamed,
     WorkerRecord,
@@ -36,7 +38,8 @@ def journal(tmp_path: Path) -> SqliteJournal:
     load = opened.begin_load("pipeline")
     opened.begin_run(load.load_id, Command("python", ("etl.py",), "/", this_process()))
     row = opened.add_queue(load.load_id, 0, "clean")
-    opened.add_queue(load.load_id, 1, "store")
+    store = opened.add_queue(load.load_id, 1, "store")
+    opened.set_routes(load.load_id, [Route(row.queue_id, store.queue_id, RouteKind.FEEDS)])
     row.next_n, row.done, row.dropped, row.parked = 6, 1, 2, 1
     first, second, third, fourth, fifth = FIVE
     opened.commit(
@@ -115,6 +118,16 @@ def test_parked_items_with_their_last_error(reader: JournalReader) -> None:
     assert [*reader.parked_errors(2)] == []
 
 
+def test_what_lies_behind_an_item(reader: JournalReader) -> None:
+    """Who shows page after page goes on behind the last item of the one before."""
+    assert [it.item_id for it in reader.outstanding(1)] == [FIVE[4]]
+    assert [it.item_id for it in reader.outstanding(1, after_id=FIVE[3])] == [FIVE[4]]
+    assert [*reader.outstanding(1, after_id=FIVE[4])] == []
+    assert [it.item_id for it in reader.parked_errors(1, after_id=FIVE[2])] == [FIVE[3]]
+    assert [*reader.parked_errors(1, after_id=FIVE[3])] == []
+    assert [*reader.parked_errors(2, after_id=FIVE[0])] == []
+
+
 def test_an_item_may_be_parked_without_a_record_of_why(
     journal: SqliteJournal, reader: JournalReader
 ) -> None:
@@ -127,6 +140,36 @@ def test_an_item_may_be_parked_without_a_record_of_why(
     )
     last = [*reader.parked_errors(1)][-1]
     assert last == (item_id, None, "", "", "")
+
+
+def test_failed_attempts_are_grouped_by_what_went_wrong(
+    journal: SqliteJournal, reader: JournalReader
+) -> None:
+    """The most frequent ones first, each with how many items it struck and its latest one."""
+    fourth, fifth = FIVE[3:]
+    died = Failure(fifth, FailureKind.CRASH, "WorkerDied", "it died")
+    elsewhere = failure(item_id_of(2, 1), "of another queue")
+    journal.commit(Batch(failures=[died, elsewhere]))
+    first, second = reader.failure_groups(1, most=5)
+    assert (first.kind, first.type) == (FailureKind.EXCEPTION, "ValueError")
+    assert (first.attempts, first.items) == (3, 2)
+    assert first.newest.failure == failure(fourth, "three")
+    assert first.newest.item is not None
+    assert first.newest.item.payload == b"%d" % fourth
+    assert (second.kind, second.attempts, second.newest.failure) == (died.kind, 1, died)
+    assert [group.kind for group in reader.failure_groups(1, most=1)] == [FailureKind.EXCEPTION]
+    assert [reader.failed_attempts(queue_id) for queue_id in (1, 2, 3)] == [4, 1, 0]
+
+
+def test_a_snapshot_is_of_one_moment(journal: SqliteJournal, reader: JournalReader) -> None:
+    """Whatever is asked in it; what comes meanwhile is seen behind it."""
+    with reader.snapshot():
+        assert reader.failed_attempts(1) == 3
+        journal.commit(Batch(failures=[failure(FIVE[4], "four")]))
+        assert reader.failed_attempts(1) == 3
+        assert len(reader.view().queues) == 2
+        assert sum(group.attempts for group in reader.failure_groups(1, most=5)) == 3
+    assert reader.failed_attempts(1) == 4
 
 
 def test_processes_of_a_run(reader: JournalReader) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from persistq.broker.alone import alone
 from persistq.broker.tidying import Tidying
 from persistq.errors import JournalBusy, JournalMissing
 from persistq.journal import retention
-from persistq.journal.base import Batch
+from persistq.journal.base import LINES_MAX, Batch, Line
 from persistq.journal.holding import held, remove_if_bare
 from persistq.journal.keeping import Keep
 from persistq.journal.sqlite import SqliteJournal, open_journal
@@ -23,6 +24,7 @@ from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.finding import site_of
 from persistq.testing import check_journal
 from persistq.testing.journals.feed import Feed
+from persistq.timings import Sample, SlowItem, StageSample, StageTimes
 
 LOADS = 400
 ITEMS = 5000
@@ -102,6 +104,56 @@ def test_what_was_changed_by_hand_is_kept_until_its_load_has_ended_again(path: P
             "SELECT (SELECT count(*) FROM put_block), (SELECT count(*) FROM by_hand)"
         )
     assert (blocks, deeds) == (0, 3)
+
+
+def test_what_handlers_have_printed_is_given_up_with_its_load(path: Path) -> None:
+    """But for that of parked items; a journal keeps the newest lines of all of them."""
+    with closing(open_journal(path)) as journal:
+        feed = Feed(journal)
+        feed.put_blocks(feed.blocks([VALUE % n for n in range(3)], codec=0))
+        feed.fail(2)
+        feed.park(2)
+        feed.commit(Batch(printed=[Line(feed.id(n), 1, f"of {n}") for n in (1, 2, 3)]))
+        feed.done(1, 3)
+        feed.settle()
+        last = night(journal)
+        last.commit(Batch(printed=[Line(last.id(7), 2, str(n)) for n in range(5)]))
+        assert journal.purge_load(feed.load.load_id)
+        Tidying(journal, Keep(20, 1 << 30), time.monotonic).finish(lambda: False)
+        with closing(SqliteReader(path)) as reader:
+            found = [[line.text for line in reader.printed(feed.id(n))] for n in (1, 2, 3)]
+            assert found == [[], ["of 2"], []]
+            assert reader.printed(last.id(7))[-1] == Line(last.id(7), 2, "4")
+        last.commit(Batch(printed=[Line(last.id(8), 1, "")] * (LINES_MAX - 2)))
+        with closing(SqliteReader(path)) as reader:
+            assert [line.text for line in reader.printed(last.id(7))] == ["3", "4"]
+            assert reader.printed(feed.id(2)) == []
+    assert check_journal(path) == []
+
+
+def test_where_runs_have_stood_is_given_up_with_their_load(path: Path) -> None:
+    """Slow items too, of which no payload is left; how long stages took is kept."""
+    with closing(open_journal(path)) as journal:
+        for _ in range(2):
+            feed = Feed(journal)
+            feed.put_blocks(feed.blocks([VALUE % 1], codec=0))
+            feed.done(1)
+            queue_id = feed.row.queue_id
+            stage = StageSample(queue_id, 1, 1, 0, 0, 2.0, 0.0, 1 << 20)
+            times = {queue_id: StageTimes(queue_id, 2.0, 0.0, Counter({36: 1}))}
+            sample = Sample(0, 1_790_000_000.5, 1 << 24, (stage,))
+            feed.commit(Batch(times=times, slow={feed.id(1): 2.0}, sample=sample))
+            feed.settle()
+        assert journal.purge_load(1)
+        while journal.tidy(1):
+            pass
+    with closing(SqliteReader(path)) as reader:
+        [old], [new] = (reader.runs(load_id) for load_id in (1, 2))
+        assert (reader.samples(old.run_id), reader.samples(new.run_id)) == ([], [sample])
+        assert (reader.slow_items(1), reader.slow_items(2)) == ([], [SlowItem(feed.id(1), 2.0)])
+        assert [len(reader.times(run.run_id)) for run in (old, new)] == [1, 1]
+        assert reader.times(new.run_id) == [*times.values()]
+    assert check_journal(path) == []
 
 
 def test_a_damaged_block_with_parked_items_stays_as_it_is(path: Path) -> None:

@@ -37,3 +37,21 @@ def test_an_item_whose_run_is_not_known_gets_no_key(spans: list[PutSpan]) -> Non
     """A wrong key would be worse than an error."""
     with pytest.raises(LookupError, match="which run put item"):
         ItemKeys(spans).of(item_id_of(1, 3))
+
+
+def test_neighbours_are_named_by_the_runs_that_put_them() -> None:
+    """As `of` names each of them; a run that has put nothing names none."""
+    base = item_id_of(1, 0)
+    third = uuid.uuid4().hex
+    spans = [PutSpan(base, FIRST), PutSpan(base + 3, SECOND), PutSpan(base + 3, third)]
+    keys = ItemKeys(spans)
+    for first in range(1, 6):
+        for last in range(first, 7):
+            named = [
+                f"{run}-{item_id}"
+                for run, start, end in keys.runs(base + first, base + last)
+                for item_id in range(start, end + 1)
+            ]
+            assert named == [keys.of(base + n) for n in range(first, last + 1)]
+    with pytest.raises(LookupError, match="which run put item"):
+        [*keys.runs(base, base + 1)]

@@ -13,8 +13,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from persistq.event import EventKind
 from persistq.items import FailureKind
-from persistq.journal.base import Deed, LoadState, RunResult
+from persistq.journal.base import Deed, LoadState, RouteKind, RunResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,6 +79,10 @@ def _are_texts(found: Any) -> bool:
     return all(isinstance(one, str) for one in found)
 
 
+def _are_counts(found: dict[str, Any]) -> bool:
+    return all(key.isdecimal() and isinstance(count, int) for key, count in found.items())
+
+
 def _one_of(*words: str) -> Shape:
     known = {word.encode() for word in words}
     return Shape(" or ".join(f"'{word}'" for word in words), lambda value: value in known)
@@ -97,6 +102,10 @@ TIME: Final = Shape("a time, as 2026-01-31T12:00:00.000000+00:00", _is_time)
 UUID: Final = Shape("32 hex digits", lambda value: bool(_UUID.fullmatch(value)))
 NUMBER: Final = Shape("a number", lambda value: isinstance(value, int))
 COUNT: Final = _number("a number from 1 on", 1, 1 << 63)
+AMOUNT: Final = _number("a number", 0, 1 << 63)
+SECONDS: Final = Shape(
+    "a number of seconds", lambda value: isinstance(value, int | float) and value >= 0
+)
 FLAG: Final = _number("0 or 1", 0, 1)
 CODEC: Final = _number("0, 1 or 2", 0, 2)
 BYTES: Final = Shape("bytes", lambda value: isinstance(value, bytes))
@@ -104,6 +113,10 @@ JSON_TEXT: Final = Shape("JSON: a string", lambda value: isinstance(_parsed(valu
 JSON_TEXTS: Final = Shape(
     "JSON: an array of strings",
     lambda value: isinstance(found := _parsed(value), list) and _are_texts(found),
+)
+JSON_COUNTS: Final = Shape(
+    "JSON: an object of numbers by numbers",
+    lambda value: isinstance(found := _parsed(value), dict) and _are_counts(found),
 )
 JSON_PAIRS: Final = Shape(
     "JSON: an object of strings",
@@ -113,6 +126,7 @@ JSON_PAIRS: Final = Shape(
 _FOR_PEOPLE: Final = "for people"
 _CLOCK: Final = "clocks may be set back, so times are not compared"
 _PROCESS: Final = "names a process that may be gone"
+_MEASURED: Final = "measured, and nothing goes by it"
 _ENDING: Final = "what the system has said"
 
 # SQLite forgets CHECK constraints where it only reads, so what they say is said here again.
@@ -156,29 +170,57 @@ COLUMNS: Final = (
     Column("queue.name", TEXT, "the program knows its stages"),
     Column(
         "queue.sealed_total",
-        _or_null(_number("a number", 0, 1 << 63)),
+        _or_null(AMOUNT),
         "the number of its items, or NULL: of the last stage that is sealed, in an unsettled load",
     ),
     Column("queue.held", TEXT, _FOR_PEOPLE),
-    Column(
-        "queue.bytes", _number("a number", 0, 1 << 63), "of a purged load; not less than is left"
-    ),
+    Column("queue.rated_until", AMOUNT, _CLOCK),
+    Column("queue.keyed", FLAG, "of a queue without blocks, as long as nothing was left out"),
+    Column("queue.once", FLAG, "of a queue with natural keys, both are as good"),
+    Column("queue.duplicates", AMOUNT, "what was left out has left no trace"),
+    Column("queue.skipped", AMOUNT, "what was left out has left no trace"),
+    Column("queue.worked", SECONDS, _MEASURED),
+    Column("queue.told", AMOUNT),
+    Column("queue.noted", AMOUNT, "another number, of items that it has"),
+    Column("done_key.first_id", NUMBER, "another item of a queue with natural keys"),
+    Column("done_key.digests", BYTES),
+    Column("done_key.crc", NUMBER),
+    Column("queue.bytes", AMOUNT, "of a purged load; not less than is left"),
+    Column("route.queue_id", NUMBER, "another stage of the load that nothing contradicts"),
+    Column("route.target_id", NUMBER, "another stage of the load that nothing contradicts"),
+    Column("route.kind", _one_of(*RouteKind), "feeds and ends, where nothing has gone that way"),
     Column(
         "turn.run_id",
         _or_null(NUMBER),
         "of a turn in which nothing was put: a run of the load; NULL if all of it was by hand",
     ),
     Column("turn.at", NUMBER, _CLOCK),
-    Column("cursor.queue_id", NUMBER, "another first stage, with as many items"),
-    Column("cursor.put", COUNT, "another number, of items that it has"),
+    Column("source.queue_id", NUMBER, "another stage of a pipeline, if nothing else names it"),
+    Column("source.name", TEXT, "the program knows its sources"),
+    Column("source.ended", FLAG, "either, while its stage is not sealed"),
+    Column("source_span.source_id", _or_null(NUMBER), "another source, where a source has put"),
+    Column("cursor.source_id", NUMBER, "another source, whose stage has as many items"),
+    Column("cursor.put", AMOUNT, "another number, of items that it has"),
+    Column("cursor.duplicates", AMOUNT, "another number, of what its queue has left out"),
+    Column("cursor.skipped", AMOUNT, "another number, of what its queue has left out"),
     Column("put_block.turn_id", NUMBER, "a turn of the run that put it, in order"),
     Column("put_block.origin", NUMBER, "an item that has ended, of another stage of the load"),
     Column("put_block.steps", BYTES, "as long as all origins are such items"),
+    Column("put_block.digests", _or_null(BYTES), "of as many items, and of each another one"),
+    Column("put_block.rank", _or_null(NUMBER), "any place: a function of the program's tells it"),
+    Column("put_block.due_at", _or_null(NUMBER), _CLOCK),
     Column("spool.item_id", NUMBER, "of what was not published, any item that is put"),
     Column("done_range.turn_id", NUMBER, "a turn of the load, not before its items were put"),
     Column("drop_reason.item_id", NUMBER, "a dropped item"),
     Column("drop_reason.reason", WORDS, _FOR_PEOPLE),
     Column("parked.item_id", NUMBER, "another item that has failed and not ended"),
+    Column("checkpoint.item_id", NUMBER, "another item that is outstanding or parked"),
+    Column("printed.printed_id", NUMBER, "another number: lines are dropped, and leave gaps"),
+    Column("printed.item_id", NUMBER, "another item of the run's load"),
+    Column("printed.run_id", NUMBER, "another run of the item's load"),
+    Column("printed.stream", _number("1 or 2", 1, 2), _FOR_PEOPLE),
+    Column("printed.text", TEXT, _FOR_PEOPLE),
+    Column("printed.at", TIME, _CLOCK),
     Column("failure.run_id", _or_null(NUMBER), "a run of the item's load"),
     Column("failure.item_id", NUMBER, "an item of the run's load, unless it was parked for this"),
     Column("failure.kind", _one_of(*FailureKind), "each may happen to each item"),
@@ -197,6 +239,12 @@ COLUMNS: Final = (
     Column("by_hand.deed", _one_of(*Deed), "of a dropped item, retried and dropped are as good"),
     Column("by_hand.at", TIME, _CLOCK),
     Column("by_hand.replacement", _or_null(NUMBER), "of an edited item, a later one"),
+    Column("event.kind", _one_of(*EventKind), "what becomes of parked items; how a load has ended"),
+    Column("event.at", NUMBER, _CLOCK),
+    Column("event.first_id", _or_null(NUMBER), "another item, of an event that is not of a put"),
+    Column("event.last_id", _or_null(NUMBER), "another item, of an event that is not of a put"),
+    Column("event.failure_id", _or_null(NUMBER), "another failure of the same item"),
+    Column("event.load_id", _or_null(NUMBER), "another load"),
     Column("worker.run_id", NUMBER, "a run of the stage's load"),
     Column("worker.queue_id", NUMBER, "a stage of the run's load"),
     Column("worker.host", TEXT, _PROCESS),
@@ -205,6 +253,28 @@ COLUMNS: Final = (
     Column("worker.started_at", TIME, _CLOCK),
     Column("worker.ended_at", _or_null(TIME), _CLOCK),
     Column("worker.ending", _or_null(TEXT), _FOR_PEOPLE),
+    Column("timing.run_id", NUMBER, "another run of the stage's load"),
+    Column("timing.queue_id", NUMBER, "another stage of the run's load"),
+    Column("timing.worked", SECONDS, _MEASURED),
+    Column("timing.waited", SECONDS, _MEASURED),
+    Column("timing.counts", JSON_COUNTS, _MEASURED),
+    Column("slow.item_id", NUMBER, "another item of the run's load"),
+    Column("slow.run_id", NUMBER, "another run of the item's load"),
+    Column("slow.seconds", SECONDS, _MEASURED),
+    Column("sample.run_id", NUMBER, "another run, where no stage was sampled"),
+    Column("sample.tick", AMOUNT, "another moment, where no stage was sampled"),
+    Column("sample.at", NUMBER, _CLOCK),
+    Column("sample.broker_rss", AMOUNT, _MEASURED),
+    Column("stage_sample.run_id", NUMBER, "another run of the stage's load, if it has that moment"),
+    Column("stage_sample.tick", AMOUNT, "another moment of its run"),
+    Column("stage_sample.queue_id", NUMBER, "another stage of the run's load"),
+    Column("stage_sample.put", AMOUNT, _MEASURED),
+    Column("stage_sample.done", AMOUNT, _MEASURED),
+    Column("stage_sample.dropped", AMOUNT, _MEASURED),
+    Column("stage_sample.parked", AMOUNT, _MEASURED),
+    Column("stage_sample.worked", SECONDS, _MEASURED),
+    Column("stage_sample.waited", SECONDS, _MEASURED),
+    Column("stage_sample.rss", AMOUNT, _MEASURED),
     Column("writer.writer_id", _ONE),
     Column("writer.epoch", COUNT, "rises with each opening, of which there is no list"),
     Column("writer.host", TEXT, _PROCESS),
@@ -217,26 +287,48 @@ FREE: Final = {column.name: column for column in COLUMNS if column.free}
 
 MAY_LACK: Final = {
     "param": "a load may have any parameters",
+    "source": "the last one, if nothing else names it",
+    "source_span": "another one may have put before as well",
     "cursor": "a source need not say how far it has come",
+    "route": "the program knows its stages; not one by which an item has come",
+    "done_key": "any: its items are taken again",
     "drop_reason": "a handler need not say why",
+    "checkpoint": "a handler need not say how far it has come",
+    "printed": "a handler need not print anything",
     "spool": "one that was not published, and has no blocks",
     "spool_block": "the last ones of a spool that was not published",
     "failure": "the last one, if no parked item needs it",
     "by_hand": "the last one, if what it tells of was not the work of a turn without a run",
+    "event": "the first one: of purged loads they go, and of others the oldest",
     "worker": "the last one",
+    "timing": "a run may have told nothing",
+    "slow": "others may be slower",
+    "sample": "one in which no stage was sampled",
+    "stage_sample": "any: of each run some are dropped",
 }
 """Tables of which a row may be missing, and which row."""
 
 MAY_HAVE_MORE: Final = {
     "load": "the last one may have no stages and no run yet",
     "param": "a load may have any parameters",
-    "cursor": "of another first stage",
+    "source": "of a pipeline, at the end",
+    "source_span": "at another block of a source",
+    "cursor": "of another source",
+    "route": "between stages of a load, forwards, where no seal contradicts it",
+    "done_key": "of other items of a queue with natural keys",
     "drop_reason": "of dropped items",
+    "checkpoint": "of another item that is outstanding or parked",
+    "printed": "of any item of the run's load",
     "spool": "one that was not published may have no blocks yet",
     "spool_block": "at the end of a spool that was not published",
     "failure": "at the end",
     "by_hand": "at the end",
+    "event": "at the end, if it is of no put",
     "worker": "at the end",
+    "timing": "of another stage of the run's load",
+    "slow": "of any item of the run's load",
+    "sample": "of any run",
+    "stage_sample": "of a stage of the run's load, in a moment of the run",
     "put_block": "of a purged load, the rows of which go bit by bit",
     "turn": "of a purged load, the rows of which go bit by bit",
 }

@@ -25,7 +25,8 @@ _QUEUES: Final = """
     JOIN load USING (load_id)"""
 _SPANS: Final = "SELECT put_before, run_id FROM put_span WHERE queue_id = ? ORDER BY put_before"
 _PARAMS: Final = "SELECT codec, payload, load_id FROM param"
-_CURSORS: Final = "SELECT queue_id, codec, data, crc FROM cursor"
+_CHECKPOINTS: Final = "SELECT item_id, codec, data, crc FROM checkpoint"
+_CURSORS: Final = "SELECT source_id, codec, data, crc FROM cursor"
 
 
 @dataclass(slots=True)
@@ -116,9 +117,16 @@ def check_params(connection: sqlite3.Connection, findings: Findings) -> None:
 
 def check_cursors(connection: sqlite3.Connection, findings: Findings) -> None:
     """Look at the values of cursors."""
-    for queue_id, *value in connection.execute(_CURSORS):
+    for source_id, *value in connection.execute(_CURSORS):
         if (flaw := flaw_of(1, *value)) is not None:
-            findings.add(f"{{}} cursors have a value whose {flaw}", queue_id)
+            findings.add(f"{{}} cursors have a value whose {flaw}", source_id)
+
+
+def check_checkpoints(connection: sqlite3.Connection, findings: Findings) -> None:
+    """Look at the values of checkpoints."""
+    for item_id, *value in connection.execute(_CHECKPOINTS):
+        if (flaw := flaw_of(1, *value)) is not None:
+            findings.add(f"{{}} checkpoints have a value whose {flaw}", item_id)
 
 
 def _flaws(

@@ -62,8 +62,8 @@ COUNTERS: Final = {
         SELECT queue_id, name, sealed_total, next_n - 1 FROM queue
         WHERE sealed_total <> next_n - 1""",
     "it is sealed, and queue {2} before it may still feed it": f"""
-        SELECT q.queue_id, q.name, min(e.queue_id) FROM queue AS q JOIN queue AS e
-        ON e.load_id = q.load_id AND e.position < q.position
+        SELECT q.queue_id, q.name, min(e.queue_id) FROM queue AS q
+        JOIN route AS r ON r.target_id = q.queue_id JOIN queue AS e ON e.queue_id = r.queue_id
         WHERE q.sealed_total IS NOT NULL
         AND (e.sealed_total IS NULL OR (SELECT {_LEFT} FROM queue AS l
             WHERE l.queue_id = e.queue_id) > 0)

@@ -11,11 +11,13 @@ from zlib import crc32
 import msgspec
 
 from persistq import pickles
-from persistq.blocks import JSON
+from persistq.blocks import JSON, is_json
 from persistq.codec import Codec
+from persistq.groups import unmarked
 
 _json: Final = msgspec.json.Decoder().decode
 _array: Final = msgspec.json.Decoder(list[Any]).decode
+_raw_values: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _pickles: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 _NOTHING: Final = object()
@@ -47,6 +49,10 @@ def flaw_of(count: int, codec: int, data: bytes, crc: int) -> str | None:
 
 def is_readable(codec: int, payload: bytes) -> bool:
     """Tell whether a payload is what its codec reads; a pickle is followed, and never loaded."""
+    try:
+        _, codec, payload = unmarked(codec, payload)
+    except (ValueError, RecursionError):
+        return False
     if codec == JSON:
         return _decoded(_json, payload) is not _NOTHING
     return _is_pickle(payload, own=codec == Codec.PICKLE_OF_PROGRAM)
@@ -61,6 +67,10 @@ def _decoded(decode: Callable[[bytes], Any], data: bytes) -> Any:
 
 def _items(codec: int, data: bytes) -> int | None:
     """Return how many items an array has, None if one cannot be decoded."""
+    if is_json(codec) and codec != JSON:
+        payloads = _decoded(_raw_values, data)
+        fine = payloads is not _NOTHING and all(is_readable(codec, bytes(it)) for it in payloads)
+        return len(payloads) if fine else None
     items = _decoded(_array if codec == JSON else _pickles, data)
     if items is _NOTHING:
         return None

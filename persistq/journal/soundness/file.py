@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LINES_MAX: Final = 10
 """Most sentences about damage, or about the schema: they have one cause."""
 
-_NAME: Final = re.compile(r"CREATE (\w+) (\w+)")
+_NAME: Final = re.compile(r"CREATE (?:UNIQUE )?(\w+) (\w+)")
 _SCHEMA: Final = "SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL"
 _OF_SQLITE: Final = ("sqlite_sequence", "table", "CREATE TABLE sqlite_sequence(name,seq)")
 _INCREMENTAL: Final = 2

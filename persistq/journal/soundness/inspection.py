@@ -15,10 +15,16 @@ from persistq.journal.connection import canonical, open_to_read, schema_version,
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.soundness.columns import check_columns
-from persistq.journal.soundness.contents import check_blocks, check_cursors, check_params
+from persistq.journal.soundness.contents import (
+    check_blocks,
+    check_checkpoints,
+    check_cursors,
+    check_params,
+)
 from persistq.journal.soundness.counters import check_counters
 from persistq.journal.soundness.file import check_marks, check_pages, check_schema
 from persistq.journal.soundness.findings import Findings
+from persistq.journal.soundness.naturalkeys import check_natural_keys
 from persistq.journal.soundness.records import check_records
 from persistq.journal.soundness.spools import check_spools
 from persistq.site.ownership import require_own
@@ -106,7 +112,9 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
     check_blocks(connection, findings)
     check_params(connection, findings)
     check_cursors(connection, findings)
+    check_checkpoints(connection, findings)
     check_spools(connection, findings)
+    check_natural_keys(connection, findings)
     yield from findings.sentences()
     yield from check_counters(connection)
 

@@ -18,6 +18,9 @@ _STREAMED: Final = """
     SELECT 1 FROM streamed WHERE item_id = ? AND ? BETWEEN first_id AND last_id"""
 
 
+_ROUTES: Final = "SELECT queue_id, target_id, kind FROM route"
+
+
 class QueueFacts(NamedTuple):
     """What is known of a queue.
 
@@ -44,6 +47,11 @@ class Origins:
         self._connection = connection
         self._queues = queues
         self._ended = range(0)
+        self._routes = {
+            (queue_id, target_id)
+            for queue_id, target_id, kind in connection.execute(_ROUTES)
+            if kind != b"ends"
+        }
 
     def flaw_of(
         self, first_id: int, count: int, origin: int | None, steps: bytes | None
@@ -56,7 +64,7 @@ class Origins:
             return "steps are of more or fewer items"
         made_of = Origin(origin, steps)
         if not self._are_items(first_id, origin, made_of.last(count)):
-            return "origins are no items of another queue of its load"
+            return "origins are no items of a stage that feeds its own"
         if self._queues[queue_of(origin)].purged:
             return None
         if all(self._has_ended(*pair) for pair in _pairs(first_id, count, made_of)):
@@ -70,7 +78,8 @@ class Origins:
             own is not None
             and other is not None
             and own.load_id == other.load_id
-            and queue_of(first) == queue_of(last) != queue_of(first_id)
+            and queue_of(first) == queue_of(last)
+            and (queue_of(first), queue_of(first_id)) in self._routes
             and 1 <= number_of(first) <= number_of(last) <= other.put
         )
 

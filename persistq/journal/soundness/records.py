@@ -50,6 +50,7 @@ ROWS: Final = {
     **_gapless("load"),
     **_gapless("run"),
     **_gapless("queue"),
+    **_gapless("source"),
     **_gapless("failure"),
     **_gapless("worker"),
     **_gapless("by_hand"),
@@ -69,6 +70,10 @@ LOADS: Final = {
     "{} loads have queues whose positions are not 0, 1, 2 ...": """
         SELECT load_id FROM queue GROUP BY load_id
         HAVING min(position) <> 0 OR max(position) <> count(*) - 1""",
+    "{} ways between stages are not of one load, or not of the kind that leads so": """
+        SELECT r.queue_id FROM route AS r JOIN queue AS q USING (queue_id)
+        JOIN queue AS t ON t.queue_id = r.target_id
+        WHERE q.load_id <> t.load_id OR (t.position <= q.position) <> (kind = 'puts')""",
     "{} runs have a result without an end, or an end without a result": """
         SELECT run_id FROM run WHERE (ended_at IS NULL) <> (result IS NULL)""",
     "{} workers are of a run and of a queue that are not of one load": """
@@ -102,16 +107,81 @@ SPANS: Final = {
         IS NOT (SELECT max(run_id) FROM run AS r WHERE r.load_id = q.load_id)""",
 }
 
+CHECKPOINTS: Final = {
+    "checkpoint has {} rows of items that are not outstanding or parked": f"""
+        SELECT item_id FROM checkpoint WHERE NOT {is_put("item_id")}
+        OR {outcome("item_id")} IS NOT NULL""",
+}
+
+PRINTED: Final = {
+    "printed has {} rows of items that were not put": f"""
+        SELECT printed_id FROM printed WHERE NOT {is_put("item_id")}""",
+    "printed has {} rows whose run and item are not of one load": f"""
+        SELECT printed_id FROM printed JOIN run USING (run_id)
+        WHERE load_id IS NOT {load_of("item_id")}""",
+}
+
+TIMES: Final = {
+    "timing has {} rows whose run and stage are not of one load": """
+        SELECT t.run_id FROM timing AS t LEFT JOIN run USING (run_id)
+        LEFT JOIN queue USING (queue_id) WHERE run.load_id IS NOT queue.load_id""",
+    "slow has {} rows of items that were not put": f"""
+        SELECT item_id FROM slow WHERE NOT {is_put("item_id")}""",
+    "slow has {} rows whose run and item are not of one load": f"""
+        SELECT item_id FROM slow JOIN run USING (run_id)
+        WHERE load_id IS NOT {load_of("item_id")}""",
+    "stage_sample has {} rows whose run and stage are not of one load": """
+        SELECT s.run_id FROM stage_sample AS s LEFT JOIN run USING (run_id)
+        LEFT JOIN queue USING (queue_id) WHERE run.load_id IS NOT queue.load_id""",
+    "stage_sample has {} rows of moments that its run has not": """
+        SELECT run_id FROM stage_sample AS s WHERE NOT EXISTS (
+            SELECT 1 FROM sample WHERE sample.run_id = s.run_id AND sample.tick = s.tick
+        )""",
+}
+
 CURSORS: Final = {
     "cursor has {} rows of what is no stage of a pipeline, or behind more items than it has": """
-        SELECT queue_id FROM cursor JOIN queue USING (queue_id) JOIN load USING (load_id)
-        WHERE kind <> 'pipeline' OR put NOT BETWEEN 1 AND next_n - 1""",
+        SELECT source_id FROM cursor JOIN source USING (source_id) JOIN queue USING (queue_id)
+        JOIN load USING (load_id)
+        WHERE kind <> 'pipeline' OR put NOT BETWEEN 0 AND next_n - 1""",
+    # With several sources the last item up to it may be another's, or made by a stage.
     "cursor has {} rows behind items that no source has put": f"""
-        SELECT c.queue_id FROM cursor AS c WHERE (
+        SELECT source_id FROM cursor AS c JOIN source AS s USING (source_id)
+        WHERE put > 0 AND (
             SELECT origin FROM put_block AS b
-            WHERE b.first_id <= (c.queue_id << {QUEUE_SHIFT}) + c.put
+            WHERE b.first_id <= (s.queue_id << {QUEUE_SHIFT}) + c.put
             ORDER BY b.first_id DESC LIMIT 1
-        ) IS NOT NULL AND NOT {is_purged(f"(c.queue_id << {QUEUE_SHIFT})")}""",
+        ) IS NOT NULL AND NOT {is_purged(f"(s.queue_id << {QUEUE_SHIFT})")}
+        AND NOT EXISTS (
+            SELECT 1 FROM source_span AS other WHERE {queue("other.first_id")} = s.queue_id
+        )""",
+}
+
+SOURCES: Final = {
+    "{} sources are of what is no stage of a pipeline": """
+        SELECT source_id FROM source LEFT JOIN queue USING (queue_id) LEFT JOIN load USING (load_id)
+        WHERE kind IS NOT 'pipeline'""",
+    "{} sources have not ended, and what they put on is sealed": """
+        SELECT source_id FROM source JOIN queue USING (queue_id)
+        WHERE ended = 0 AND sealed_total IS NOT NULL""",
+    "source_span has {} rows of items that were not put": f"""
+        SELECT first_id FROM source_span WHERE NOT {is_put("first_id")}""",
+    "source_span has {} rows of a source of another queue": f"""
+        SELECT first_id FROM source_span JOIN source USING (source_id)
+        WHERE queue_id <> {queue("first_id")}""",
+    "source_span has {} rows in which the same one goes on": f"""
+        SELECT first_id FROM (
+            SELECT first_id, source_id, lag(source_id) OVER in_order AS earlier,
+                row_number() OVER in_order AS place
+            FROM source_span
+            WINDOW in_order AS (PARTITION BY {queue("first_id")} ORDER BY first_id)
+        ) AS span WHERE source_id IS CASE place WHEN 1 THEN (
+            SELECT min(source_id) FROM source WHERE queue_id = {queue("span.first_id")}
+        ) ELSE earlier END""",
+    "source_span has {} rows that do not begin with a block of such a source, or of a stage": f"""
+        SELECT s.first_id FROM source_span AS s LEFT JOIN put_block AS b USING (first_id)
+        WHERE (b.first_id IS NULL OR (origin IS NULL) <> (source_id IS NOT NULL))
+        AND NOT {is_purged("s.first_id")}""",
 }
 
 TURNS: Final = {
@@ -186,7 +256,7 @@ FAILURES: Final = {
     "{} items are parked, and have no failure that counts": """
         SELECT item_id FROM parked AS p WHERE NOT EXISTS (
             SELECT 1 FROM failure AS f
-            WHERE f.item_id = p.item_id AND NOT forgiven AND kind <> 'suspect'
+            WHERE f.item_id = p.item_id AND NOT forgiven AND kind NOT IN ('suspect', 'deferred')
         )""",
     "failure has {} rows of items that were not put": f"""
         SELECT failure_id FROM failure WHERE NOT {is_put("item_id")}""",
@@ -196,7 +266,49 @@ FAILURES: Final = {
         IS NOT {load_of("item_id")}""",
 }
 
-RULES: Final = ROWS | LOADS | SPANS | CURSORS | TURNS | ENDS | BY_HAND | FAILURES
+EVENTS: Final = {
+    "event has gaps: {} rows are missing": """
+        SELECT 1 FROM (
+            SELECT max(event_id) - min(event_id) + 1 - count(*) AS n, min(event_id) AS least
+            FROM event
+        ) WHERE n <> 0 OR least < 1""",
+    "event has {} rows that are neither of items nor of a load, or of both": """
+        SELECT event_id FROM event WHERE (first_id IS NULL) <> (last_id IS NULL)
+        OR (first_id IS NULL) = (load_id IS NULL)
+        OR (load_id IS NULL) = (kind IN ('settled', 'abandoned'))""",
+    "event has {} rows of items that were not put": f"""
+        SELECT event_id FROM event WHERE first_id IS NOT NULL AND (
+            last_id < first_id OR {queue("first_id")} <> {queue("last_id")}
+            OR NOT {is_put("first_id")} OR NOT {is_put("last_id")}
+        )""",
+    "event has {} rows of a failure of another item, or of none where something has failed": """
+        SELECT event_id FROM event LEFT JOIN failure USING (failure_id)
+        WHERE (event.kind = 'failed') <> (event.failure_id IS NOT NULL)
+        OR (failure_id IS NOT NULL AND (item_id IS NOT first_id OR item_id IS NOT last_id))""",
+    "event has {} rows of puts that do not follow the one before": f"""
+        SELECT event_id FROM (
+            SELECT event_id, first_id, lag(last_id) OVER (
+                PARTITION BY {queue("first_id")} ORDER BY event_id
+            ) AS earlier FROM event WHERE kind = 'put'
+        ) WHERE first_id <> coalesce(earlier + 1, CASE
+            WHEN (SELECT min(event_id) FROM event) = 1
+            THEN ({queue("first_id")} << {QUEUE_SHIFT}) + 1 ELSE first_id
+        END)""",
+    "{} queues are told of up to another item than events say, or than they have": f"""
+        SELECT queue_id FROM queue LEFT JOIN (
+            SELECT {queue("first_id")} AS queue_id, max(last_id) AS last_id FROM event
+            WHERE kind = 'put' GROUP BY 1
+        ) USING (queue_id)
+        WHERE told NOT BETWEEN 0 AND next_n - 1
+        OR (queue_id << {QUEUE_SHIFT}) + told <> coalesce(
+            last_id,
+            CASE WHEN (SELECT coalesce(min(event_id), 1) FROM event) = 1
+            THEN queue_id << {QUEUE_SHIFT} ELSE (queue_id << {QUEUE_SHIFT}) + told END
+        )""",
+}
+
+NOTES: Final = EVENTS | CURSORS | SOURCES | CHECKPOINTS | PRINTED | TIMES
+RULES: Final = ROWS | LOADS | SPANS | NOTES | TURNS | ENDS | BY_HAND | FAILURES
 
 
 def check_records(connection: sqlite3.Connection, findings: Findings) -> None:

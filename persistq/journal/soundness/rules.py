@@ -54,6 +54,12 @@ def load_of(item: str) -> str:
     return f"(SELECT load_id FROM queue WHERE queue_id = {queue(item)})"
 
 
+def is_fed(item: str, made: str) -> str:
+    """Return SQL for whether an item may have been made of another one, by their stages."""
+    return f"""EXISTS (SELECT 1 FROM route WHERE queue_id = {queue(item)}
+        AND target_id = {queue(made)} AND kind <> 'ends')"""
+
+
 def is_purged(item: str) -> str:
     """Return SQL for whether rows of an item's load may be gone."""
     return f"""EXISTS (SELECT 1 FROM queue JOIN load USING (load_id)

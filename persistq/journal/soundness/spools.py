@@ -10,9 +10,9 @@ from persistq.journal.pages import SPOOL_SHIFT
 from persistq.journal.soundness.decoding import flaw_of
 from persistq.journal.soundness.rules import (
     check_rules,
+    is_fed,
     is_purged,
     is_put,
-    load_of,
     outcome,
     queue,
 )
@@ -51,11 +51,11 @@ RULES: Final = {
     "streamed has {} rows of items that are not outstanding or parked": f"""
         SELECT item_id FROM streamed WHERE NOT {is_put("item_id")}
         OR {outcome("item_id")} IS NOT NULL""",
-    "streamed has {} rows of what is not put in another queue of the load": f"""
+    "streamed has {} rows of what is not put in a stage that its own feeds": f"""
         SELECT item_id FROM streamed WHERE last_id < first_id
         OR NOT {is_put("first_id")} OR NOT {is_put("last_id")}
-        OR {queue("first_id")} <> {queue("last_id")} OR {queue("first_id")} = {queue("item_id")}
-        OR {load_of("first_id")} IS NOT {load_of("item_id")}""",
+        OR {queue("first_id")} <> {queue("last_id")}
+        OR NOT {is_fed("item_id", "first_id")}""",
     "streamed has {} rows that overlap others": """
         SELECT item_id FROM streamed AS s WHERE EXISTS (
             SELECT 1 FROM streamed AS o WHERE o.item_id = s.item_id
