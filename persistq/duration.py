@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from typing import Any, Final
 
 from persistq.errors import UsageError
@@ -33,6 +35,15 @@ def seconds_of(what: str, length: Any, *, least: float = 0.0) -> float:
             f"from {least:g} s to a week"
         )
     return seconds
+
+
+def due_of(what: str, delay: Any) -> int:
+    """Return when a delay that begins now is over, in milliseconds since 1970.
+
+    Raises:
+        UsageError: It is no length of time, as for `seconds_of`.
+    """
+    return math.ceil((time.time() + seconds_of(what, delay)) * 1000)
 
 
 def _seconds(length: Any) -> float | None:

@@ -7,6 +7,12 @@ the error.
 
 from __future__ import annotations
 
+import pickle
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class PersistqError(Exception):
     """Base of all errors that persistq raises.
@@ -20,6 +26,22 @@ class PersistqError(Exception):
 
     exit_code = 1
     told = False
+
+    @property
+    def _render_traceback_(self) -> Callable[[], list[str]]:
+        """Returns what IPython, and so a notebook, shows in place of a traceback: its sentence.
+
+        Raises:
+            AttributeError: It is an error in the program's own code, and its traceback is shown.
+        """
+        if self.exit_code == PersistqError.exit_code:
+            raise AttributeError("its traceback is shown")
+        return self._in_lines
+
+    def _in_lines(self) -> list[str]:
+        from persistq.text.terminal import printable
+
+        return [f"persistq: {printable(line)}" for line in str(self).splitlines()]
 
 
 # --- the caller's fault ---------------------------------------------------------------------------
@@ -65,6 +87,72 @@ class ItemNotStorable(PersistqError, TypeError):
 
     def __str__(self) -> str:
         return f"an item of type {self.type_name} cannot be stored: {self.reason}"
+
+
+class KeyNotUsable(PersistqError, ValueError):
+    """An item has no natural key, or what ``key=`` gives for it is none.
+
+    Attributes:
+        what: The source or stage that says ``key=``.
+        item: The item, as it is shown, shortened.
+        reason: What is wrong.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, item: str, reason: str) -> None:
+        super().__init__(what, item, reason)
+        self.what = what
+        self.item = item
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: key= gives no key for {self.item}: {self.reason}"
+
+
+class ItemNotValid(PersistqError, TypeError):
+    """An item is not of the type that the handler of its stage says.
+
+    Attributes:
+        stage: The stage.
+        type_name: The type, as in ``Order``.
+        reason: What is wrong, and in which field.
+    """
+
+    exit_code = 2
+
+    def __init__(self, stage: str, type_name: str, reason: str) -> None:
+        super().__init__(stage, type_name, reason)
+        self.stage = stage
+        self.type_name = type_name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        article = "an" if self.type_name[:1] in "AEIOaeio" else "a"
+        return f"item of stage {self.stage!r} is not {article} {self.type_name}: {self.reason}"
+
+
+class OrderNotUsable(PersistqError, ValueError):
+    """An item has no place in the order of its stage.
+
+    Attributes:
+        stage: The stage.
+        option: What it says that of: ``priority`` or ``order``.
+        item: The item, as it is shown, shortened.
+        reason: What is wrong.
+    """
+
+    exit_code = 2
+
+    def __init__(self, stage: str, option: str, item: str, reason: str) -> None:
+        super().__init__(stage, option, item, reason)
+        self.stage = stage
+        self.option = option
+        self.item = item
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"stage {self.stage!r}: {self.option}= gives no place for {self.item}: {self.reason}"
 
 
 class NotAResult(PersistqError, TypeError):
@@ -142,15 +230,28 @@ class LoadUnfinished(PersistqError):
     """A run ended and left work outstanding.
 
     Uncaught, it ends a script with 3, or with 130/143 when a signal ended the run.
+
+    Attributes:
+        exception: What the source has raised, as the object that it was; it is the cause of this
+            error too. None if no source has raised, or it could not be pickled in the source's
+            process and read in this one.
     """
 
     exit_code = 3
 
-    def __init__(self, name: str, reason: str, exit_code: int = 3) -> None:
+    def __init__(
+        self, name: str, reason: str, exit_code: int = 3, exception: BaseException | None = None
+    ) -> None:
         super().__init__(name, reason, exit_code)
         self.name = name
         self.reason = reason
         self.exit_code = exit_code
+        self.exception = self.__cause__ = exception
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An inline run's source may have raised what would take this error down with it.
+        kept = self.exception if _can_be_pickled(self.exception) else None
+        return type(self), self.args, {**self.__dict__, "exception": kept}
 
     def __str__(self) -> str:
         return f"load {self.name!r} is not finished: {self.reason}"
@@ -251,6 +352,49 @@ class SinkUnavailable(PersistqError, ConnectionError):
         return f"{self.target} cannot be used now: {self.reason}"
 
 
+class FolderError(PersistqError):
+    """A folder cannot be used as a queue: it is a stranger's, unreadable, or cannot be written.
+
+    Attributes:
+        path: The folder.
+        reason: What is wrong, and what to do.
+    """
+
+    exit_code = 4
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"folder {self.path}: {self.reason}"
+
+
+class ClaimLost(PersistqError):
+    """Another host has taken this process for dead, and has given back what it had claimed.
+
+    Nothing was settled. The queue object can go on getting.
+
+    Attributes:
+        path: The folder.
+        name: The file that was to be settled.
+    """
+
+    exit_code = 3
+
+    def __init__(self, path: str, name: str) -> None:
+        super().__init__(path, name)
+        self.path = path
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"folder {self.path}: this process was taken for dead, and {self.name!r} was given to "
+            "others: nothing was settled; say a longer lease= if it may be silent for that long"
+        )
+
+
 class JournalError(PersistqError):
     """Base of everything that is wrong with a journal file.
 
@@ -304,3 +448,11 @@ class JournalBusy(JournalError):
         self.args = (path, pid, host)
         self.pid = pid
         self.host = host
+
+
+def _can_be_pickled(value: object) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - its own code runs here
+        return False
+    return True

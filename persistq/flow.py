@@ -13,20 +13,26 @@ RETRY_DELAY_MAX_S: Final = 7 * 86_400.0
 class Retry(Exception):
     """Raised by a handler: try this item again later.
 
-    It counts as a failed attempt, so the stage's ``retries`` bound it.
+    It counts as a failed attempt, so the stage's ``retries`` bound it. With ``counts=False`` it is
+    none, and the item is put off as often as it takes: for a server that says when to come again.
 
     Args:
-        delay: Seconds to wait, at most a week; by default the stage's back-off decides.
-        reason: Kept with the attempt.
+        delay: Seconds to wait, at most a week; by default the stage's back-off decides. With
+            ``counts=False`` that does not grow, and a wait has 10 ms at least.
+        reason: Kept with the attempt; of an item that is put off again and again, the last one.
+        counts: Whether the attempt counts as failed.
 
     Raises:
         UsageError: The delay is no such number.
     """
 
-    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+    def __init__(
+        self, delay: float | None = None, reason: str = "", *, counts: bool = True
+    ) -> None:
         super().__init__(delay, reason)
         self.delay = None if delay is None else _seconds(delay)
         self.reason = reason
+        self.counts = counts
 
     def __str__(self) -> str:
         return self.reason or "the handler asked for another attempt"

@@ -14,9 +14,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from persistq.blocks import Block, BlockDamaged, Slice, block_of, blocks_of, whole
+from persistq.blocks import (
+    Block,
+    BlockDamaged,
+    Slice,
+    block_of,
+    blocks_of,
+    on_terms_of,
+    whole,
+)
 from persistq.broker.body import Body, behind_common, body_of
 from persistq.broker.span import Span
 from persistq.journal.base import Journal
@@ -28,6 +37,8 @@ PAGE = 10_000
 """Items of the put-log read at a time."""
 
 PAGE_BYTES = 16 << 20
+
+SPANS = 1000
 
 DIGEST_BYTES = 16
 
@@ -49,6 +60,7 @@ class Absorber:
         self._journal = journal
         self._new_digests = new_digests
         self._spans: deque[Span] = deque()
+        self._unread: Iterator[Span] = iter(())
         self._log: deque[Body] = deque()
         self._digests: Digests | None = None
         self._indexed = 0
@@ -57,6 +69,11 @@ class Absorber:
         """Add a range of ids whose program has died, so that its puts may come again."""
         if last > after:
             self._spans.append(Span(after, last))
+
+    def expect_all(self, spans: Iterator[Span]) -> None:
+        """Add what a source has put, read as far as it is wanted, so that memory stays constant."""
+        self._unread = spans
+        self._spans += islice(spans, SPANS)
 
     def __bool__(self) -> bool:
         return bool(self._log or self._spans or self._indexed)
@@ -74,6 +91,7 @@ class Absorber:
     def close(self) -> None:
         """Forget everything."""
         self._spans.clear()
+        self._unread = iter(())
         self._log.clear()
         self._forget_index()
 
@@ -89,7 +107,9 @@ class Absorber:
             return [block]
         done = self._follow_items(block.codec, payloads) if self._digests is None else 0
         new = self._look_up(block.codec, payloads[done:])
-        return [block] if len(new) == block.count else blocks_of([block.codec] * len(new), new)
+        if len(new) == block.count:
+            return [block]
+        return on_terms_of(block, blocks_of([block.codec] * len(new), new))
 
     # --- in step ---
 
@@ -144,6 +164,8 @@ class Absorber:
         page = self._journal.put_page(span.after, span.last, PAGE, PAGE_BYTES)
         if not page or page[-1].ids.last >= span.last:
             self._spans.popleft()
+            if not self._spans:
+                self._spans += islice(self._unread, SPANS)
         else:
             span.after = page[-1].ids.last
         for part in page:

@@ -11,8 +11,8 @@ from persistq.broker.amending import Amending
 from persistq.broker.lane import Lane
 from persistq.broker.possession import claim, possess
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.shape import kept_graph
 from persistq.broker.transitions import Transitions
-from persistq.graph import Graph
 from persistq.journal.base import Journal
 from persistq.journal.ground import examine
 from persistq.journal.sqlite import open_journal
@@ -44,19 +44,15 @@ def alone(path: str, load_id: int, *, fence_timeout: float) -> Iterator[Amending
         closing.callback(journal.close)
         claim(lock, file)
         transitions = transitions_of(journal, load_id)
-        yield Amending(transitions)
+        yield Amending(transitions.parked)
         transitions.commit()
 
 
 def transitions_of(journal: Journal, load_id: int) -> Transitions:
-    """Return what changes the items of a load on which nobody works.
-
-    Which stage feeds which is known to the program alone, so each counts as fed by all before it:
-    at worst a seal is lifted that the next run sets again.
-    """
+    """Return what changes the items of a load on which nobody works."""
     rows = journal.queues(load_id)
     scheduler = Scheduler(window_time=0.0, window_max=1)
     for row in rows:
         scheduler.add_lane(Lane(row, ready_bytes_max=1))
-    graph = Graph.chain([row.name for row in rows])
+    graph = kept_graph(rows, journal.routes(load_id))
     return Transitions(journal, rows, graph, scheduler, {}, lambda: time.time() - time.monotonic())

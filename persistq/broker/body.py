@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from persistq.blocks import JSON, Block, Slice, block_of
+from persistq.blocks import Block, Slice, block_of, is_json
 
 _FIXARRAY: Final = 0x90
 """First half of the one byte before up to 15 elements of MessagePack; before more are three."""
@@ -54,7 +54,7 @@ class Body:
         """Return what is left behind so many items and bytes, None if these are no whole items."""
         if size == self.size:
             return replace(self, start=self.stop, left=0) if count == self.left else None
-        gap = b"," if self.block.codec == JSON else b""
+        gap = b"," if is_json(self.block.codec) else b""
         start = self.start + size
         if count >= self.left or not self.data.startswith(gap, start):
             return None
@@ -71,7 +71,7 @@ def body_of(part: Slice) -> Body:
     if part.count < block.count:
         block = block_of(block.codec, block.payloads()[part.start : part.stop])
     count, data = block.count, block.data
-    if block.codec == JSON:
+    if is_json(block.codec):
         brackets = 1 if count > 1 else 0
         return Body(block, data, brackets, len(data) - brackets, count)
     if count == 1:

@@ -33,6 +33,12 @@ class Feeder(Protocol):
     in_flight: int
 
 
+class Waits(Protocol):
+    """Items that wait for others."""
+
+    waiting: int
+
+
 class Weight:
     """How many bytes the youngest items of a queue have, without a number for each item.
 
@@ -81,10 +87,13 @@ class Capacity:
 
     Attributes:
         feeders: The stages that feed the queue.
+        gathering: The groups of the queue, if it has any: what waits for others takes no room, for
+            those would wait for it.
     """
 
     def __init__(self, row: QueueRow, items_max: int, bytes_max: int, space: Space) -> None:
         self.feeders: list[Feeder] = []
+        self.gathering: Waits | None = None
         self._row = row
         self._weight = Weight(row)
         self._items_max, self._bytes_max, self._space = items_max, bytes_max, space
@@ -96,14 +105,14 @@ class Capacity:
         """What keeps the queue from taking more, as a setting is called; empty if nothing does."""
         if self._space.short:
             return "min_free_disk"
-        if self._items_max - self._row.outstanding < self._least_items:
+        if self._items_max - self._held < self._least_items:
             return "max_outstanding"
         return "max_outstanding_bytes" if self.bytes_left < self._least_bytes else ""
 
     @property
     def bytes_left(self) -> int:
         """How many more bytes it may hold."""
-        return self._bytes_max - self._weight.of_youngest(self._row.outstanding)
+        return self._bytes_max - self._weight.of_youngest(self._held)
 
     @property
     def room(self) -> int:
@@ -111,8 +120,13 @@ class Capacity:
         if self.lacks:
             return 0
         coming = sum(feeder.in_flight for feeder in self.feeders)
-        left = self._items_max - self._row.outstanding - coming
+        left = self._items_max - self._held - coming
         return left if left >= self._least_items else 0
+
+    @property
+    def _held(self) -> int:
+        waiting = 0 if self.gathering is None else self.gathering.waiting
+        return self._row.outstanding - waiting
 
 
 def room_in(queues: Sequence[Capacity]) -> int:

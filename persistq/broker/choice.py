@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from persistq.broker.parameters import first_parameters, require_agreement
-from persistq.broker.stages import renamed_stages, require_streaming
+from persistq.broker.shape import require_shape
+from persistq.broker.sources import have_ended, renamed_sources
+from persistq.broker.stages import (
+    renamed_stages,
+    require_natural_keys,
+    require_streaming,
+)
 from persistq.errors import JournalMissing, UsageError
 from persistq.journal.base import LoadState
 
@@ -23,12 +29,14 @@ class Choice:
         load: The load to carry on, or None to begin one.
         abandoned: The open load that a new one takes the place of, or None.
         renames: New names of stages, by queue.
+        source_renames: New names of sources, by number.
         params: Parameters of a new load.
     """
 
     load: Load | None
     abandoned: Load | None = None
     renames: dict[int, str] = field(default_factory=dict)
+    source_renames: dict[int, str] = field(default_factory=dict)
     params: list[Param] = field(default_factory=list)
 
 
@@ -63,10 +71,15 @@ def choose(journal: Journal, opening: Opening) -> Choice:
         )
     rows = journal.queues(load.load_id)
     renames = renamed_stages(opening, rows)
+    require_shape(opening, rows, journal.routes(load.load_id))
+    require_natural_keys(opening, rows)
     require_streaming(opening, [row for row in rows if journal.has_streamed(row.queue_id)])
-    sealed = bool(rows) and rows[0].sealed_total is not None
-    require_agreement(opening, load.load_id, journal.params(load.load_id), sealed=sealed)
-    return Choice(load, renames=renames)
+    sources = journal.sources(load.load_id)
+    stages = {row.queue_id: renames.get(row.queue_id, row.name) for row in rows}
+    source_renames = renamed_sources(opening, sources, stages)
+    ended = have_ended(sources) or (not sources and bool(rows) and rows[0].sealed_total is not None)
+    require_agreement(opening, load.load_id, journal.params(load.load_id), sealed=ended)
+    return Choice(load, renames=renames, source_renames=source_renames)
 
 
 def _wanted(journal: Journal, opening: Opening) -> Load | None:

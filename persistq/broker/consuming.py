@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from persistq import failpoints
 from persistq.blocks import Slice, count_of
-from persistq.broker.lane import Lane, Window
+from persistq.broker.cause import Cause
+from persistq.broker.lane import Lane
 from persistq.broker.link import Link
+from persistq.broker.parting import parted
+from persistq.broker.ranking import AHEAD_ITEMS, Ranking
 from persistq.broker.retries import RECALL_ITEMS
 from persistq.broker.session import Session
-from persistq.broker.transitions import Cause
+from persistq.broker.span import Span
+from persistq.broker.window import Window
 from persistq.errors import JournalCorrupt
-from persistq.items import DONE, FAILED, FailureKind
+from persistq.items import DONE, FAILED, FailureKind, queue_of
 from persistq.journal.base import Ending
 from persistq.wire import messages
-from persistq.wire.messages import Role
+from persistq.wire.messages import Overdue, Role
 
 REFILL_ITEMS = 10_000
 REFILL_BYTES = 16 << 20
+ALL_BYTES = 1 << 62
 LOOK_S = 0.05
 
 HIDDEN_S = 2.0
@@ -49,7 +55,7 @@ class Consuming:
         self._session = session
         self._transitions = session.transitions
         self._scheduler = session.scheduler
-        self._overdue: dict[tuple[str, int], messages.Overdue] = {}
+        self._overdue: dict[int, Overdue] = {}
         self._endings: dict[tuple[str, int], Ending] = {}
         self._survived: list[Survived] = []
 
@@ -60,7 +66,7 @@ class Consuming:
         if (refusal := self._session.orphaned(link)) is not None:
             link.refuse(refusal)
         elif take.seen == link.windows:
-            self._scheduler.take(link.number, take.patience)
+            self._scheduler.take(link.number, take.patience, take.room)
 
     def on_cancel(self, link: Link, _: messages.Cancel) -> None:
         """Stop waiting for work; if it is on its way already there is nothing to say."""
@@ -74,25 +80,46 @@ class Consuming:
     def on_spool(self, link: Link, spool: messages.Spool) -> None:
         """Record what is made of an item at work; what comes too late is made again by others."""
         failpoints.point("broker.before_spool")
-        self._transitions.spool(link.number, spool.item_id, spool.blocks)
+        self._transitions.interim.spool(link.number, spool.item_id, spool.blocks, spool.queue_id)
 
     def on_stream(self, link: Link, stream: messages.Stream) -> None:
         """Put what is made of an item at work, as far as no earlier attempt at it has."""
         session, number = self._session, link.number
-        if not self._transitions.is_held(number, stream.item_id):
+        if not self._scheduler.is_held(number, stream.item_id):
             return
         failpoints.point("broker.before_stream")
         if stream.first:
             session.streams.begin(number, stream.item_id)
-        for queue_id in sorted(session.feeds[self._scheduler.consumers[number].queue_id]):
+            self._expect_again(stream.item_id)
+        made_in = self._scheduler.consumers[number].queue_id
+        for queue_id in [stream.queue_id] if stream.queue_id else sorted(session.feeds[made_in]):
             blocks = session.streams.admit(number, queue_id, stream)
-            self._transitions.stream(stream.item_id, queue_id, blocks)
+            self._transitions.interim.stream(stream.item_id, queue_id, blocks)
+
+    def on_checkpoint(self, link: Link, told: messages.Checkpoint) -> None:
+        """Record how far an attempt has come, and answer when that is on disk."""
+        failpoints.point("broker.before_checkpoint")
+        held = self._transitions.interim.checkpoint(link.number, told.item_id, told.value)
+        self._session.after_commit(lambda: link.send(messages.Answer(told.seq, held)))
+
+    def on_last_checkpoint(self, link: Link, asked: messages.LastCheckpoint) -> None:
+        """Answer with how far attempts at an item have come, this turn's records included."""
+        session = self._session
+        session.after_commit(
+            lambda: link.send(messages.Answer(asked.seq, session.journal.checkpoint(asked.item_id)))
+        )
+
+    def _expect_again(self, item_id: int) -> None:
+        """What was streamed of an item into queues with natural keys may come again."""
+        for first, last in self._session.journal.streamed(item_id):
+            if (unique := self._transitions.intake.unique.get(queue_of(first))) is not None:
+                unique.expect_more(last - first + 1)
 
     def on_failed(self, link: Link, failed: messages.Failed) -> None:
         """An attempt has failed; its items are retried or parked."""
         kind, now = FailureKind.EXCEPTION, self._session.clock()
         cause = Cause(kind, failed.error_type, failed.message, failed.traceback, link.pid)
-        self._transitions.fail(
+        self._transitions.attempts.fail(
             link.number,
             failed.ids,
             cause,
@@ -100,6 +127,22 @@ class Consuming:
             retry_after=failed.retry_after,
             final=failed.final,
         )
+
+    def on_deferred(self, link: Link, deferred: messages.Deferred) -> None:
+        """Items are put off: they are handed out again later, as if they had not been."""
+        failpoints.point("broker.before_defer")
+        kind, now = FailureKind.DEFERRED, self._session.clock()
+        cause = Cause(kind, deferred.error_type, deferred.message, pid=link.pid)
+        self._transitions.attempts.defer(
+            link.number, deferred.ids, cause, now=now, seconds=deferred.seconds
+        )
+
+    def on_apart(self, link: Link, apart: messages.Apart) -> None:
+        """Items are worked on again, each by itself."""
+        failpoints.point("broker.before_apart")
+        # Whatever its worker dies of later, it is not what this tells of.
+        cause = Cause(FailureKind.SUSPECT, apart.error_type, apart.message, pid=0)
+        self._transitions.attempts.take_apart(link.number, apart.ids, cause)
 
     def on_dropped(self, link: Link, dropped: messages.Dropped) -> None:
         """Items need no work."""
@@ -119,9 +162,21 @@ class Consuming:
             text = f"waits {seconds:g} s, then goes on: {rest.reason}"
             self._session.notice(self._session.row(queue_id).name, text)
 
-    def on_overdue(self, link: Link, overdue: messages.Overdue) -> None:
+    def on_timed(self, link: Link, timed: messages.Timed) -> None:
+        """Record how long a consumer has taken."""
+        queue_id = self._scheduler.consumers[link.number].queue_id
+        self._transitions.timing.note(queue_id, timed)
+        link.rss = timed.rss
+
+    def on_overdue(self, link: Link, overdue: Overdue) -> None:
         """Remember why a worker is about to be killed."""
-        self._overdue[link.family, overdue.pid] = overdue
+        owner = link.family, overdue.pid
+        links = [other for other in self._session.of_role(Role.CONSUMER) if other.owner == owner]
+        self.note_overdue(links, overdue)
+
+    def note_overdue(self, links: Sequence[Link], overdue: Overdue) -> None:
+        """Remember why a process is killed that gets items over these connections."""
+        self._overdue |= {link.number: overdue for link in links}
 
     def on_worker_ended(self, link: Link, ended: messages.WorkerEnded) -> None:
         """Record how a worker ended, with the failure that its end caused or after it."""
@@ -138,15 +193,15 @@ class Consuming:
             # What it said last, and the end of its stream, are still to be read.
             self._endings[owner] = ending
         else:
-            self._transitions.note_ending(ending)
+            self._transitions.processes.note_ending(ending)
 
     # --- coming and going ---
 
     def join(self, link: Link, hello: messages.Hello) -> None:
         """A consumer connects."""
-        self._scheduler.join(link.number, hello.queue_id, hello.together)
-        link.slot = self._session.fence.grant()
-        link.worker_id = self._transitions.begin_worker(hello.queue_id, hello.peer)
+        self._scheduler.join(link.number, hello.queue_id, hello.together, hello.at_once)
+        link.slots = [self._session.fence.grant() for _ in range(hello.at_once)]
+        link.worker_id = self._transitions.processes.begin(hello.queue_id, hello.peer)
 
     def lose(self, link: Link) -> None:
         """A consumer is gone: its items go to others, and the one it was running is blamed.
@@ -165,10 +220,20 @@ class Consuming:
 
     def _hand_on_unstarted(self, link: Link) -> None:
         """Give others what a dead worker of a pipeline, which goes in order, had not come to."""
-        if self._session.opening.kind == "pipeline":
-            in_hand = self._session.fence.held_in(link.slot)
-            unstarted = self._scheduler.unstarted(link.number, in_hand)
-            self._transitions.give_back(link.number, unstarted)
+        if self._session.opening.kind != "pipeline":
+            return
+        begun = self._begun(link)
+        unstarted = (
+            self._scheduler.beside(link.number, begun)
+            if len(link.slots) > 1
+            else self._scheduler.unstarted(link.number, begun[0])
+        )
+        self._transitions.give_back(link.number, unstarted)
+
+    def _begun(self, link: Link) -> list[int]:
+        """Return the attempts that a consumer has noted in its slots."""
+        noted = map(self._session.fence.held_in, link.slots)
+        return [attempt for attempt in noted if attempt]
 
     @property
     def look_at(self) -> float | None:
@@ -192,7 +257,7 @@ class Consuming:
     def _stays(self, dead: Survived) -> bool:
         """Return whether what a dead consumer held stays with it for now."""
         session, age = self._session, self._session.clock() - dead.since
-        if self._scheduler.over or not session.fence.held_in(dead.link.slot):
+        if self._scheduler.over or not self._begun(dead.link):
             return False
         if session.roster.hidden(dead.link.family) and age < HIDDEN_S:
             return True
@@ -200,17 +265,18 @@ class Consuming:
 
     def _reclaim(self, link: Link) -> None:
         failpoints.point("broker.before_reclaim")
-        fence = self._session.fence
-        in_hand = fence.held_in(link.slot)
-        fence.reclaim(link.slot)
-        self._transitions.end_worker(link.worker_id, "left" if link.farewell else "died")
-        if in_hand and not link.farewell and not self._dismissed(link):
-            self._blame(in_hand, link)
+        begun = self._begun(link)
+        for slot in link.slots:
+            self._session.fence.reclaim(slot)
+        self._transitions.processes.end(link.worker_id, "left" if link.farewell else "died")
+        overdue = link.number in self._overdue
+        if (overdue or (begun and not link.farewell)) and not self._dismissed(link):
+            self._blame(begun, link)
         self._transitions.leave(link.number)
         self._session.streams.leave(link.number)
-        self._overdue.pop(link.owner, None)
+        self._overdue.pop(link.number, None)
         if (ending := self._endings.pop(link.owner, None)) is not None:
-            self._transitions.note_ending(ending)
+            self._transitions.processes.note_ending(ending)
 
     # --- the turn ---
 
@@ -233,6 +299,14 @@ class Consuming:
                 failpoints.point("broker.before_refill")
                 read = journal.put_page if span.untouched else journal.outstanding_page
                 lane.refill(read(span.after, span.last, REFILL_ITEMS, REFILL_BYTES))
+                if lane.keeps_ids:
+                    # There may be much, and others wait as well.
+                    break
+            while lane.gathering is not None and lane.gathering.unread:
+                failpoints.point("broker.before_group")
+                lane.gathering.have_read(self._read_group(*lane.gathering.wanted()))
+            if lane.ranking is not None and lane.ranked_wanted:
+                self._read_ranked(lane, lane.ranking)
 
     def answer(self) -> None:
         """Tell those for whom it is over, and those who would not wait."""
@@ -265,6 +339,23 @@ class Consuming:
                 raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
         return page
 
+    def _read_ranked(self, lane: Lane, ranking: Ranking) -> None:
+        """Read the first ones by their ranks, few enough for others to come before the rest."""
+        room = lane.ready_bytes_max // 4 + 1
+        while ranking and lane.ready.count < AHEAD_ITEMS and lane.ready.bytes < room:
+            failpoints.point("broker.before_ranked")
+            first, last = ranking.pop()
+            lane.ready.append(self._read_group(last - first + 1, [Span(first - 1, last)]))
+
+    def _read_group(self, count: int, spans: list[Span]) -> list[Slice]:
+        """Read items that belong together; there are so many."""
+        journal, slices = self._session.journal, list[Slice]()
+        for span in spans:
+            slices += journal.outstanding_page(span.after, span.last, count, ALL_BYTES)
+        if count_of(slices) < count:
+            raise JournalCorrupt(self._session.opening.path, "an item was taken out of it")
+        return parted(slices)
+
     def _items(self, window: Window) -> messages.Items:
         failed = self._transitions.failures.of(window.ids)
         return messages.Items(window.slices, failed, list(window.sizes), window.first)
@@ -273,20 +364,29 @@ class Consuming:
         """Return whether a consumer was being ended anyway, so that its item is not to blame."""
         return self._scheduler.over or self._session.roster.dying(link.family)
 
-    def _blame(self, attempt: int, link: Link) -> None:
-        """Blame the attempt that a worker was at when it died."""
+    def _blame(self, begun: Sequence[int], link: Link) -> None:
+        """Blame the attempt that a worker was at when it died, or suspect all of several."""
         failpoints.point("broker.before_blame")
-        if (cause := self._cause(attempt, link)) is not None:
-            self._transitions.blame(link.number, attempt, cause)
+        pid, overdue = link.pid, self._overdue.get(link.number)
+        if overdue is not None:
+            self._blame_overdue(begun, overdue, link)
+            return
+        message = f"its worker, process {pid}, died before it had finished this item"
+        cause = Cause(FailureKind.CRASH, "WorkerDied", message, pid=pid)
+        if len(begun) > 1:
+            self._transitions.deaths.suspect(link.number, begun, cause)
+        else:
+            self._transitions.deaths.blame(link.number, begun[0], cause)
 
-    def _cause(self, attempt: int, link: Link) -> Cause | None:
-        """Return what a worker has died of, None if not of this attempt."""
-        pid, overdue = link.pid, self._overdue.get(link.owner)
-        if overdue is None:
-            message = f"its worker, process {pid}, died before it had finished this item"
-            return Cause(FailureKind.CRASH, "WorkerDied", message, pid=pid)
-        if overdue.attempt != attempt:
+    def _blame_overdue(self, begun: Sequence[int], overdue: Overdue, link: Link) -> None:
+        """Blame the attempt that took too long; what else was at work there has done nothing.
+
+        Also if its process has taken leave: what handles SIGTERM may end in good order, and not
+        have finished the item. Nor has who was torn out of a wait, and notes nothing any more.
+        """
+        if begun and overdue.attempt not in begun:
             # It had just gone on to another item when it was killed for the one before.
-            return None
-        message = f"it ran for more than {overdue.limit:g} s, so process {pid} was killed"
-        return Cause(FailureKind.TIMEOUT, "TimeoutError", message, pid=pid)
+            return
+        message = f"it ran for more than {overdue.limit:g} s, so process {link.pid} was killed"
+        cause = Cause(FailureKind.TIMEOUT, "TimeoutError", message, pid=link.pid)
+        self._transitions.deaths.blame(link.number, overdue.attempt, cause)

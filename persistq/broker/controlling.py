@@ -8,6 +8,7 @@ from collections.abc import Callable
 from persistq import failpoints
 from persistq.broker.amending import Amending
 from persistq.broker.consuming import REFILL_BYTES
+from persistq.broker.failing import Failing
 from persistq.broker.link import Link
 from persistq.broker.parting import parted
 from persistq.broker.session import Session
@@ -23,17 +24,25 @@ class Controlling:
 
     Args:
         session: The load being served.
+
+    Attributes:
+        failing: A failure that is put off.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._amending = Amending(session.transitions)
+        self.failing = Failing(session.scheduler)
+        self._amending = Amending(session.transitions.parked)
         self._joins: list[tuple[Link, messages.Join]] = []
 
     def on_fail(self, link: Link, fail: messages.Fail) -> None:
-        """The load has failed; it takes effect in this turn."""
-        self._session.scheduler.give_up(fail.reason)
+        """The load has failed, or will when what is outstanding is worked off."""
+        self.failing.begin(fail, self._session.clock())
         link.send(messages.Answer(fail.seq, None))
+
+    def on_printed(self, _: Link, printed: messages.Printed) -> None:
+        """Record what handlers have printed."""
+        self._session.transitions.processes.note_printed(printed.lines)
 
     def on_halt(self, link: Link, halt: messages.Halt) -> None:
         """Hand out nothing more."""
@@ -53,6 +62,10 @@ class Controlling:
         """Answer with the counters, this turn's records included."""
         session = self._session
         session.after_commit(lambda: link.send(messages.Answer(sizes.seq, session.sizes())))
+
+    def on_source_puts(self, link: Link, asked: messages.SourcePuts) -> None:
+        """Answer how much each source has put in this run."""
+        link.send(messages.Answer(asked.seq, self._session.transitions.sources.put))
 
     def on_page(self, link: Link, page: messages.Page) -> None:
         """Answer with outstanding items."""
@@ -88,7 +101,7 @@ class Controlling:
     def _carry_out(self, link: Link, seq: int, order: Callable[[], int]) -> None:
         """Carry an order out, unless the run is coming to its end and would not take the items."""
         session = self._session
-        if session.transitions.settled or session.scheduler.over:
+        if session.transitions.seals.settled or session.scheduler.over:
             link.refuse(JournalBusy(session.opening.path, os.getpid(), this_node()), seq)
             return
         value = order()
@@ -115,7 +128,7 @@ class Controlling:
                 )
             else:
                 link.send(messages.Answer(join.seq, None))
-        over = session.transitions.settled or session.scheduler.failed is not None
+        over = session.transitions.seals.settled or session.scheduler.failed is not None
         for watcher in session.watchers:
             watcher.report(session.sizes, ended if over else None, session.clock())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from persistq import failpoints
 from persistq.broker.link import Link
 from persistq.broker.session import Session
@@ -40,7 +42,7 @@ class Crediting:
         if capacity is None:
             return -1, -1
         items, size = capacity.room, max(0, capacity.bytes_left)
-        sharing = max(1, len(self._session.of_role(Role.PRODUCER)))
+        sharing = max(1, sum(map(partial(_beside, link), self._session.of_role(Role.PRODUCER))))
         return (items // sharing or 1, size // sharing) if items else (0, 0)
 
     def grant(self) -> None:
@@ -56,3 +58,12 @@ class Crediting:
     def lose(self, link: Link) -> None:
         """A connection is gone."""
         self._short = [other for other in self._short if other is not link]
+
+
+def _beside(link: Link, other: Link) -> bool:
+    """Return whether two producers put on the same queue."""
+    return (
+        other.hello is not None
+        and link.hello is not None
+        and (other.hello.queue_id == link.hello.queue_id)
+    )

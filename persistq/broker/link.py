@@ -10,6 +10,7 @@ from collections import deque
 from itertools import count
 
 from persistq.errors import PersistqError
+from persistq.peer import Peer
 from persistq.wire.framing import FRAME_BYTES_MAX, FrameReader, frame, from_client, roomy
 from persistq.wire.messages import BrokerMessage, ClientMessage, Hello, Refused, Role
 
@@ -35,8 +36,9 @@ class Link:
     Attributes:
         number: Identifies the link, and the consumer behind it.
         hello: How the client introduced itself, None until it was welcome.
-        slot: Its slot in the fence, -1 for none.
+        slots: Its slots in the fence: one for each attempt that it works on at the same time.
         worker_id: Its record in the journal, 0 for none.
+        rss: Memory of its process as it has told last, in bytes; 0 if it has not.
         absorbs: Whether its puts may be repetitions of earlier ones.
         puts: Items it put so far.
         put_bytes: Bytes of them.
@@ -52,8 +54,9 @@ class Link:
         self.sock = sock
         self.number = next(_numbers)
         self.hello: Hello | None = None
-        self.slot = -1
+        self.slots: list[int] = []
         self.worker_id = 0
+        self.rss = 0
         self.absorbs = False
         self.puts = 0
         self.put_bytes = 0
@@ -72,6 +75,11 @@ class Link:
         self._reader.longest = FRAME_BYTES_MAX
 
     @property
+    def slot(self) -> int:
+        """Its first slot in the fence, which is its lock; -1 for none."""
+        return self.slots[0] if self.slots else -1
+
+    @property
     def role(self) -> Role | None:
         """What the connection is for, None before the client has said so."""
         return None if self.hello is None else self.hello.role
@@ -85,6 +93,16 @@ class Link:
     def pid(self) -> int:
         """The client's process, 0 while unknown."""
         return 0 if self.hello is None else self.hello.peer.pid
+
+    @property
+    def peer(self) -> Peer | None:
+        """The client's process as it calls itself, None while unknown."""
+        return None if self.hello is None else self.hello.peer
+
+    @property
+    def source_id(self) -> int:
+        """The source that the client is, 0 for none."""
+        return 0 if self.hello is None else self.hello.source_id
 
     @property
     def owner(self) -> tuple[str, int]:

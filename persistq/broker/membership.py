@@ -9,11 +9,13 @@ from persistq import failpoints
 from persistq.blocks import Block
 from persistq.broker.arrivals import Arrivals
 from persistq.broker.consuming import Consuming
+from persistq.broker.deadlines import Deadlines
 from persistq.broker.link import Link
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
 from persistq.errors import JournalBusy, PersistqError, RunEnded, UsageError
 from persistq.journal.base import LoadState, RunResult
+from persistq.policy import OPTIONS, Policy
 from persistq.site.credentials import peer_of
 from persistq.site.fence import SLOTS
 from persistq.wire import messages
@@ -28,23 +30,30 @@ class Membership:
         arrivals: The connections that are no clients yet.
         producing: Knows which queues are closed.
         consuming: Is told of new consumers.
+        deadlines: Knows which ones it could not watch.
 
     Attributes:
         result: How the run ended, in the words of who opened the load; None if it said nothing.
     """
 
     def __init__(
-        self, session: Session, arrivals: Arrivals, producing: Producing, consuming: Consuming
+        self,
+        session: Session,
+        arrivals: Arrivals,
+        producing: Producing,
+        consuming: Consuming,
+        deadlines: Deadlines,
     ) -> None:
         self.result: tuple[RunResult, str] | None = None
         self._session = session
         self._arrivals = arrivals
         self._producing = producing
         self._consuming = consuming
+        self._deadlines = deadlines
 
     def on_hello(self, link: Link, hello: messages.Hello) -> None:
         """A connection introduces itself: it is welcome, or hears why not."""
-        if (refusal := self._refusal(hello)) is not None:
+        if (refusal := self._refusal(link, hello)) is not None:
             link.refuse(refusal)
             return
         session = self._session
@@ -79,21 +88,26 @@ class Membership:
             session.roster.take_leave(link.family)
             return
         for queue_id, span in session.roster.lose(link.family):
-            session.opened.absorbers[queue_id].expect(span.after, span.last)
+            absorber = session.opened.absorbers.get((queue_id, 0))
+            if absorber is not None and not session.row(queue_id).keyed:
+                absorber.expect(span.after, span.last)
         for other in session.links.values():
             if other.family == link.family:
                 other.refuse(RunEnded(session.opening.name, link.pid))
 
     # --- inside ---
 
-    def _refusal(self, hello: messages.Hello) -> PersistqError | None:
+    def _refusal(self, link: Link, hello: messages.Hello) -> PersistqError | None:
         opening, roster = self._session.opening, self._session.roster
         if (pid := roster.dead(hello.family)) is not None:
             return RunEnded(opening.name, pid)
-        if hello.role is Role.CONSUMER and self._session.fence.full:
+        if hello.role is Role.CONSUMER and self._session.fence.room < hello.at_once:
             return UsageError(
-                f"queue {opening.name!r} has {SLOTS:,} consumers, the most there can be"
+                f"queue {opening.name!r} has {SLOTS:,} consumers, the most there can be; each of "
+                "concurrency= and threads= counts as one"
             )
+        if hello.role is Role.CONSUMER:
+            return self._deadlines.refusal(link.sock, hello.peer)
         first = roster.first()
         if hello.role is not Role.ANCHOR or opening.kind != "pipeline" or first is None:
             return None
@@ -112,18 +126,27 @@ class Membership:
             queues=self._session.sizes(),
             feeds={queue_id: sorted(targets) for queue_id, targets in self._session.feeds.items()},
             slot=link.slot,
+            more_slots=link.slots[1:],
             fence=self._session.fence.identity,
+            slow_after=self._session.opening.slow_after,
             limits=(credited.items_limit, credited.bytes_limit),
             broker_pid=os.getpid(),
             closed=sorted(self._producing.closed),
+            sources=self._sources(),
             cursor=self._cursor(hello) if link.role is Role.PRODUCER else None,
             put_spans=opened.put_spans.get(hello.queue_id, []) if link.slot >= 0 else [],
             **(self._told_to_openers() if link.role is Role.ANCHOR else {}),
         )
 
     def _cursor(self, hello: messages.Hello) -> Block | None:
-        cursor = self._session.transitions.cursors.get(hello.queue_id)
+        cursor = self._session.transitions.sources.cursors.get(hello.source_id)
         return None if cursor is None else cursor.value
+
+    def _sources(self) -> list[messages.SourceState]:
+        return [
+            messages.SourceState(row.source_id, row.queue_id, row.name, row.ended)
+            for row in self._session.transitions.sources.rows.values()
+        ]
 
     def _told_to_openers(self) -> dict[str, Any]:
         opened = self._session.opened
@@ -137,4 +160,12 @@ class Membership:
                 for left in opened.left
             ],
             "reopened": opened.load.state is LoadState.REOPENED,
+            "policy": self._policy(),
         }
+
+    def _policy(self) -> Policy | None:
+        """Return what the first opener of a plain queue has said of it."""
+        if self._session.opening.kind != "queue":
+            return None
+        (stage,) = self._session.opening.stages
+        return Policy(**{option: getattr(stage, option) for option in OPTIONS})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +15,26 @@ from persistq.broker.absorb import Absorber
 from persistq.broker.capacity import Capacity
 from persistq.broker.choice import Choice, choose
 from persistq.broker.filling import Filling
+from persistq.broker.gathering import Gathering
 from persistq.broker.lane import Lane
+from persistq.broker.metering import Meter
 from persistq.broker.policy import FailurePolicy
+from persistq.broker.ranking import Ranking
+from persistq.broker.requeuing import Requeuing
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.shape import graph_of, routes_of
+from persistq.broker.sources import Sources, add_missing, put_by, sources_of, spec_of
 from persistq.broker.space import Space
 from persistq.broker.span import Span
+from persistq.broker.timing import Slowest
 from persistq.broker.transitions import Transitions
+from persistq.broker.uniqueness import Uniqueness
 from persistq.graph import Graph
 from persistq.items import item_id_of
-from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow
+from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow, Route, SourceRow
 from persistq.journal.digests import Digests
 from persistq.keys import PutSpan
+from persistq.rate import Rate
 from persistq.wire.messages import Opening, StageSpec
 
 
@@ -38,7 +48,8 @@ class OpenLoad:
         carried_on: Whether an earlier run worked on it.
         graph: Which of its stages feeds which.
         transitions: Knows every outstanding item, or where on disk to find it, and changes it.
-        absorbers: What the producers of a queue that no stage feeds may repeat.
+        absorbers: What may be put again, by queue and source; 0 for what no source puts.
+        requeuing: By source, what it has put lately, where that is not put again.
         put_spans: By queue, which run has put the items that this one may hand out.
         space: The disk that the journal is on.
         params: Its parameters.
@@ -50,7 +61,8 @@ class OpenLoad:
     carried_on: bool
     graph: Graph
     transitions: Transitions
-    absorbers: dict[int, Absorber]
+    absorbers: dict[tuple[int, int], Absorber]
+    requeuing: dict[int, Requeuing]
     put_spans: dict[int, list[PutSpan]]
     space: Space
     params: list[Param] = field(default_factory=list)
@@ -74,22 +86,28 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
         if opening.template:
             journal.note_template(opening.template)
         rows = _rows(journal, load, opening, choice)
-        transitions = _transitions(journal, rows, graph, opening, space)
+        results = [stage.name for stage in opening.stages if stage.results]
+        _keep_routes(journal, load, routes_of(graph, rows, results))
+        kept = add_missing(journal, opening, rows, _sources(journal, load, choice))
+        sources = sources_of(journal, rows, kept)
+        transitions = _transitions(journal, rows, graph, opening, space, sources)
+        stages = [*zip(rows, opening.stages, strict=True)]
+        transitions.hooks.when = {row.queue_id: stage.hook for row, stage in stages if stage.hook}
+        transitions.intake.results = {row.queue_id for row, stage in stages if stage.results}
         if opening.retry_failed:
             _unpark(transitions)
+        transitions.seals.fit()
+        transitions.commit()
+        if opening.retry_failed:
             load = _reloaded(journal, load)
         run_id = journal.begin_run(load.load_id, _command(opening))
         failpoints.point("broker.before_begin")
     if choice.load is not None:
         _remember(journal, load, transitions)
-    entries = [row for row in rows if row.name in graph.entries]
-    if opening.cursor:
-        cursors = {row.queue_id: journal.cursor(row.queue_id) for row in entries}
-        transitions.cursors = {number: found for number, found in cursors.items() if found}
-    absorbers = {
-        row.queue_id: absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))
-        for row in entries
-    }
+    _find_cursors(journal, opening, transitions)
+    _know_keys(journal, rows, opening, transitions)
+    _expect_keys(opening, transitions, graph.entries)
+    absorbers = _absorbers(journal, opening, transitions, graph.entries)
     put_spans = {row.queue_id: _spans(journal, row) for row in rows}
     return OpenLoad(
         load,
@@ -98,11 +116,17 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
         graph,
         transitions,
         absorbers,
+        _requeuing(journal, opening, transitions),
         put_spans,
         space,
         list(journal.params(load.load_id).values()),
         journal.left_by_others(load.load_id),
     )
+
+
+def _keep_routes(journal: Journal, load: Load, routes: list[Route]) -> None:
+    if journal.routes(load.load_id) != routes:
+        journal.set_routes(load.load_id, routes)
 
 
 def _load(journal: Journal, opening: Opening, choice: Choice) -> Load:
@@ -122,23 +146,13 @@ def _reloaded(journal: Journal, before: Load) -> Load:
     return load
 
 
-def graph_of(stages: Sequence[StageSpec]) -> Graph:
-    """Return which stages feed which: the one that follows, if a stage says nothing else.
-
-    Raises:
-        UsageError: A stage feeds one that does not exist, or itself in some steps.
-    """
-    chain = Graph.chain([stage.name for stage in stages])
-    return Graph(
-        {
-            stage.name: chain.feeds[stage.name] if stage.feeds is None else tuple(stage.feeds)
-            for stage in stages
-        }
-    )
-
-
 def _transitions(
-    journal: Journal, rows: Sequence[QueueRow], graph: Graph, opening: Opening, space: Space
+    journal: Journal,
+    rows: Sequence[QueueRow],
+    graph: Graph,
+    opening: Opening,
+    space: Space,
+    sources: Sources,
 ) -> Transitions:
     scheduler = Scheduler(window_time=opening.window_time, window_max=opening.window_max)
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -148,10 +162,32 @@ def _transitions(
         lane.capacity = _capacity(row, stage, space)
         if stage.batching is not None:
             lane.filling = Filling(stage.batching)
+        if stage.groups:
+            lane.gathering = Gathering()
+            if lane.capacity is not None:
+                lane.capacity.gathering = lane.gathering
+        if stage.ordered:
+            lane.ranking = Ranking()
+        lane.last, lane.results = bool(stage.hook), stage.results
         scheduler.add_lane(lane)
         policies[row.queue_id] = FailurePolicy(stage, jitter)
     _connect({lane.row.name: lane for lane in scheduler.lanes.values()}, graph)
-    return Transitions(journal, rows, graph, scheduler, policies, _zero)
+    transitions = Transitions(journal, rows, graph, scheduler, policies, _zero, sources)
+    for row in rows if opening.slow_kept else ():
+        known = journal.slow_items(row.queue_id)
+        transitions.timing.slowest[row.queue_id] = Slowest(opening.slow_kept, known)
+    for row, stage in zip(rows, opening.stages, strict=True):
+        if stage.rate is not None:
+            lane = scheduler.lanes[row.queue_id]
+            lane.meter = _meter(journal, row, stage.rate)
+            transitions.meters.add(row.queue_id, lane.meter)
+    return transitions
+
+
+def _meter(journal: Journal, row: QueueRow, rate: Rate) -> Meter:
+    """Return a meter that goes on where the last one has ended, in whichever load."""
+    until = max(row.rated_until, journal.rated_until(row.name)) / 1000
+    return Meter(rate, until - _zero(), time.monotonic())
 
 
 def _capacity(row: QueueRow, stage: StageSpec, space: Space) -> Capacity | None:
@@ -185,14 +221,15 @@ def _zero() -> float:
 
 def _unpark(transitions: Transitions) -> None:
     for queue_id in transitions.rows:
-        transitions.unpark(queue_id)
-    transitions.commit()
+        transitions.parked.unpark(queue_id)
 
 
 def _remember(journal: Journal, load: Load, transitions: Transitions) -> None:
     """Take over what earlier runs have recorded about items that are outstanding still."""
+    for delay in journal.delays(load.load_id):
+        transitions.intake.expect_later(delay)
     for attempts in journal.failed_attempts(load.load_id):
-        transitions.remember(attempts)
+        transitions.verdicts.remember(attempts)
 
 
 def _rows(journal: Journal, load: Load, opening: Opening, choice: Choice) -> list[QueueRow]:
@@ -200,7 +237,30 @@ def _rows(journal: Journal, load: Load, opening: Opening, choice: Choice) -> lis
     rows = journal.queues(load.load_id)
     for position in range(len(rows), len(opening.stages)):
         rows.append(journal.add_queue(load.load_id, position, opening.stages[position].name))
+    for row, stage in zip(rows, opening.stages, strict=True):
+        _key(journal, row, stage)
     return rows
+
+
+def _key(journal: Journal, row: QueueRow, stage: StageSpec) -> None:
+    """Record whether a queue has natural keys; what it has already stays as it was put."""
+    keyed = row.keyed if row.put else stage.keyed
+    once = stage.once and keyed
+    if (row.keyed, row.once) != (keyed, once):
+        journal.key_queue(row.queue_id, keyed=keyed, once=once)
+        row.keyed, row.once = keyed, once
+
+
+def _know_keys(
+    journal: Journal, rows: Sequence[QueueRow], opening: Opening, transitions: Transitions
+) -> None:
+    for row, stage in zip(rows, opening.stages, strict=True):
+        if row.keyed:
+            names = {row.name, stage.was} - {""} if row.once else ()
+            transitions.intake.unique[row.queue_id] = Uniqueness(journal, row, names)
+    # Who asks what was done before has to get all of it, also what the end of a run has left.
+    while any(row.once for row in rows) and journal.note_done_keys():
+        continue
 
 
 def _command(opening: Opening) -> Command:
@@ -235,13 +295,94 @@ def new_absorber(journal: Journal) -> Absorber:
     return Absorber(journal, Digests)
 
 
-def absorber_of(journal: Journal, row: QueueRow, put: int) -> Absorber:
-    """Return an absorber for what its program may repeat of a queue: all behind so many items."""
+def _sources(journal: Journal, load: Load, choice: Choice) -> list[SourceRow]:
+    for source_id, name in choice.source_renames.items():
+        journal.rename_source(source_id, name)
+    return journal.sources(load.load_id)
+
+
+def _find_cursors(journal: Journal, opening: Opening, transitions: Transitions) -> None:
+    """Read how far the sources have come that go on behind that."""
+    for source_id, source in transitions.sources.rows.items():
+        spec = spec_of(opening, source, transitions.rows[source.queue_id].name)
+        if spec.cursor and (found := journal.cursor(source_id)) is not None:
+            transitions.sources.cursors[source_id] = found
+
+
+def _expect_keys(opening: Opening, transitions: Transitions, entries: Sequence[str]) -> None:
+    """Expect again what those put again that are called again, where keys tell what that is."""
+    rows = transitions.rows
+    repeating = {row.queue_id for row in rows.values() if row.name in entries}
+    for source in transitions.sources.rows.values():
+        if source.ended or spec_of(opening, source, rows[source.queue_id].name).poll:
+            repeating.discard(source.queue_id)
+        else:
+            repeating.add(source.queue_id)
+    for queue_id in repeating & {*transitions.intake.unique}:
+        transitions.sourcing.expect_again(queue_id)
+
+
+def _absorbers(
+    journal: Journal, opening: Opening, transitions: Transitions, entries: Sequence[str]
+) -> dict[tuple[int, int], Absorber]:
+    rows, sources = transitions.rows, transitions.sources
+    absorbers = {
+        (row.queue_id, 0): new_absorber(journal) if row.keyed else absorber_of(journal, row)
+        for row in rows.values()
+        if row.name in entries and not sources.of_queue(row.queue_id)
+    }
+    for source in sources.rows.values():
+        row = rows[source.queue_id]
+        comes_not_again = spec_of(opening, source, row.name).poll or source.ended or row.keyed
+        absorbers[row.queue_id, source.source_id] = (
+            new_absorber(journal)
+            if comes_not_again
+            else absorber_of_source(journal, row, sources, source)
+        )
+    return absorbers
+
+
+def _requeuing(
+    journal: Journal, opening: Opening, transitions: Transitions
+) -> dict[int, Requeuing]:
+    found = {}
+    for source in transitions.sources.rows.values():
+        row = transitions.rows[source.queue_id]
+        window = spec_of(opening, source, row.name).requeue_after
+        if window and not source.ended:
+            found[source.source_id] = Requeuing(window, time.time)
+            found[source.source_id].read(journal, row, transitions.sources, source)
+    return found
+
+
+def absorber_of(journal: Journal, row: QueueRow) -> Absorber:
+    """Return an absorber for what programs may repeat of a queue: all that was put on it."""
     absorber = new_absorber(journal)
-    after = item_id_of(row.queue_id, put)
-    # What was put by hand is no put of a program, so none repeats it.
-    for by_hand in (found for found in journal.replacements(row.queue_id) if found > after):
-        absorber.expect(after, by_hand - 1)
-        after = by_hand
-    absorber.expect(after, item_id_of(row.queue_id, row.put))
+    everything = Span(item_id_of(row.queue_id, 0), item_id_of(row.queue_id, row.put))
+    for span in _by_programs(journal, row, [everything]):
+        absorber.expect(span.after, span.last)
     return absorber
+
+
+def absorber_of_source(
+    journal: Journal, row: QueueRow, sources: Sources, source: SourceRow
+) -> Absorber:
+    """Return an absorber for what a source may repeat: all that it has put behind its cursor."""
+    absorber = new_absorber(journal)
+    after = item_id_of(row.queue_id, sources.put_at_cursor(source.source_id))
+    spans = put_by(journal, sources, source, after, item_id_of(row.queue_id, row.put))
+    absorber.expect_all(_by_programs(journal, row, spans))
+    return absorber
+
+
+def _by_programs(journal: Journal, row: QueueRow, spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield spans without what was put by hand, which no program repeats."""
+    replacements = journal.replacements(row.queue_id)
+    for span in spans:
+        after = span.after
+        for by_hand in replacements[bisect_right(replacements, after) :]:
+            if by_hand > span.last:
+                break
+            yield Span(after, by_hand - 1)
+            after = by_hand
+        yield Span(after, span.last)

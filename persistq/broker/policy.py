@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import enum
 import random
+from typing import Final
 
 from persistq.halting import halt_rule
 from persistq.wire.messages import StageSpec
+
+DEFERRED_S: Final = 0.01
+"""The shortest time for which an item is put off: a handler that says 0 keeps nobody busy."""
 
 
 class Verdict(enum.Enum):
@@ -51,6 +55,10 @@ class FailurePolicy:
         # Doubling with a cap, spread over its upper half so that retries do not arrive together.
         doubled = self._stage.backoff * 2.0 ** min(exceptions - 1, 60)
         return min(self._stage.backoff_max, doubled) * self._jitter.uniform(0.5, 1.0)
+
+    def put_off(self, asked: float | None) -> float:
+        """Return for how long an item is put off, in seconds; ``asked`` is as for `delay`."""
+        return max(DEFERRED_S, self.delay(1, asked))
 
     def reason_to_stop(self, item_id: int) -> str:
         """Return what is said of a load that ends because of an item."""

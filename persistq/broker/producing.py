@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from persistq import failpoints
 from persistq.blocks import Block
+from persistq.broker.absorb import Absorber
 from persistq.broker.crediting import Crediting
 from persistq.broker.link import Link
-from persistq.broker.opening import absorber_of
+from persistq.broker.opening import absorber_of_source
 from persistq.broker.session import Session
 from persistq.errors import PersistqError, QueueClosed, UpstreamFailed
+from persistq.journal.base import SourceRow
 from persistq.wire import messages
 from persistq.wire.messages import Patience, Role
 
@@ -120,10 +123,17 @@ class Producing:
         for link, seal in seals:
             row = self._session.row(seal.queue_id)
             failpoints.point("broker.before_seal")
-            if row.queue_id not in self.closed:
+            if seal.source_id:
+                self._end_source(seal.source_id)
+            elif row.queue_id not in self.closed:
                 self.closed.add(row.queue_id)
-                self._session.transitions.seal(row.queue_id)
+                self._session.transitions.seals.seal(row.queue_id)
             self._session.after_commit(partial(self._tell_sealed, link, seal))
+
+    def end_sources(self, source_ids: Iterable[int]) -> None:
+        """Record that sources have come to their end, which need not say so themselves."""
+        for source_id in source_ids:
+            self._end_source(source_id)
 
     def lose(self, link: Link) -> None:
         """A connection is gone; the source of a pipeline that died will repeat what it has put.
@@ -133,19 +143,37 @@ class Producing:
         self._offers = [pending for pending in self._offers if pending.link is not link]
         self.crediting.lose(link)
         died = link.role is Role.PRODUCER and not link.farewell
-        if died and self._session.opening.kind == "pipeline":
-            for queue_id in self._session.entries:
-                self._expect_again(queue_id)
+        source = self._session.transitions.sources.rows.get(link.source_id)
+        if died and source is not None and not source.ended:
+            self._expect_again(source)
             self._session.roster.repeats(link.family)
 
     # --- inside ---
 
-    def _expect_again(self, queue_id: int) -> None:
-        session = self._session
-        absorbers, row = session.opened.absorbers, session.row(queue_id)
-        absorbers[queue_id].close()
-        put = session.transitions.put_at_cursor(queue_id)
-        absorbers[queue_id] = absorber_of(session.journal, row, put)
+    def _end_source(self, source_id: int) -> None:
+        """A source has come to its end; its queue is closed with the last of them."""
+        transitions = self._session.transitions
+        if not transitions.sources.rows[source_id].ended:
+            failpoints.point("broker.before_source_end")
+            transitions.sourcing.end(source_id)
+        queue_id = transitions.sources.rows[source_id].queue_id
+        if not transitions.sources.is_awaited(queue_id):
+            self.closed.add(queue_id)
+
+    def _expect_again(self, source: SourceRow) -> None:
+        session, key = self._session, (source.queue_id, source.source_id)
+        row = session.row(source.queue_id)
+        if session.polls(source.source_id):
+            return
+        if row.keyed:
+            session.transitions.sourcing.expect_again(row.queue_id)
+            return
+        # What it has put last is still to be recorded, and who has put it.
+        session.transitions.commit()
+        session.opened.absorbers[key].close()
+        session.opened.absorbers[key] = absorber_of_source(
+            session.journal, row, session.transitions.sources, source
+        )
 
     def _never_room(self) -> UpstreamFailed:
         """Return what is told to those who wait for room when nothing is handed out any more."""
@@ -167,27 +195,40 @@ class Producing:
         if put.queue_id in self.closed:
             return QueueClosed(session.opening.name)
         blocks = self._unabsorbed(link, put)
-        if blocks and session.transitions.settled:
+        if blocks and session.transitions.seals.settled:
             return QueueClosed(session.opening.name)
-        if blocks:
-            session.transitions.put(put.queue_id, blocks, synced=True)
-            count = sum(block.count for block in blocks)
-            session.roster.wrote(link.family, session.row(put.queue_id), count)
+        source = link.source_id or None
+        count = session.transitions.intake.put(put.queue_id, blocks, synced=True, source=source)
+        if count:
+            self._count(link, put.queue_id, count)
         if put.cursor is not None and not self._repeats(link, put.queue_id):
             failpoints.point("broker.before_cursor")
-            session.transitions.move_cursor(put.queue_id, put.cursor)
+            session.transitions.sourcing.move_cursor(link.source_id, put.cursor)
         return None
+
+    def _count(self, link: Link, queue_id: int, count: int) -> None:
+        """Count new items."""
+        session = self._session
+        if link.source_id:
+            session.transitions.sources.put[link.source_id] += count
+        else:
+            session.roster.wrote(link.family, session.row(queue_id), count)
+
+    def _absorber(self, link: Link, queue_id: int) -> Absorber | None:
+        return self._session.opened.absorbers.get((queue_id, link.source_id))
 
     def _repeats(self, link: Link, queue_id: int) -> bool:
         """Return whether something that was put behind the cursor may come again.
 
         The cursor stays before that: another run expects it there.
         """
-        return link.absorbs and bool(self._session.opened.absorbers.get(queue_id))
+        return link.absorbs and bool(self._absorber(link, queue_id))
 
     def _unabsorbed(self, link: Link, put: messages.Put) -> list[Block]:
         """Return what no earlier put absorbs."""
-        absorber = self._session.opened.absorbers.get(put.queue_id)
+        if (requeuing := self._session.opened.requeuing.get(link.source_id)) is not None:
+            return requeuing.admit(put.blocks)
+        absorber = self._absorber(link, put.queue_id)
         if absorber and link.absorbs:
             failpoints.point("broker.before_absorb")
             return absorber.admit(put.blocks)
@@ -209,6 +250,8 @@ class Producing:
     def _tell_sealed(self, link: Link, seal: messages.Seal) -> None:
         failpoints.point("broker.after_seal")
         # Producers hear of the seal before the one who asked for it does.
-        for producer in self._session.of_role(Role.PRODUCER):
+        for producer in (
+            self._session.of_role(Role.PRODUCER) if seal.queue_id in self.closed else ()
+        ):
             producer.send(messages.Closed(seal.queue_id))
         link.send(messages.Answer(seal.seq, None))

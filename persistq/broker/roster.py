@@ -48,6 +48,10 @@ class Roster:
         member = next(iter(self._families.values()), None)
         return None if member is None else (member.peer, member.gone)
 
+    def opened_by(self, peer: Peer) -> bool:
+        """Return whether a process is a program that has opened the load."""
+        return any(member.peer == peer for member in self._families.values())
+
     def absorbs(self, family: str) -> bool:
         """Return whether a family may repeat earlier puts."""
         member = self._families.get(family)

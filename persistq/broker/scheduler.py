@@ -6,15 +6,16 @@ nothing. Each method is one event, so that a test, or Hypothesis, can play any h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from persistq.blocks import Slice
 from persistq.broker.hands import Hands
-from persistq.broker.lane import Lane, Window
-from persistq.broker.parting import parted
-from persistq.items import IdRange, count_in, ids_in, queue_of
+from persistq.broker.lane import Lane
+from persistq.broker.serving import next_window
+from persistq.broker.window import Window
+from persistq.items import IdRange, count_in, ids_in, queue_of, ranges_of
 from persistq.wire.messages import Patience
 
 
@@ -25,12 +26,18 @@ class Consumer:
     Attributes:
         queue_id: The queue it takes from.
         together: Most items that it begins together, as one attempt.
+        at_once: How many attempts it works on at the same time.
+        room: How many more it would begin at once; it has said so when it asked last.
+        alone: Whether it works on what a worker has died of, and so on nothing beside that.
         hands: The items in its hands.
         attempts: Ids of those that belong to an attempt of several items, by its number.
     """
 
     queue_id: int
     together: int = 1
+    at_once: int = 1
+    room: int = 0
+    alone: bool = False
     hands: Hands = field(default_factory=Hands)
     attempts: dict[int, list[int]] = field(default_factory=dict)
 
@@ -99,13 +106,19 @@ class Scheduler:
 
     # --- consumers ---
 
-    def join(self, consumer_id: int, queue_id: int, together: int = 1) -> None:
-        """A consumer connects, which begins so many items together at most."""
-        self.consumers[consumer_id] = Consumer(queue_id, together)
+    def join(self, consumer_id: int, queue_id: int, together: int = 1, at_once: int = 1) -> None:
+        """A consumer connects; it begins so many items together, or works on so many at once."""
+        self.consumers[consumer_id] = Consumer(queue_id, together, at_once)
         self.lanes[queue_id].consumers += 1
 
-    def take(self, consumer_id: int, patience: Patience) -> None:
+    def take(self, consumer_id: int, patience: Patience, room: int = 0) -> None:
         """A consumer asks for work; `assign` and `answers` will say what it gets."""
+        consumer = self.consumers[consumer_id]
+        consumer.room = room
+        if consumer.alone and patience is Patience.AHEAD:
+            # It asks once more when it is done with what nothing is begun beside. Until then it
+            # would seem that somebody waits, and could be served.
+            return
         self._lane_of(consumer_id).waiting[consumer_id] = patience
 
     def cancel(self, consumer_id: int) -> bool:
@@ -126,21 +139,21 @@ class Scheduler:
         lane.holders.discard(consumer_id)
         lane.in_flight -= hands.count
         lane.rest.in_hand = False
-        lane.ready.put_back(held)
+        lane.put_back(held)
         return held
 
     def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start."""
         lane = self._lane_of(consumer_id)
         slices = self.take_back(consumer_id, ranges) or ()
-        if lane.rest.until is None:
-            lane.ready.put_back(slices)
-        else:
-            # It may be the reason for the rest: the next one to be tried is another.
-            lane.ready.append(parted(slices))
+        lane.step_back(slices)
         # It has stalled, so what it asked for early is better done elsewhere too.
         if lane.waiting.get(consumer_id) is Patience.AHEAD:
             del lane.waiting[consumer_id]
+
+    def is_held(self, consumer_id: int, item_id: int) -> bool:
+        """Return whether an item is in a consumer's hands."""
+        return item_id in self.consumers[consumer_id].hands
 
     # --- outcomes ---
 
@@ -159,6 +172,7 @@ class Scheduler:
         lane.rest.in_hand = False
         if not consumer.hands:
             lane.holders.discard(consumer_id)
+            consumer.alone = False
         if consumer.attempts:
             consumer.let_go(ranges)
         return slices
@@ -196,9 +210,15 @@ class Scheduler:
         """Leave an item that is in nobody's hands on disk until a time."""
         self.lanes[queue_of(item_id)].retries.delay(item_id, due)
 
+    def delay_group(self, queue_id: int, item_ids: list[int], due: float) -> None:
+        """Leave a group that is in nobody's hands on disk until a time."""
+        gathering = self.lanes[queue_id].gathering
+        assert gathering is not None, "its stage groups"
+        gathering.delay(item_ids, due)
+
     def note_delay(self, item_id: int, due: float) -> None:
         """Have an item of an earlier run, which is still to be read, wait until a time."""
-        self.lanes[queue_of(item_id)].retries.note(item_id, due)
+        self.lanes[queue_of(item_id)].note_delay(item_id, due)
 
     def attempt(self, consumer_id: int, name: int) -> list[int]:
         """Return the items of an attempt that a consumer holds still, in order.
@@ -216,10 +236,15 @@ class Scheduler:
         behind = self.consumers[consumer_id].hands.behind(begun[-1]) if begun else ()
         return [part.ids for part in behind]
 
+    def beside(self, consumer_id: int, begun: Collection[int]) -> list[IdRange]:
+        """Return what a consumer that works on several items at once holds and has not begun."""
+        held = ids_in(part.ids for part in self.consumers[consumer_id].hands)
+        return ranges_of([item_id for item_id in held if item_id not in begun])
+
     def suspect(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """Have what its consumer has died of tried again alone, so that the next death tells more.
 
-        See `Lane.next_window` for consumers that collect.
+        See `serving.next_window` for consumers that collect.
         """
         if slices := self.take_back(consumer_id, ranges):
             self._lane_of(consumer_id).suspect(slices)
@@ -238,7 +263,7 @@ class Scheduler:
         for lane in self.lanes.values():
             lane.wake(now)
             for consumer_id in list(lane.waiting):
-                if not (lane.ready or lane.suspects):
+                if not lane.has_ready:
                     break
                 window = self._hand_out(lane, consumer_id, now)
                 if window.count:
@@ -278,17 +303,22 @@ class Scheduler:
 
     def _hand_out(self, lane: Lane, consumer_id: int, now: float) -> Window:
         consumer = self.consumers[consumer_id]
-        window = lane.next_window(
+        if consumer.alone:
+            return Window([], 0)
+        window = next_window(
+            lane,
             seconds=self._window_time,
             most=self._window_max,
             idle=not consumer.hands,
             together=consumer.together,
+            room=consumer.room,
             now=now,
         )
         if window.count:
             del lane.waiting[consumer_id]
             lane.holders.add(consumer_id)
             lane.in_flight += window.count
+            consumer.alone = window.suspect and consumer.at_once > 1
             consumer.hands.hold(window.slices)
             if window.sizes:
                 self._number(consumer, window)

@@ -24,11 +24,15 @@ from persistq.broker import conduct
 from persistq.broker.arrivals import DEADLINE_S, Arrivals
 from persistq.broker.consuming import Consuming
 from persistq.broker.controlling import Controlling
+from persistq.broker.deadlines import Deadlines
 from persistq.broker.link import Link
 from persistq.broker.membership import Membership
 from persistq.broker.opening import OpenLoad
+from persistq.broker.polling import Polling
 from persistq.broker.producing import Producing
+from persistq.broker.sampling import Sampling
 from persistq.broker.session import Session
+from persistq.broker.telling import Telling
 from persistq.broker.tidying import Tidying
 from persistq.errors import JournalError
 from persistq.journal.base import Journal, RunResult
@@ -71,13 +75,17 @@ class Broker:
         self._producing = Producing(self._session)
         self._consuming = Consuming(self._session)
         self._controlling = Controlling(self._session)
+        self._deadlines = Deadlines(self._session, self._consuming)
+        self._polling = Polling(self._session)
         self._flushed_at = clock()
         keep = Keep(opening.keep_loads, opening.keep_bytes)
+        self._sampling = Sampling(self._session)
+        self._telling = Telling(self._session)
         self._tidying = Tidying(journal, keep, clock, _siblings(opening))
         self._selector = selectors.DefaultSelector()
         self._arrivals = Arrivals(listener, self._selector, opening.token, self._attend, clock)
         self._membership = Membership(
-            self._session, self._arrivals, self._producing, self._consuming
+            self._session, self._arrivals, self._producing, self._consuming, self._deadlines
         )
         self._handlers = self._by_message()
         self._ends_at = clock() + DEADLINE_S
@@ -95,15 +103,25 @@ class Broker:
             messages.Done: consuming.on_done,
             messages.Spool: consuming.on_spool,
             messages.Stream: consuming.on_stream,
+            messages.Checkpoint: consuming.on_checkpoint,
+            messages.LastCheckpoint: consuming.on_last_checkpoint,
+            messages.Printed: controlling.on_printed,
             messages.Failed: consuming.on_failed,
+            messages.Deferred: consuming.on_deferred,
+            messages.Apart: consuming.on_apart,
             messages.Dropped: consuming.on_dropped,
             messages.GiveBack: consuming.on_give_back,
             messages.Rest: consuming.on_rest,
+            messages.Timed: consuming.on_timed,
             messages.Fail: controlling.on_fail,
             messages.Halt: controlling.on_halt,
             messages.Flush: controlling.on_flush,
             messages.Join: controlling.on_join,
             messages.Sizes: controlling.on_sizes,
+            messages.SourcePuts: controlling.on_source_puts,
+            messages.Poll: self._polling.on_poll,
+            messages.Wake: self._polling.on_wake,
+            messages.Drain: self._polling.on_drain,
             messages.Page: controlling.on_page,
             messages.Requeue: controlling.on_requeue,
             messages.Retry: controlling.on_retry,
@@ -161,21 +179,30 @@ class Broker:
             key.data(mask)
         self._sweep()
         self._consuming.reclaim()
+        self._deadlines.enforce(self._session.clock())
         if self._producing.sealing:
             self._drain()
             self._producing.seal()
         self._producing.admit_offers()
         # Before anything more is handed out: what breaks a rule is the last thing to happen.
-        self._session.transitions.apply_rules()
+        self._session.transitions.verdicts.apply_rules()
+        if (failing := self._controlling.failing).until is not None:
+            failing.look(self._session.clock())
         self._consuming.hand_out()
-        self._session.transitions.advance()
+        if failing.until is None:
+            self._producing.end_sources(self._polling.drained())
+        self._session.transitions.seals.advance()
+        self._session.transitions.reserve_calls()
         self._session.note_held()
+        self._sampling.sample_if_due()
         self._session.transitions.commit()
+        self._telling.tell_if_due()
         self._flush_if_due()
         self._consuming.refill()
         self._consuming.hand_out()
         self._session.tell()
         self._producing.crediting.grant()
+        self._polling.answer()
         self._consuming.answer()
         self._controlling.answer(self._consuming.ended())
         self._listen()
@@ -186,12 +213,16 @@ class Broker:
             return 0.0
         session, now = self._session, self._session.clock()
         times = [now + IDLE_S, *self._arrivals.due()]
-        if (tidying := self._tidying.due) is not None:
-            times.append(tidying)
+        services = self._tidying, self._sampling, self._telling, self._deadlines
+        times += [due for due in (service.due for service in services) if due is not None]
         if not session.links:
             times.append(self._ends_at)
         if (look := self._consuming.look_at) is not None:
             times.append(look)
+        if (look := self._polling.look_at) is not None:
+            times.append(look)
+        if (fails_at := self._controlling.failing.until) is not None:
+            times += [] if session.scheduler.over else [fails_at]
         if (due := session.scheduler.due()) is not None:
             times.append(due)
         if (due := session.opened.space.due) is not None:
@@ -245,17 +276,18 @@ class Broker:
 
     def _on_hello(self, link: Link, hello: messages.Hello) -> None:
         if hello.role is Role.PRODUCER and self._session.opening.kind == "pipeline":
-            self._see_off_source()
+            self._see_off_source(hello.source_id)
         self._membership.on_hello(link, hello)
 
-    def _see_off_source(self) -> None:
+    def _see_off_source(self, source_id: int) -> None:
         """A source is called again: read, and commit, what the one before it has sent, to its end.
 
         What it repeats begins behind that.
         """
         for link in self._session.of_role(Role.PRODUCER):
-            self._heed(link, link.receive_all)
-            self._heed(link, link.receive)
+            if link.source_id == source_id:
+                self._heed(link, link.receive_all)
+                self._heed(link, link.receive)
         self._session.transitions.commit()
 
     def _listen(self) -> None:
@@ -275,8 +307,10 @@ class Broker:
             self._selector.unregister(link.sock)
             link.sock.close()
             self._consuming.lose(link)
+            self._deadlines.lose(link)
             self._producing.lose(link)
             self._controlling.lose(link)
+            self._polling.lose(link)
             self._membership.lose(link)
             self._ends_at = self._session.clock() + LINGER_S
 
@@ -296,7 +330,7 @@ class Broker:
             self._session.journal.end_run(self._session.opened.run_id, *ending)
 
     def _ending(self) -> tuple[RunResult, str] | None:
-        if self._session.transitions.settled:
+        if self._session.transitions.seals.settled:
             return RunResult.DONE, ""
         if self._session.scheduler.failed is not None:
             return RunResult.FAILED, self._session.scheduler.failed

@@ -10,13 +10,15 @@ from persistq.broker.link import Link
 from persistq.broker.opening import OpenLoad, new_absorber
 from persistq.broker.roster import Roster
 from persistq.broker.scheduler import Scheduler
+from persistq.broker.sources import spec_of
 from persistq.broker.streams import Streams
 from persistq.broker.watching import Watcher, held_in_words, sizes_of
 from persistq.errors import RunEnded
 from persistq.items import Failure
 from persistq.journal.base import Journal, QueueRow
+from persistq.peer import Peer
 from persistq.site.fence import Fence
-from persistq.wire.messages import Opening, QueueSizes, Role
+from persistq.wire.messages import Opening, QueueSizes, Role, SourceSpec
 
 
 class Session:
@@ -36,6 +38,7 @@ class Session:
         watchers: Those that want to see progress.
         entries: The queues that take what is put; others get what a stage has made.
         feeds: For each queue, those that get what its stage has made.
+        targets: The same, with those that may get some of it.
         streaming: The queues whose stage has it put at once.
         streams: What was put of items that are at work.
     """
@@ -54,18 +57,27 @@ class Session:
         self.fence = fence
         self.clock = clock
         self.transitions = opened.transitions
-        self.transitions.on_failure = self._show
+        self.transitions.verdicts.on_failure = self._show
         self.roster = Roster()
         self.links: dict[int, Link] = {}
         self.watchers: list[Watcher] = []
         number = {row.name: row.queue_id for row in self.rows}
-        self.entries = frozenset(number[name] for name in opened.graph.entries)
+        fed = {source.queue_id for source in self.transitions.sources.rows.values()}
+        self.entries = frozenset(number[name] for name in opened.graph.entries) | fed
         self.feeds = {
             number[name]: frozenset(number[target] for target in targets)
             for name, targets in opened.graph.feeds.items()
         }
+        self.targets = {
+            number[name]: frozenset(number[target] for target in targets)
+            for name, targets in opened.graph.targets.items()
+        }
         self.streaming = frozenset(number[stage.name] for stage in opening.stages if stage.stream)
         self.streams = Streams(journal, partial(new_absorber, journal))
+        self._specs = {
+            source_id: spec_of(opening, source, self.row(source.queue_id).name)
+            for source_id, source in self.transitions.sources.rows.items()
+        }
         self._after_commit: list[Callable[[], None]] = []
 
     @property
@@ -77,6 +89,17 @@ class Session:
     def rows(self) -> list[QueueRow]:
         """The queues in the order of the stages."""
         return [*self.transitions.rows.values()]
+
+    def goes_on(self, source_id: int) -> bool:
+        """Return whether a source goes on behind its cursor."""
+        return self._spec(source_id).cursor
+
+    def polls(self, source_id: int) -> bool:
+        """Return whether a source is asked again and again, and repeats nothing."""
+        return self._spec(source_id).poll
+
+    def _spec(self, source_id: int) -> SourceSpec:
+        return self._specs[source_id]
 
     def row(self, queue_id: int) -> QueueRow:
         """Return a queue's counters."""
@@ -105,6 +128,10 @@ class Session:
         """Return the connections of one kind."""
         return [link for link in self.links.values() if link.role is role]
 
+    def consumers_in(self, peer: Peer) -> list[Link]:
+        """Return the connections over which a process gets items, of whichever family."""
+        return [link for link in self.of_role(Role.CONSUMER) if link.peer == peer]
+
     def after_commit(self, act: Callable[[], None]) -> None:
         """Do something when what this turn brought is committed, and work has gone out."""
         self._after_commit.append(act)
@@ -123,6 +150,6 @@ class Session:
         for watcher in self.watchers:
             watcher.told(stage, text)
 
-    def _show(self, stage: str, failure: Failure, parked: bool) -> None:
+    def _show(self, stage: str, failure: Failure, attempt: int, parked: bool) -> None:
         for watcher in self.watchers:
-            watcher.noted(stage, failure, parked=parked)
+            watcher.noted(stage, failure, attempt, parked=parked)

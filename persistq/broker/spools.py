@@ -25,12 +25,14 @@ class Spool:
     Attributes:
         spool_id: Its number in the journal, which no other attempt has.
         item_id: The item at work.
+        queue_id: The queue that gets it; 0 for each one that the stage feeds.
         count: How many outputs there are.
         size: How many bytes their blocks have.
     """
 
     spool_id: int
     item_id: int
+    queue_id: int = 0
     count: int = 0
     size: int = 0
 
@@ -44,23 +46,25 @@ class Spools:
 
     def __init__(self, next_id: int) -> None:
         self._next_id = next_id
-        self._held: dict[int, dict[int, Spool]] = {}
+        self._held: dict[int, dict[tuple[int, int], Spool]] = {}
 
     def __iter__(self) -> Iterator[Spool]:
         return (spool for held in self._held.values() for spool in held.values())
 
-    def count_of(self, consumer_id: int, item_id: int) -> int:
-        """Return how many outputs of an item a consumer has spooled."""
-        spool = self._held.get(consumer_id, {}).get(item_id)
+    def count_of(self, consumer_id: int, item_id: int, queue_id: int = 0) -> int:
+        """Return how many outputs of an item a consumer has spooled for a queue."""
+        spool = self._held.get(consumer_id, {}).get((item_id, queue_id))
         return 0 if spool is None else spool.count
 
-    def add(self, consumer_id: int, item_id: int, blocks: Sequence[Block]) -> list[Spooled]:
-        """Add outputs to the spool of a consumer's attempt at an item, and return their records."""
-        held = self._held.setdefault(consumer_id, {})
-        if item_id not in held:
-            held[item_id] = Spool(self._next_id, item_id)
+    def add(
+        self, consumer_id: int, item_id: int, blocks: Sequence[Block], queue_id: int = 0
+    ) -> list[Spooled]:
+        """Add outputs to a spool of a consumer's attempt at an item, and return their records."""
+        held, key = self._held.setdefault(consumer_id, {}), (item_id, queue_id)
+        if key not in held:
+            held[key] = Spool(self._next_id, item_id, queue_id)
             self._next_id += 1
-        spool, records = held[item_id], []
+        spool, records = held[key], []
         for block in blocks:
             records.append(Spooled(spool.spool_id, spool.count, block, item_id))
             spool.count += block.count
@@ -72,8 +76,8 @@ class Spools:
         held = self._held.get(consumer_id)
         if not held:
             return []
-        ended = [n for n in sorted(held) if any(first <= n <= last for first, last in ranges)]
-        return [held.pop(item_id) for item_id in ended]
+        ended = [n for n in sorted(held) if any(first <= n[0] <= last for first, last in ranges)]
+        return [held.pop(key) for key in ended]
 
     def leave(self, consumer_id: int) -> None:
         """A consumer is gone: all that it has not finished is void."""

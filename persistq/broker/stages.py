@@ -30,7 +30,7 @@ def renamed_stages(opening: Opening, rows: Sequence[QueueRow]) -> dict[int, str]
         row.name in {stage.name, stage.was}
         for row, stage in zip(rows, opening.stages, strict=False)
     )
-    appended = len(opening.stages) - len(rows)
+    appended = [stage for stage in opening.stages[len(rows) :] if not stage.hook]
     if not fits or (appended and rows and rows[-1].done):
         raise _refused(opening, rows)
     return {
@@ -59,6 +59,30 @@ def require_streaming(opening: Opening, rows: Sequence[QueueRow]) -> None:
                 f"load {row.load_id} in {opening.path} is unfinished and its stage {stage.name!r} "
                 "has put a part of what it makes of an item: say @pipeline.stage(stream=True) "
                 "until that is done, or begin anew with --fresh (fresh=True)"
+            )
+
+
+def require_natural_keys(opening: Opening, rows: Sequence[QueueRow]) -> None:
+    """Require that queues which may get more items have natural keys as those they have.
+
+    Of what was put without a key nobody could tell whether it comes again with one. The source of
+    a first stage that is sealed is not called again.
+
+    Args:
+        opening: The start.
+        rows: The queues of the load, by position.
+
+    Raises:
+        UsageError: One has, and has not.
+    """
+    for row, stage in zip(rows, opening.stages, strict=False):
+        over = row.position == 0 and row.sealed_total is not None
+        if row.put and not over and row.keyed != stage.keyed:
+            had, has = ("with", "without") if row.keyed else ("without", "with")
+            raise UsageError(
+                f"load {row.load_id} in {opening.path} is unfinished and the items of its stage "
+                f"{stage.name!r} were put {had} key=, and this program puts them {has}: restore "
+                "that until the load is done, or begin anew with --fresh (fresh=True)"
             )
 
 

@@ -45,7 +45,8 @@ class Streams:
         """
         _, absorbers = self._attempts[consumer_id]
         absorber = absorbers.get(queue_id)
-        return absorber.admit(stream.blocks) if absorber else stream.blocks
+        keyed = stream.blocks[0].digests is not None
+        return absorber.admit(stream.blocks) if absorber and not keyed else stream.blocks
 
     def leave(self, consumer_id: int) -> None:
         """A consumer is gone, or goes on to another attempt."""

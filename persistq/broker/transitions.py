@@ -4,74 +4,46 @@ A change concerns three things: the *place* of an item (in the line, in somebody
 *counters* of its queue, and the *record* in the journal. A method changes all three, so that nobody
 has to remember the others; whoever translates messages touches none of them.
 
-Records are collected in a batch. Group commit: whatever all clients sent while the last transaction
-was on its way to the disk goes into the next one.
+What every item goes through is here, and in `persistq.broker.intake`. What only some do has a room
+of its own: an attribute of `Transitions`, which is told directly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from typing import TYPE_CHECKING
 
 from persistq import failpoints
-from persistq.blocks import Block, Origin, Slice, whole
+from persistq.broker.attempts import FailedAttempts
+from persistq.broker.deaths import Deaths
 from persistq.broker.failures import FailureCounts
-from persistq.broker.lane import Window
-from persistq.broker.policy import FailurePolicy, Verdict
-from persistq.broker.scheduler import Scheduler
-from persistq.broker.spools import Spool, Spools
-from persistq.graph import Graph
-from persistq.items import (
-    ITEMS_PER_QUEUE_MAX,
-    Failure,
-    FailureKind,
-    IdRange,
-    count_in,
-    ids_in,
-    is_within,
-    item_id_of,
-    merged,
-    queue_of,
-    ranges_of,
-)
-from persistq.journal.base import (
-    Attempts,
-    Batch,
-    ByHand,
-    Cursor,
-    Deed,
-    Ending,
-    Journal,
-    Published,
-    Put,
-    QueueRow,
-    Streamed,
-    WorkerRecord,
-)
-from persistq.peer import Peer
-from persistq.wire.messages import Outputs
+from persistq.broker.hooks import Hooks
+from persistq.broker.intake import Intake
+from persistq.broker.interim import Interim
+from persistq.broker.metering import Meters
+from persistq.broker.parked import Parked
+from persistq.broker.processes import Processes
+from persistq.broker.record import Record
+from persistq.broker.seals import Seals
+from persistq.broker.shortfall import Shortfall
+from persistq.broker.sources import Sources
+from persistq.broker.sourcing import Sourcing
+from persistq.broker.spools import Spools
+from persistq.broker.timing import Timing
+from persistq.broker.verdicts import Verdicts
+from persistq.items import IdRange, count_in, ids_in
 
-BULKY_BYTES = 1 << 19
-"""From so many bytes of new items on, writing them is what takes time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why an attempt failed; the fields are those of `Failure`."""
-
-    kind: FailureKind
-    type: str
-    message: str
-    traceback: str = ""
-    pid: int = 0
+if TYPE_CHECKING:
+    from persistq.broker.policy import FailurePolicy
+    from persistq.broker.scheduler import Scheduler
+    from persistq.broker.window import Window
+    from persistq.graph import Graph
+    from persistq.journal.base import Journal, QueueRow
+    from persistq.wire.messages import Outputs
 
 
 class Transitions:
     """Changes items: place, counters and record together.
-
-    It is long because each change has a method here and none elsewhere; a few lines each. Where an
-    item is, what a failure leads to and what was spooled are nouns of their own.
 
     Crash: of what was changed since the last `commit` nothing is recorded, and nobody was told.
 
@@ -83,16 +55,28 @@ class Transitions:
         policies: The rules for failures, by queue.
         zero: Returns when the scheduler's clock stood at 0, in seconds since 1970. That clock ends
             with this process; what is recorded goes by the wall clock.
+        sources: The sources of the load; None if it has none.
 
     Attributes:
         rows: The queues by number.
         scheduler: The places.
-        cursors: How far sources have come, by queue, where they say so and go on behind that.
+        sources: The sources of the load: who has put what, and how far each has come.
         failures: How often outstanding items have failed.
+        meters: How often the handlers of stages may be called.
         spools: What is made of items at work and is kept until they are done.
-        settled: Whether the load is recorded as settled.
+        record: What is going to be recorded with the next commit.
+        intake: How items come.
+        interim: What is recorded of items at work.
+        verdicts: What becomes of items that have failed.
+        attempts: Attempts that have raised, or were put off.
+        deaths: Workers that have died at work.
+        hooks: The queues that get their only item at the end of the load.
+        seals: How queues, and the load, come to an end.
+        sourcing: How far sources have come.
+        parked: What is done to parked items by hand.
+        processes: The processes of the run.
+        timing: How long things take.
         unsynced: Whether a power cut would undo commits.
-        on_failure: Told of each failed attempt: the stage, the failure, and whether it was parked.
     """
 
     def __init__(
@@ -103,136 +87,38 @@ class Transitions:
         scheduler: Scheduler,
         policies: Mapping[int, FailurePolicy],
         zero: Callable[[], float],
+        sources: Sources | None = None,
     ) -> None:
-        self.rows = {row.queue_id: row for row in rows}
+        self.rows = numbered = {row.queue_id: row for row in rows}
         self.scheduler = scheduler
-        self.cursors: dict[int, Cursor] = {}
+        self.sources = sources = sources or Sources()
         self.failures = FailureCounts()
+        self.meters = Meters()
         self.spools = Spools(journal.next_spool_id())
-        self.settled = False
+        self.record = record = Record()
+        self.intake = Intake(numbered, graph, scheduler, sources, record, zero)
+        self.interim = Interim(numbered, scheduler, self.spools, self.intake, record)
+        self.verdicts = Verdicts(numbered, scheduler, policies, self.failures, record, zero)
+        self.attempts = FailedAttempts(scheduler, self.spools, self.verdicts)
+        self.deaths = Deaths(scheduler, self.attempts, self.verdicts)
+        self.hooks = Hooks(numbered, self.intake)
+        shortfall = Shortfall(scheduler, self.intake, self.verdicts, record)
+        self.seals = Seals(numbered, graph, sources, self.hooks, shortfall, record)
+        self.sourcing = Sourcing(numbered, sources, self.intake, self.seals, record)
+        self.parked = Parked(
+            journal, numbered, scheduler, sources, self.intake, self.seals, record, self.commit
+        )
+        self.processes = Processes(record, journal.next_worker_id())
+        self.timing = Timing(numbered, record, zero)
         self.unsynced = False
-        self.on_failure: Callable[[str, Failure, bool], None] = _nobody_listens
         self._journal = journal
-        self._graph = graph
-        self._policies = policies
         self._zero = zero
-        self._named = {row.name: row for row in self.rows.values()}
-        self._next_worker = journal.next_worker_id()
-        self._batch = Batch()
-        self._bytes = 0
-        self._arrivals: dict[int, list[Slice]] = {}
-        self._unread: dict[int, int] = {}
 
-    def remember(self, attempts: Attempts) -> None:
-        """Take over what earlier runs have recorded about an outstanding item."""
-        if attempts.kind is FailureKind.SUSPECT:
-            self.scheduler.lanes[queue_of(attempts.item_id)].apart.add(attempts.item_id)
-        else:
-            self.failures.add(attempts.item_id, attempts.kind, attempts.count)
-        if attempts.retry_at is not None:
-            self.scheduler.note_delay(attempts.item_id, attempts.retry_at - self._zero())
-
-    # --- items come and go ---
-
-    def put(
-        self,
-        queue_id: int,
-        blocks: Sequence[Block],
-        *,
-        synced: bool,
-        origins: Sequence[Origin] | None = None,
-    ) -> None:
-        """Add new items to a queue; if it was sealed, the seal is lifted with the first of them.
-
-        They may be handed out as soon as they are committed.
-
-        Args:
-            queue_id: The queue.
-            blocks: The items.
-            synced: Whether somebody was promised that they survive a power cut.
-            origins: Of what the items of each block were made; None if they were put.
-        """
-        if not blocks:
-            return
-        row = self.rows[queue_id]
-        arrivals = self._arrivals.setdefault(queue_id, [])
-        for block, origin in zip(
-            blocks, repeat(None) if origins is None else origins, strict=False
-        ):
-            first = self._grow(row, block.count)
-            self._note_bytes(block)
-            row.bytes += len(block.data)
-            self._batch.puts.append(Put(first, block, origin))
-            if queue_id not in self._unread:
-                arrivals.append(whole(first, block))
-        self._batch.synced |= synced
-
-    def move_cursor(self, queue_id: int, value: Block) -> None:
-        """Remember how far the source of a queue has come with all that is put on it by now.
-
-        Crash: what was put since the last commit is recorded with this, or neither is.
-
-        Args:
-            queue_id: The queue.
-            value: The source's own value, as a block of one.
-        """
-        row = self.rows[queue_id]
-        self.cursors[queue_id] = self._batch.cursors[queue_id] = Cursor(row.put, value)
-        self._batch.synced = True
-        self._touch(row)
-
-    def put_at_cursor(self, queue_id: int) -> int:
-        """Return how many items of a queue were put up to its cursor; 0 without one."""
-        cursor = self.cursors.get(queue_id)
-        return 0 if cursor is None else cursor.put
+    # --- into hands, and out of them ---
 
     def hand_out(self, now: float) -> Iterator[tuple[int, Window]]:
         """Put items into the hands of everybody who waits and can be served: (consumer, window)."""
         return self.scheduler.assign(now)
-
-    def is_held(self, consumer_id: int, item_id: int) -> bool:
-        """Return whether an item is in a consumer's hands."""
-        return item_id in self.scheduler.consumers[consumer_id].hands
-
-    def spool(self, consumer_id: int, item_id: int, blocks: Sequence[Block]) -> bool:
-        """Some of what is made of an item is recorded while it is worked on, and is no items yet.
-
-        All that is spooled at one attempt becomes items if the item is finished, of each queue that
-        its stage feeds. If the attempt ends in any other way, it is void.
-
-        Crash: what was spooled is void, because nobody can finish that attempt.
-
-        Args:
-            consumer_id: Who works on it.
-            item_id: The item.
-            blocks: What was made, in order; at least one.
-
-        Returns:
-            False if the consumer does not hold it: then nothing has changed.
-        """
-        if not self.is_held(consumer_id, item_id):
-            return False
-        for record in self.spools.add(consumer_id, item_id, blocks):
-            self._batch.spooled.append(record)
-            self._note_bytes(record.block)
-        return True
-
-    def stream(self, item_id: int, queue_id: int, blocks: Sequence[Block]) -> None:
-        """Put what is made of an item at work, and remember it until the item has ended.
-
-        Crash: both are recorded, or neither.
-
-        Args:
-            item_id: The item.
-            queue_id: A queue that its stage feeds.
-            blocks: What was made, but for what an earlier attempt has put.
-        """
-        if not blocks:
-            return
-        before = item_id_of(queue_id, self.rows[queue_id].put)
-        self.put(queue_id, blocks, synced=False, origins=[Origin(item_id)] * len(blocks))
-        ids = IdRange(before + 1, item_id_of(queue_id, self.rows[queue_id].put))
-        self._batch.streamed.append(Streamed(item_id, ids))
 
     def finish(
         self,
@@ -256,13 +142,14 @@ class Transitions:
             return False
         row = self._row_of(consumer_id)
         row.done += count_in(ranges)
+        row.worked += busy
         self.failures.forget(ranges)
-        self._batch.done += ranges
-        self._touch(row)
+        self.record.batch.done += ranges
+        self.record.touch(row)
         for made in outputs:
-            self.put(made.queue_id, made.blocks, synced=False, origins=made.origins)
+            self.intake.put(made.queue_id, made.blocks, synced=False, origins=made.origins)
         for spool in self.spools.end(consumer_id, ranges):
-            self._publish(row, spool)
+            self.intake.publish(row, spool)
         return True
 
     def drop(self, consumer_id: int, ranges: Sequence[IdRange], reason: str) -> bool:
@@ -273,80 +160,12 @@ class Transitions:
         row = self._row_of(consumer_id)
         row.dropped += count_in(ranges)
         self.failures.forget(ranges)
-        self._batch.dropped += ranges
+        batch = self.record.batch
+        batch.dropped += ranges
         if reason:
-            self._batch.reasons |= dict.fromkeys(ids_in(ranges), reason)
-        self._touch(row)
+            batch.reasons |= dict.fromkeys(ids_in(ranges), reason)
+        self.record.touch(row)
         return True
-
-    def fail(
-        self,
-        consumer_id: int,
-        ranges: Sequence[IdRange],
-        cause: Cause,
-        *,
-        now: float,
-        retry_after: float | None = None,
-        final: bool = False,
-    ) -> list[Verdict]:
-        """An attempt at items has raised; each of them is retried or parked.
-
-        Args:
-            consumer_id: Who tried.
-            ranges: The items.
-            cause: What went wrong.
-            now: The present time, in seconds.
-            retry_after: Delay that the handler asked for, or None for the policy's back-off.
-            final: Whether another attempt would fail as well, so that none is made.
-
-        Returns:
-            What becomes of each; nothing if the consumer does not hold all of them.
-        """
-        if self.scheduler.take_back(consumer_id, ranges) is None:
-            return []
-        self.spools.end(consumer_id, ranges)
-        policy = self._policies[self._row_of(consumer_id).queue_id]
-        verdicts = []
-        for item_id in ids_in(ranges):
-            count = self.failures.add(item_id, cause.kind)
-            verdict = policy.last_resort if final else policy.after_exception(count)
-            due = None
-            if verdict is Verdict.RETRY:
-                due = now + policy.delay(count, retry_after)
-                self.scheduler.delay(item_id, due)
-            self._judge(item_id, cause, verdict, due)
-            verdicts.append(verdict)
-        return verdicts
-
-    def blame(self, consumer_id: int, attempt: int, cause: Cause) -> list[Verdict]:
-        """A worker has died of an attempt, which is tried again alone, or parked if it is one item.
-
-        If it is several, nobody knows which of them it was. It is tried again in halves, until it
-        is one alone, and what the others have gone through does not count against them.
-
-        Args:
-            consumer_id: Whose worker died; `leave` follows.
-            attempt: What its slot in the fence says: an item's id, or an attempt's number.
-            cause: How it died.
-
-        Returns:
-            What becomes of each item; nothing if the attempt was over.
-        """
-        item_ids = self.scheduler.attempt(consumer_id, attempt)
-        if not item_ids:
-            return []
-        row = self._row_of(consumer_id)
-        self.scheduler.lanes[row.queue_id].blamed += 1
-        if len(item_ids) > 1:
-            return self._suspect(consumer_id, item_ids, cause)
-        [item_id] = item_ids
-        verdict = self._policies[row.queue_id].after_crash(self.failures.add(item_id, cause.kind))
-        if verdict is Verdict.RETRY:
-            self.scheduler.suspect(consumer_id, [IdRange(item_id, item_id)])
-        else:
-            self.scheduler.take_back(consumer_id, [IdRange(item_id, item_id)])
-        self._judge(item_id, cause, verdict)
-        return [verdict]
 
     def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:
         """A consumer returns items that it did not start, for others; nothing to record."""
@@ -358,83 +177,7 @@ class Transitions:
         self.spools.leave(consumer_id)
         self.scheduler.leave(consumer_id)
 
-    def unpark(self, queue_id: int, item_ids: Iterable[int] | None = None) -> int:
-        """Put parked items back to work: failures forgiven, their load reopened if it had ended.
-
-        What is retried may have outputs, so the seals of all stages behind this one are lifted.
-
-        Args:
-            queue_id: The queue.
-            item_ids: The items, those that are not parked left out; None for all that are.
-
-        Returns:
-            How many there were.
-        """
-        # What this turn has parked is recorded first, so that the journal knows all of it.
-        self.commit()
-        parked = self._journal.parked_ids(queue_id)
-        if item_ids is not None:
-            wanted = set(item_ids)
-            parked = [item_id for item_id in parked if item_id in wanted]
-        self.put_back(queue_id, parked)
-        return len(parked)
-
-    def put_back(self, queue_id: int, parked: Sequence[int]) -> None:
-        """Put parked items, as `parked_of` returns them, back to work; see `unpark`."""
-        if parked:
-            self._reopen(self.rows[queue_id], parked)
-
-    def parked_of(self, ranges: Iterable[IdRange]) -> dict[int, list[int]]:
-        """Return which items with these ids are parked, by queue."""
-        self.commit()
-        ordered = merged(ranges)
-        found: dict[int, list[int]] = {}
-        for queue_id in dict.fromkeys(queue_of(ids.first) for ids in ordered):
-            parked = self._journal.parked_ids(queue_id)
-            found[queue_id] = [item_id for item_id in parked if is_within(ordered, item_id)]
-        return found
-
-    def discard(self, queue_id: int, item_ids: Sequence[int], reason: str) -> None:
-        """Drop parked items by hand: nobody works on them any more.
-
-        Args:
-            queue_id: Their queue.
-            item_ids: The items, as `parked_of` returns them.
-            reason: Why; may be empty.
-        """
-        self._leave_parked(self.rows[queue_id], item_ids)
-        self._discard(self.rows[queue_id], item_ids, reason)
-        self._batch.by_hand += [ByHand(item_id, Deed.DROPPED) for item_id in item_ids]
-
-    def replace(self, item_id: int, block: Block, reason: str) -> int:
-        """Put an item by hand for a parked one, which is dropped; return its id.
-
-        Both are in one transaction. The stage stays sealed if it was: nothing else comes.
-
-        Args:
-            item_id: The item, which `parked_of` has returned.
-            block: What is put for it, one item.
-            reason: Why; may be empty.
-        """
-        row = self.rows[queue_of(item_id)]
-        sealed = row.sealed_total is not None
-        self._leave_parked(row, [item_id])
-        self._discard(row, [item_id], reason)
-        replacement = item_id_of(row.queue_id, row.next_n)
-        self.put(row.queue_id, [block], synced=True)
-        self._batch.by_hand.append(ByHand(item_id, Deed.EDITED, replacement))
-        self._open_again(row)
-        row.sealed_total = row.put if sealed else None
-        return replacement
-
-    # --- queues and the load ---
-
-    def seal(self, queue_id: int) -> None:
-        """Nothing more will be put on a queue."""
-        row = self.rows[queue_id]
-        row.sealed_total = row.put
-        self._batch.synced = True
-        self._touch(row)
+    # --- beside the items ---
 
     def note_held(self, row: QueueRow, held: str) -> None:
         """Note why a stage, or what feeds it, waits; recorded if it is new.
@@ -443,50 +186,23 @@ class Transitions:
         """
         if row.held != held:
             row.held = held
-            self._touch(row)
+            self.record.touch(row)
 
-    def advance(self) -> None:
-        """Seal each stage to which nothing more can come, and settle the load at its end."""
-        while sealable := [*self._graph.sealable(self._is_sealed, self._is_settled)]:
-            for name in sealable:
-                failpoints.point("broker.before_stage_seal")
-                self.seal(self._named[name].queue_id)
-        if not self.settled and all(row.settled for row in self.rows.values()):
-            failpoints.point("broker.before_settle")
-            self._settle()
+    def reserve_calls(self) -> None:
+        """Have it recorded of each stage with a rate how far that will be spent, before it is.
 
-    def apply_rules(self) -> None:
-        """End the load with FAILED if a stage's halt rule is broken."""
-        for queue_id, policy in self._policies.items():
-            row, lane = self.rows[queue_id], self.scheduler.lanes[queue_id]
-            reason = policy.reason_to_halt(
-                failed=row.parked - lane.parked_before,
-                succeeded=row.done + row.dropped - lane.resumed,
-            )
-            if reason is not None:
-                self.scheduler.give_up(reason, at_once=policy.halts_at_once)
+        Crash: the next run waits for all that was recorded: a second more than was spent.
+        """
+        for lane in self.scheduler.lanes.values() if self.meters else ():
+            if lane.meter is not None and lane.meter.lacks and lane.waiting and lane.has_some:
+                failpoints.point("broker.before_reserve")
+                self.record.touch(lane.row)
 
-    # --- the processes of the run ---
-
-    def begin_worker(self, queue_id: int, peer: Peer) -> int:
-        """A process begins to take items from a queue; return the number of its record."""
-        worker_id, self._next_worker = self._next_worker, self._next_worker + 1
-        self._batch.workers.append(WorkerRecord(worker_id, queue_id, peer))
-        return worker_id
-
-    def end_worker(self, worker_id: int, how: str) -> None:
-        """Such a process is gone; ``how`` is a word for it."""
-        self._batch.departures[worker_id] = how
-
-    def note_ending(self, ending: Ending) -> None:
-        """Its parent has learnt how a process ended, which is kept with what it is blamed for."""
-        self._batch.endings.append(ending)
-
-    # --- the batch ---
+    # --- the record ---
 
     def sync(self) -> None:
         """Have the batch, and all before it, on disk when `commit` returns."""
-        self._batch.synced = True
+        self.record.batch.synced = True
 
     def commit(self) -> None:
         """Commit the batch; then new items are ready to be handed out.
@@ -496,142 +212,22 @@ class Transitions:
         Raises:
             JournalError: It could not be written. The broker must end: its memory is now ahead.
         """
-        batch, arrivals, unread = self._batch, list(self._arrivals.values()), self._unread
-        self._batch, self._bytes, self._arrivals, self._unread = Batch(), 0, {}, {}
-        self.unsynced = not batch.synced and (self.unsynced or bool(batch))
-        if batch:
+        batch = self.record.take()
+        some, metered = bool(batch), bool(self.meters)
+        self.unsynced = not batch.synced and (self.unsynced or some)
+        if some:
+            if metered:
+                self.meters.note_in(batch.queues, self._zero())
             failpoints.point("broker.before_commit")
             self._journal.commit(batch)
             failpoints.point("broker.after_commit")
+            if metered:
+                self.meters.have_committed(batch.queues)
         elif batch.synced:
             self._journal.flush()
-        for slices in filter(None, arrivals):
-            self.scheduler.arrive(slices)
-        for queue_id, first in unread.items():
-            last = item_id_of(queue_id, self.rows[queue_id].put)
-            self.scheduler.arrive_on_disk(IdRange(first, last))
+        self.intake.line_up()
 
     # --- inside ---
 
     def _row_of(self, consumer_id: int) -> QueueRow:
         return self.rows[self.scheduler.consumers[consumer_id].queue_id]
-
-    def _grow(self, row: QueueRow, count: int) -> int:
-        """Count so many new items, and return the id of the first; a seal is lifted."""
-        first = item_id_of(row.queue_id, row.next_n)
-        row.next_n += count
-        assert row.next_n <= ITEMS_PER_QUEUE_MAX, "a queue is full"
-        row.sealed_total = None
-        self._touch(row)
-        return first
-
-    def _note_bytes(self, block: Block) -> None:
-        self._bytes += len(block.data)
-        self._batch.bulky = self._bytes >= BULKY_BYTES
-
-    def _publish(self, made_in: QueueRow, spool: Spool) -> None:
-        """Make items of a spool; they are left on disk, and so is what is put behind them."""
-        failpoints.point("broker.before_publish")
-        for name in self._graph.feeds[made_in.name]:
-            row = self._named[name]
-            first = self._grow(row, spool.count)
-            row.bytes += spool.size
-            published = Published(first, spool.count, spool.spool_id, spool.item_id)
-            self._batch.published.append(published)
-            self._unread.setdefault(row.queue_id, first)
-
-    def _touch(self, row: QueueRow) -> None:
-        self._batch.queues[row.queue_id] = row
-
-    def _judge(
-        self, item_id: int, cause: Cause, verdict: Verdict, due: float | None = None
-    ) -> None:
-        """Record a failure, and what follows from it; ``due`` is when it is retried, if later."""
-        row = self.rows[queue_of(item_id)]
-        parked = verdict is not Verdict.RETRY
-        self._record(row, item_id, cause, parked=parked, due=due)
-        if parked:
-            row.parked += 1
-            self.failures.forget([IdRange(item_id, item_id)])
-            self._batch.parked.append(item_id)
-            self._touch(row)
-        if verdict is Verdict.STOP:
-            self.scheduler.give_up(self._policies[row.queue_id].reason_to_stop(item_id))
-
-    def _suspect(self, consumer_id: int, item_ids: list[int], cause: Cause) -> list[Verdict]:
-        self.scheduler.suspect(consumer_id, ranges_of(item_ids))
-        suspicion = replace(cause, kind=FailureKind.SUSPECT)
-        for item_id in item_ids:
-            self._record(self._row_of(consumer_id), item_id, suspicion, parked=False)
-        return [Verdict.RETRY] * len(item_ids)
-
-    def _record(
-        self,
-        row: QueueRow,
-        item_id: int,
-        cause: Cause,
-        *,
-        parked: bool,
-        due: float | None = None,
-    ) -> None:
-        failure = Failure(
-            item_id,
-            cause.kind,
-            cause.type,
-            cause.message,
-            cause.traceback,
-            cause.pid,
-            retry_at=None if due is None else due + self._zero(),
-        )
-        self._batch.failures.append(failure)
-        self._batch.synced = True
-        self.on_failure(row.name, failure, parked)
-
-    def _reopen(self, row: QueueRow, parked: Sequence[int]) -> None:
-        row.parked -= len(parked)
-        self.scheduler.unpark(row.queue_id, parked)
-        self._batch.unparked += parked
-        self._batch.by_hand += [ByHand(item_id, Deed.RETRIED) for item_id in parked]
-        self._open_again(row)
-
-    def _leave_parked(self, row: QueueRow, item_ids: Sequence[int]) -> None:
-        row.parked -= len(item_ids)
-        lane = self.scheduler.lanes[row.queue_id]
-        lane.parked_before = min(lane.parked_before, row.parked)
-        # It is no work of this run.
-        lane.resumed += len(item_ids)
-        self._batch.discarded += item_ids
-
-    def _discard(self, row: QueueRow, item_ids: Sequence[int], reason: str) -> None:
-        row.dropped += len(item_ids)
-        self._batch.dropped += ranges_of(item_ids)
-        if reason:
-            self._batch.reasons |= dict.fromkeys(item_ids, reason)
-        self._batch.synced = True
-        self._touch(row)
-
-    def _open_again(self, row: QueueRow) -> None:
-        """Have the load worked on again: what is put back to work may have outputs."""
-        self._batch.reopened_load = row.load_id
-        self._batch.synced = True
-        self.settled = False
-        self._touch(row)
-        for name in self._graph.after(row.name):
-            self._named[name].sealed_total = None
-            self._touch(self._named[name])
-
-    def _settle(self) -> None:
-        [load_id] = {row.load_id for row in self.rows.values()}
-        self.settled = True
-        self._batch.settled_load = load_id
-        self._batch.synced = True
-
-    def _is_sealed(self, name: str) -> bool:
-        return self._named[name].sealed_total is not None
-
-    def _is_settled(self, name: str) -> bool:
-        return self._named[name].settled
-
-
-def _nobody_listens(_stage: str, _failure: Failure, _parked: bool) -> None:
-    """Failures are told to nobody until somebody wants to hear of them."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from persistq.broker.lane import Lane
 from persistq.broker.link import Link
 from persistq.items import Failure
-from persistq.wire.messages import Ended, Progress, QueueSizes
+from persistq.wire.messages import Ended, FailureNews, Progress, QueueSizes
 
 NEWS_MAX = 1000
 """So many failures are kept for who does not read; of more than these, the last."""
@@ -32,8 +32,12 @@ def sizes_of(lane: Lane) -> QueueSizes:
         row.sealed_total is not None,
         lane.resumed,
         lane.blamed,
-        lane.retries.waiting,
+        lane.retries.waiting if lane.gathering is None else lane.gathering.delayed,
         held_in_words(lane),
+        row.duplicates,
+        row.skipped,
+        lane.results,
+        row.worked,
     )
 
 
@@ -41,6 +45,8 @@ def held_in_words(lane: Lane) -> str:
     """Return why a stage, or what feeds its queue, waits; empty if neither does."""
     if lane.rest.reason:
         return f"rests: {lane.rest.reason.partition(NEW_LINE)[0][:HELD_MAX]}"
+    if lane.gathering is not None and lane.gathering.incomplete and not lane.in_flight:
+        return "waits for groups to be complete"
     if lane.capacity is None or lane.row.sealed_total is not None:
         return ""
     lacking = lane.capacity.lacks
@@ -66,7 +72,7 @@ class Watcher:
         self.due = now
         self.stale = True
         self._interval = interval
-        self._failures: deque[tuple[str, int, str]] = deque(maxlen=NEWS_MAX)
+        self._failures: deque[FailureNews] = deque(maxlen=NEWS_MAX)
         self._notices: deque[tuple[str, str]] = deque(maxlen=NEWS_MAX)
         self._last: list[QueueSizes] = []
         self._over = False
@@ -76,11 +82,12 @@ class Watcher:
         """Whether a report is to go out when it is due; not while the last one is unread."""
         return self.stale and not self.link.behind
 
-    def noted(self, stage: str, failure: Failure, *, parked: bool) -> None:
+    def noted(self, stage: str, failure: Failure, attempt: int, *, parked: bool) -> None:
         """A failed attempt is worth showing."""
         verb = "parked" if parked else "will be retried"
         text = f"{failure.type}: {failure.message} ({verb})"
-        self._failures.append((stage, failure.item_id, text))
+        news = FailureNews(stage, failure.item_id, text, attempt, failure.pid, parked)
+        self._failures.append(news)
 
     def told(self, stage: str, text: str) -> None:
         """Something of a whole stage is worth showing."""

@@ -7,6 +7,7 @@ bytes.
 from __future__ import annotations
 
 import enum
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from persistq.keys import PutSpan
 from persistq.outcome import Outcome
 from persistq.peer import Peer
 from persistq.policy import Batching, Policy
+from persistq.rate import Rate
+from persistq.timings import SlowItem
 
 
 class Role(enum.IntEnum):
@@ -59,7 +62,9 @@ class Hello(_Message, frozen=True, tag=1):
     """First message of a connection whose ends have proven that they belong to the same run.
 
     ``family`` names the program that opened the load; its child processes carry the same name.
-    ``together`` is how many items a consumer begins together at most, as one attempt.
+    ``together`` is how many items a consumer begins together at most, as one attempt, and
+    ``at_once`` how many attempts it works on at the same time; ``source_id`` is the source that a
+    producer is, in a pipeline.
     """
 
     peer: Peer
@@ -67,6 +72,8 @@ class Hello(_Message, frozen=True, tag=1):
     role: Role
     queue_id: int = 0
     together: int = 1
+    source_id: int = 0
+    at_once: int = 1
 
 
 class Put(_Message, frozen=True, tag=2):
@@ -93,11 +100,14 @@ class Take(_Message, frozen=True, tag=4):
     """A request for work; answered by `Items`, `Ended` or, without patience, `Empty`.
 
     ``seen`` is how many `Items` this consumer has received. A request that crossed with the answer
-    to an earlier one is void, so that a consumer that has work never counts as waiting.
+    to an earlier one is void, so that a consumer that has work never counts as waiting. ``room``
+    is how many items would begin at once, beside others that are worked on; 0 if that is not how
+    this consumer works, or if all it can work on is in its hands.
     """
 
     patience: Patience
     seen: int
+    room: int = 0
 
 
 class Cancel(_Message, frozen=True, tag=5):
@@ -130,6 +140,26 @@ class Failed(_Message, frozen=True, tag=7):
     final: bool = False
 
 
+class Deferred(_Message, frozen=True, tag=100):
+    """Items are put off, which costs them no attempt.
+
+    ``seconds`` is for how long; None leaves that to the stage's back-off.
+    """
+
+    ids: list[IdRange]
+    error_type: str
+    message: str
+    seconds: float | None = None
+
+
+class Apart(_Message, frozen=True, tag=101):
+    """An attempt at several items failed, nobody knows because of which: each goes alone now."""
+
+    ids: list[IdRange]
+    error_type: str
+    message: str
+
+
 class Dropped(_Message, frozen=True, tag=8):
     """The handler decided that items need no work."""
 
@@ -144,17 +174,22 @@ class GiveBack(_Message, frozen=True, tag=9):
 
 
 class Seal(_Message, frozen=True, tag=10):
-    """Nothing more will be put on this queue."""
+    """Nothing more will be put on this queue, or by this source of it."""
 
     seq: int
     queue_id: int
+    source_id: int = 0
 
 
 class Fail(_Message, frozen=True, tag=11):
-    """Upstream gave up: every consumer is told FAILED at once."""
+    """Upstream gave up: every consumer is told FAILED.
+
+    At once, or when what is outstanding is worked off, which may take so many seconds.
+    """
 
     seq: int
     reason: str
+    patience: float = 0.0
 
 
 class Flush(_Message, frozen=True, tag=12):
@@ -254,7 +289,7 @@ class WorkerEnded(_Message, frozen=True, tag=21):
 
 
 class Spool(_Message, frozen=True, tag=22):
-    """Some of what is made of an item at work, for each queue that its stage feeds.
+    """Some of what is made of an item at work, for one queue; 0 is each that its stage feeds.
 
     It is kept, and all that was spooled becomes items when the item is done; if this attempt at it
     ends otherwise, it is void.
@@ -262,17 +297,59 @@ class Spool(_Message, frozen=True, tag=22):
 
     item_id: int
     blocks: list[Block]
+    queue_id: int = 0
 
 
 class Stream(_Message, frozen=True, tag=23):
     """Some of what is made of an item at work, to be put at once, where its stage streams.
 
-    ``first`` begins an attempt: what earlier ones have put absorbs what this one puts.
+    ``first`` begins an attempt: what earlier ones have put absorbs what this one puts. It goes to
+    one queue; 0 is each that the stage feeds.
     """
 
     item_id: int
     blocks: list[Block]
     first: bool
+    queue_id: int = 0
+
+
+class Checkpoint(_Message, frozen=True, tag=130):
+    """How far an attempt at an item has come; answered when that is on disk.
+
+    ``value`` is a block of one. The answer is False if the sender does not hold the item.
+    """
+
+    seq: int
+    item_id: int
+    value: Block
+
+
+class LastCheckpoint(_Message, frozen=True, tag=131):
+    """Ask for the `Checkpoint` that was recorded last for an item; answered with it, or None."""
+
+    seq: int
+    item_id: int
+
+
+class Printed(_Message, frozen=True, tag=132):
+    """Lines that handlers have printed, as (item, stream, text); a supervisor has read them."""
+
+    lines: list[tuple[int, int, str]]
+
+
+class Timed(_Message, frozen=True, tag=133):
+    """How long items took that were reported since this was said last, or are with the next report.
+
+    ``counts`` is a histogram, see `persistq.timings`; ``worked`` and ``waited`` are the time in the
+    handler and the time without work, in seconds, ``rss`` the memory of this process in bytes.
+    ``slow`` are items that took long, as (item, seconds).
+    """
+
+    counts: dict[int, int]
+    worked: float
+    waited: float
+    rss: int
+    slow: list[SlowItem] = []
 
 
 class Rest(_Message, frozen=True, tag=27):
@@ -283,6 +360,40 @@ class Rest(_Message, frozen=True, tag=27):
 
     reason: str
     seconds: float | None = None
+
+
+class SourcePuts(_Message, frozen=True, tag=110):
+    """Ask how many new items each source has put in this run, by number."""
+
+    seq: int
+
+
+class Poll(_Message, frozen=True, tag=111):
+    """A source asks how many items to yield; answered with that, and how many were new before.
+
+    The answer comes when its queue runs low, which may have ``most`` outstanding items, and not
+    before ``pause`` seconds have passed, and ``idle`` seconds more if none were new, unless
+    somebody wakes the source. It is -1 if the run is being ended. With ``at_once`` nothing is
+    waited for.
+    """
+
+    seq: int
+    most: int
+    idle: float
+    pause: float
+    at_once: bool = False
+
+
+class Wake(_Message, frozen=True, tag=112):
+    """Have the sources that wait asked for items now; answered with whether there are any."""
+
+    seq: int
+
+
+class Drain(_Message, frozen=True, tag=113):
+    """End the sources that are asked for items, and then the load, when all is worked off."""
+
+    seq: int
 
 
 class Farewell(_Message, frozen=True, tag=19):
@@ -305,6 +416,8 @@ ClientMessage = (
     | Cancel
     | Done
     | Failed
+    | Deferred
+    | Apart
     | Dropped
     | GiveBack
     | Seal
@@ -323,7 +436,15 @@ ClientMessage = (
     | WorkerEnded
     | Spool
     | Stream
+    | Checkpoint
+    | LastCheckpoint
+    | Printed
+    | Timed
     | Rest
+    | SourcePuts
+    | Poll
+    | Wake
+    | Drain
     | Farewell
 )
 
@@ -336,6 +457,9 @@ class QueueSizes(_Message, frozen=True):
     ``waiting`` items are in nobody's hands, and ``delayed`` ones of them are not due yet;
     ``resumed`` items were done before this run began; ``blamed`` is the number of deaths of workers
     in this run for which an item was blamed. ``held`` says why its stage, or what feeds it, waits.
+    Puts that were ``duplicates`` are not counted in ``put``, nor are those ``skipped`` because an
+    earlier load has done them. Those of ``results`` are kept, and were never work. ``worked`` is
+    how long those that are done took together, in all runs, in seconds.
     """
 
     queue_id: int
@@ -351,6 +475,19 @@ class QueueSizes(_Message, frozen=True):
     blamed: int = 0
     delayed: int = 0
     held: str = ""
+    duplicates: int = 0
+    skipped: int = 0
+    results: bool = False
+    worked: float = 0.0
+
+
+class SourceState(_Message, frozen=True):
+    """A source of the load, what it puts on, and whether it has come to its end."""
+
+    source_id: int
+    queue_id: int
+    name: str
+    ended: bool
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -377,14 +514,15 @@ class LeftOver(_Message, frozen=True):
 
 
 class Welcome(_Message, frozen=True, tag=64):
-    """The connection is accepted; a consumer gets a slot in the fence.
+    """The connection is accepted; a consumer gets a slot in the fence, or one for each attempt.
 
     ``fence`` tells the fence file from one that has taken its place; ``put_spans`` tells a consumer
     which run put the items that it may get; ``cursor`` tells a producer how far the source before
     it has come, and ``limits`` are those of `Journaled`. ``feeds`` says for each queue which ones
-    get what its stage has made; those that none feeds take what is put. Who opens the load also
-    learns its parameters, what other loads have left, and whether it is ``reopened``: only who
-    names it works on it.
+    get what its stage has made; those that none feeds take what is put. ``sources`` are those of
+    the load. From ``slow_after`` seconds on a consumer tells of an item by itself. Who opens the
+    load also learns its parameters, what other loads have left, and whether it is ``reopened``:
+    only who names it works on it; who opens a plain queue, the ``policy`` of its first opener.
     """
 
     load_id: int
@@ -402,6 +540,10 @@ class Welcome(_Message, frozen=True, tag=64):
     params: list[Parameter] = []
     left: list[LeftOver] = []
     reopened: bool = False
+    sources: list[SourceState] = []
+    more_slots: list[int] = []
+    slow_after: float = math.inf
+    policy: Policy | None = None
 
     @property
     def entries(self) -> list[int]:
@@ -483,14 +625,28 @@ class Answer(_Message, frozen=True, tag=72):
     value: Any
 
 
+class FailureNews(msgspec.Struct, array_like=True, frozen=True):
+    """A failed attempt, as a supervisor shows it.
+
+    ``attempt`` counts from 1; ``pid`` is the process that made it, 0 if that is not known.
+    """
+
+    stage: str
+    item_id: int
+    text: str
+    attempt: int
+    pid: int
+    parked: bool
+
+
 class Progress(_Message, frozen=True, tag=73):
     """What a supervisor shows, and what has come up since the last time.
 
-    ``failures`` are (queue, id, text), ``notices`` of whole stages (queue, text).
+    ``notices`` are of whole stages (queue, text).
     """
 
     queues: list[QueueSizes]
-    failures: list[tuple[str, int, str]]
+    failures: list[FailureNews]
     notices: list[tuple[str, str]] = []
 
 
@@ -503,26 +659,56 @@ class StageSpec(Policy, frozen=True):
     """A stage as the broker needs it: its name and its `Policy`.
 
     ``was`` is the name it had before, or empty. ``feeds`` names the stages that get what this one
-    has made; None is the one that follows, if there is one. ``stream`` says that they get it at
-    once. ``batching`` says how its items are handed out, if not one by one. While so many items or
-    bytes are outstanding here, what feeds it waits; None never does.
+    has made; None is the one that follows, if there is one. ``puts`` names those before it, or
+    itself, that may get some of it. ``stream`` says that they get it at
+    once. ``batching`` says how its items are handed out, if not one by one, ``groups`` that they
+    are handed out in groups. A ``hook`` is no stage of the program's: it gets one item when all
+    others have come to their end, and, if it is ``failed``, some of their items are parked.
+    ``results`` says that what is put here is kept: it is done as soon as it is recorded, and nobody
+    works on it.
+    While so many items or bytes are outstanding here, what feeds it waits; None never does.
+    ``rate`` says how often its handler may be called, if there is a limit. ``keyed`` says that what
+    is put here has natural keys, ``once`` that those are skipped which earlier loads have done.
+    ``ordered`` says that items are handed out by their ranks.
     """
 
     name: str
     was: str = ""
     feeds: list[str] | None = None
+    puts: tuple[str, ...] = ()
     stream: bool = False
     batching: Batching | None = None
+    groups: bool = False
+    hook: Literal["", "settled", "failed"] = ""
     max_outstanding: int | None = None
     max_outstanding_bytes: int | None = None
+    rate: Rate | None = None
+    keyed: bool = False
+    once: bool = False
+    ordered: bool = False
+    results: bool = False
+
+
+class SourceSpec(msgspec.Struct, frozen=True):
+    """A source as the broker needs it.
+
+    ``stage`` is what it puts on. ``cursor`` says that it goes on behind the last one that was
+    recorded, ``poll`` that it is asked again and again, and repeats nothing. For ``requeue_after``
+    seconds what it has put is not put again.
+    """
+
+    name: str
+    stage: str
+    cursor: bool = False
+    poll: bool = False
+    requeue_after: float = 0.0
 
 
 class Opening(msgspec.Struct, frozen=True):
     """What a fresh broker is told on its standard input, as JSON.
 
     ``load`` is the load to work on, None for the one that is carried on by itself, or a new one.
-    ``yields`` says that the load's parameters win over those given here, ``cursor`` that the source
-    goes on behind the last one that was recorded. ``template`` is what the
+    ``yields`` says that the load's parameters win over those given here. ``template`` is what the
     name was made from, empty if it has no parameters in it.
     """
 
@@ -545,7 +731,7 @@ class Opening(msgspec.Struct, frozen=True):
     parameters: list[Parameter] = []
     takes_any: bool = True
     yields: bool = False
-    cursor: bool = False
+    sources: list[SourceSpec] = []
     durability: Literal["normal", "full"] = "normal"
     flush_interval: float = 1.0
     window_time: float = 0.004
@@ -555,5 +741,7 @@ class Opening(msgspec.Struct, frozen=True):
     keep_loads: int = 20
     keep_bytes: int = 1024**3
     min_free_disk: int = 0
+    slow_after: float = 1.0
+    slow_kept: int = 100
     template: str = ""
     elsewhere: list[str] = []

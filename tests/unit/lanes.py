@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from persistq.blocks import JSON, Block, Slice, block_of, whole
+from persistq.broker.cause import Cause
 from persistq.broker.lane import Lane
 from persistq.broker.line import SLICE_BYTES
 from persistq.broker.policy import FailurePolicy
 from persistq.broker.scheduler import Scheduler
-from persistq.broker.transitions import Cause, Transitions
+from persistq.broker.transitions import Transitions
 from persistq.graph import Graph
 from persistq.items import FailureKind, IdRange, item_id_of, ranges_of
 from persistq.journal.base import Batch, QueueRow
@@ -92,6 +93,10 @@ class Records:
     def parked_ids(self, queue_id: int) -> list[int]:
         """Return what is parked by now."""
         return sorted(n for n in self._parked if n >> 40 == queue_id)
+
+    def put_page(self, *_: int) -> list[Slice]:
+        """Nothing is read again."""
+        return []
 
     def commit(self, batch: Batch) -> None:
         """Keep a batch."""

@@ -271,3 +271,13 @@ def test_empty_range_expects_nothing() -> None:
 def test_digest_tells_codecs_apart() -> None:
     """The same bytes under another codec are another value."""
     assert len({digest(0, b"1"), digest(1, b"1"), digest(0, b"2"), digest(0, b"")}) == 4
+
+
+def test_what_is_new_in_a_block_stays_on_its_terms() -> None:
+    """It has the same place in an order, and waits as long."""
+    log = Log()
+    bounds = log.put([block_of(PICKLE, [b"1"])])
+    absorber = new_absorber(log)
+    absorber.expect(*bounds)
+    [new] = absorber.admit([block_of(PICKLE, [b"1", b"2"])._replace(rank=7, due=9)])
+    assert (new.payloads(), new.rank, new.due) == ([b"2"], 7, 9)

@@ -185,6 +185,7 @@ def test_a_watcher_that_does_not_read_keeps_nobody_busy(
     stage.turn()
     stage.broker._session.watchers[0].stale = True
     stage.broker._session.transitions.unsynced = False
+    stage.broker._session.transitions.record.untold = False
     stage.broker._tidying.due = None
     assert stage.broker._patience() > 1
     anchor.close()
@@ -232,7 +233,7 @@ def test_items_are_retried_by_hand_beside_a_live_run(chain: Stage) -> None:
     assert chain.rows("SELECT state FROM load") == [("settled",)]
     assert chain.rows("SELECT parked, sealed_total FROM queue") == [(1, 1), (0, 0)]
 
-    assert chain.transitions.unpark(first) == 1
+    assert chain.transitions.parked.unpark(first) == 1
     chain.turn()
     assert chain.rows("SELECT state FROM load") == [("reopened",)]
     assert chain.rows("SELECT parked, sealed_total FROM queue") == [(0, 1), (0, None)]
@@ -280,7 +281,7 @@ def test_the_next_run_begins_what_has_died_in_company_alone(stage: Stage) -> Non
     stage.turn()
     worker = stage.connect(Role.CONSUMER, WORKER, together=4)
     window = taken(stage, worker, 0)
-    stage.transitions.blame(*stage.transitions.scheduler.consumers, window.first, CRASHED)
+    stage.transitions.deaths.blame(*stage.transitions.scheduler.consumers, window.first, CRASHED)
     stage.transitions.commit()
     stage.close()
     worker.close()

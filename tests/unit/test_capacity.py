@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, product
+from itertools import combinations, combinations_with_replacement, product
 
 import pytest
 from lanes import QUEUE, block, new_lane, new_scheduler, served, together
@@ -12,6 +12,7 @@ from persistq.blocks import ITEMS_MAX
 from persistq.broker.capacity import MARK_ITEMS, Capacity, Weight
 from persistq.broker.filling import Filling
 from persistq.broker.lane import Lane
+from persistq.broker.serving import next_window
 from persistq.broker.space import LOOK_S, Space
 from persistq.broker.span import Span
 from persistq.items import item_id_of
@@ -131,7 +132,7 @@ def test_a_short_disk_holds_up_what_feeds_and_not_what_ends() -> None:
     lane, last = new_lane(4), new_lane(4)
     fed(lane, row(), 10, space)
     for one, gets in ((lane, 0), (last, 1)):
-        window = one.next_window(seconds=1.0, most=10, idle=True)
+        window = next_window(one, seconds=1.0, most=10, idle=True)
         assert window.count == gets
     assert space.due == 100.0 + LOOK_S
     free[0] = 10
@@ -170,8 +171,18 @@ def graphs(stages: int) -> Iterator[Feeds]:
             yield {n: tuple(t for source, t in ways if source == n) for n in range(stages)}
 
 
-def next_states(state: State, feeds: Feeds, limit: int) -> Iterator[State]:
-    """Return what may come after a state, by the rules of the broker."""
+def next_states(
+    state: State, feeds: Feeds, limit: int, puts: Feeds | None = None, put_most: int = 0
+) -> Iterator[State]:
+    """Return what may come after a state, by the rules of the broker.
+
+    Args:
+        state: The state.
+        feeds: Who feeds whom.
+        limit: How much each queue may hold.
+        puts: Who puts back into whom, without looking for room.
+        put_most: How many items may still be put back, in all: else there would be no end.
+    """
     left, queues = state
     lanes = []
     for number, (waiting, held) in enumerate(queues):
@@ -192,11 +203,14 @@ def next_states(state: State, feeds: Feeds, limit: int) -> Iterator[State]:
     if left and entry.room:
         yield left - 1, changed(queues, {0: (1, 0)})
     for number, lane in enumerate(lanes):
-        if lane.next_window(seconds=0.0, most=1, idle=True).count:
+        if next_window(lane, seconds=0.0, most=1, idle=True).count:
             yield left, changed(queues, {number: (-1, 1)})
         for made in MADE if queues[number][1] else ():
             outputs = dict.fromkeys(feeds[number], (made, 0))
             yield left, changed(queues, outputs | {number: (0, -1)})
+            for target in (puts or {}).get(number, ()) if put_most else ():
+                done = changed(queues, outputs | {number: (0, -1)})
+                yield left, changed(done, {target: (1, 0)})
 
 
 def changed(
@@ -226,6 +240,38 @@ def test_no_graph_deadlocks(stages: int, limit: int) -> None:
         assert (0, ((0, 0),) * stages) in seen
 
 
+def circles(stages: int) -> Iterator[tuple[Feeds, Feeds]]:
+    """Return every graph with one way back: it closes a circle, or is from a stage to itself."""
+    for feeds in graphs(stages):
+        for target, source in combinations_with_replacement(range(stages), 2):
+            if target == source or source in reached(feeds, target):
+                yield feeds, {source: (target,)}
+
+
+def reached(feeds: Feeds, start: int) -> set[int]:
+    """Return what a stage leads to."""
+    return {start}.union(*(reached(feeds, target) for target in feeds[start]))
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_no_circle_blocks_itself(stages: int) -> None:
+    """What is put back goes there though it is full, and from each state all can be settled."""
+    empty = ((0, 0),) * stages
+    for feeds, puts in circles(stages):
+        first = (2, (SOURCE_ITEMS, empty))
+        seen, todo = {first}, [first]
+        while todo:
+            put_most, state = todo.pop()
+            following = set()
+            for after in next_states(state, feeds, 1, puts, put_most):
+                back = after not in {*next_states(state, feeds, 1)}
+                following.add((put_most - back, after))
+            assert following or state == (0, empty), (feeds, puts, state)
+            todo += following - seen
+            seen |= following
+        assert {left for left, state in seen if state == (0, empty)} == {0, 1, 2}
+
+
 def test_a_queue_holds_no_more_than_its_limit_and_what_one_round_makes() -> None:
     """The model above says that nothing stands still; this, that the limit means something."""
     feeds: Feeds = {0: (1,), 1: ()}
@@ -246,5 +292,5 @@ def test_blocks_are_not_taken_apart_by_a_limit_that_is_far() -> None:
     lane.arrive([part._replace(block=block(1, 513)) for part in together(1, 513)])
     fed(lane, row(put=9_000), 10_000)
     lane.pace.learn(1000, 0.0001)
-    window = lane.next_window(seconds=1.0, most=512, idle=True)
+    window = next_window(lane, seconds=1.0, most=512, idle=True)
     assert [part.block.count for part in window.slices] == [512]

@@ -12,7 +12,9 @@ from persistq.blocks import Block, Origin, block_of
 from persistq.broker import conduct
 from persistq.broker.conduct import Misbehaviour
 from persistq.broker.scheduler import Consumer
+from persistq.broker.sources import Sources
 from persistq.items import IdRange
+from persistq.journal.base import SourceRow
 from persistq.wire import messages
 from persistq.wire.messages import Patience, Role
 
@@ -31,21 +33,31 @@ def accepted(
     spooled: int = 0,
     begun: int = 0,
     cursor: bool = True,
+    keyed: bool = False,
+    source_id: int = 0,
+    polls: bool = False,
 ) -> bool:
     """Return whether a client of a load with two stages may say this."""
     consumer = Consumer(QUEUE)
     consumer.hands.hold(items(1, held + 1))
-    lane = SimpleNamespace(row=SimpleNamespace(sealed_total=0 if sealed else None))
+    row = SimpleNamespace(sealed_total=0 if sealed else None, keyed=keyed)
+    lane = SimpleNamespace(row=row)
     session: Any = SimpleNamespace(
-        opening=SimpleNamespace(cursor=cursor),
+        goes_on=lambda _: cursor,
+        polls=lambda _: polls,
         entries={QUEUE},
         feeds={QUEUE: {NEXT}, NEXT: set()},
+        targets={QUEUE: {NEXT}, NEXT: set()},
         scheduler=SimpleNamespace(lanes={QUEUE: lane, NEXT: lane}, consumers={5: consumer}),
         streaming={QUEUE} if streaming else set(),
         streams=SimpleNamespace(item_of=lambda number: begun),
-        transitions=SimpleNamespace(spools=SimpleNamespace(count_of=lambda *_: spooled)),
+        row=lambda _: row,
+        transitions=SimpleNamespace(
+            spools=SimpleNamespace(count_of=lambda *_: spooled),
+            sources=Sources([SourceRow(3, QUEUE, "rows")] if source_id else []),
+        ),
     )
-    link: Any = SimpleNamespace(role=role, number=5)
+    link: Any = SimpleNamespace(role=role, number=5, source_id=source_id)
     try:
         conduct.require(session, link, message)
     except Misbehaviour:
@@ -98,7 +110,38 @@ def test_a_cursor_is_one_value_of_a_source_that_takes_it(
 ) -> None:
     """Others would find one that nobody has asked for."""
     put = messages.Put(QUEUE, [MANY], told)
-    assert accepted(Role.PRODUCER, put, cursor=goes_on) is fine
+    assert accepted(Role.PRODUCER, put, cursor=goes_on, source_id=3) is fine
+    assert not accepted(Role.PRODUCER, put, cursor=goes_on)
+
+
+@pytest.mark.parametrize(
+    ("source_id", "queue_id", "fine"), [(3, 0, True), (3, 1, False), (4, 0, False)]
+)
+def test_a_source_puts_on_its_own_stage(source_id: int, queue_id: int, fine: bool) -> None:
+    """Others would be absorbed as what it has put, and end what it has not ended."""
+    target = (QUEUE, NEXT)[queue_id]
+    put, seal = messages.Put(target, [ONE]), messages.Seal(1, target, source_id)
+    assert accepted(Role.PRODUCER, put, source_id=source_id) is fine
+    assert accepted(Role.CONTROL, seal, source_id=source_id) is fine
+    assert not accepted(Role.CONTROL, messages.Seal(1, QUEUE), source_id=3)
+
+
+@pytest.mark.parametrize(
+    ("poll", "polls", "fine"),
+    [
+        (messages.Poll(1, 10, 0.1, 0.0), True, True),
+        (messages.Poll(1, 10, 0.1, 0.0), False, False),
+        (messages.Poll(1, 0, 0.1, 0.0), True, False),
+        (messages.Poll(1, 10, -0.1, 0.0), True, False),
+        (messages.Poll(1, 10, 0.1, float("nan")), True, False),
+    ],
+)
+def test_only_a_source_that_is_polled_asks_for_room(
+    poll: messages.Poll, polls: bool, fine: bool
+) -> None:
+    """For a number of items, and for lengths of time that there are."""
+    assert accepted(Role.CONTROL, poll, source_id=3, polls=polls) is fine
+    assert not accepted(Role.CONTROL, poll, polls=polls)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +160,7 @@ def test_a_range_is_of_one_queue_and_goes_upwards(named: list[IdRange], fine: bo
     for report in (
         messages.Done(named, 0.1),
         messages.Failed(named, "ValueError", "no", ""),
+        messages.Deferred(named, "Retry", "not now", 1.0),
         messages.Dropped(named, ""),
         messages.GiveBack(named),
     ):
@@ -193,7 +237,7 @@ def test_only_a_stage_that_streams_streams_and_it_does_nothing_else() -> None:
 
     assert may([ONE, MANY])
     assert not may([])
-    assert not may([MANY._replace(codec=9)])
+    assert not may([MANY._replace(codec=7)])
     assert not may([ONE], streaming=False)
     assert not may([ONE], sealed=True)
     assert may([ONE], sealed=True, held=0)
@@ -223,3 +267,46 @@ def test_only_items_of_this_load_are_changed_by_hand(named: list[IdRange], fine:
     assert not accepted(Role.CONTROL, messages.Replace(1, ids(1)[0], MANY, ""))
     assert not accepted(Role.CONTROL, messages.Replace(1, 2**45, ONE, ""))
     assert not accepted(Role.PRODUCER, messages.Replace(1, ids(1)[0], ONE, ""))
+
+
+DIGEST = bytes(range(16))
+KEYED = ONE._replace(digests=DIGEST)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(
+    ("told", "has_keys"),
+    [
+        (ONE, False),
+        (KEYED, True),
+        (ONE._replace(digests=DIGEST[1:]), None),
+        (ONE._replace(digests=b""), None),
+        (MANY._replace(digests=DIGEST), None),
+    ],
+)
+def test_items_have_natural_keys_exactly_where_their_queue_has(
+    told: Block, has_keys: bool | None, *, keyed: bool
+) -> None:
+    """A key for each item; whatever the message is that puts them."""
+    fine = has_keys is keyed
+    assert accepted(Role.PRODUCER, messages.Put(QUEUE, [told]), keyed=keyed) is fine
+    outputs = [messages.Outputs(NEXT, [told], [Origin(ids(1)[0])])]
+    assert accepted(Role.CONSUMER, messages.Done(ranges(1), 0.0, outputs), keyed=keyed) is fine
+    stream = messages.Stream(ids(1)[0], [told], first=True)
+    assert accepted(Role.CONSUMER, stream, streaming=True, keyed=keyed) is fine
+
+
+def test_nothing_is_spooled_for_a_queue_with_natural_keys() -> None:
+    """Which of it is new would be known too late."""
+    item_id = ids(1)[0]
+    assert accepted(Role.CONSUMER, messages.Spool(item_id, [ONE]))
+    assert not accepted(Role.CONSUMER, messages.Spool(item_id, [ONE]), keyed=True)
+    assert not accepted(Role.CONSUMER, messages.Spool(item_id, [KEYED]), keyed=True)
+    assert not accepted(Role.CONSUMER, messages.Spool(item_id, [KEYED]))
+
+
+def test_neither_a_cursor_nor_an_edited_item_brings_a_natural_key() -> None:
+    """The one has none, and the other keeps that of the item before."""
+    assert not accepted(Role.PRODUCER, messages.Put(QUEUE, [ONE], KEYED))
+    replace = messages.Replace(1, ids(1)[0], KEYED, "")
+    assert not accepted(Role.CONTROL, replace, keyed=True)

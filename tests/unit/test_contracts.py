@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from persistq import PersistentQueue
+from persistq.items import FailureKind
 from persistq.journal.base import Batch, Journal
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import (
@@ -60,9 +62,22 @@ def cursors_first(journal: SqliteJournal, batch: Any) -> None:
     commit(journal, batch)
 
 
+def without_sources(journal: SqliteJournal, batch: Any) -> None:
+    """Commit what a batch has, but for what it says of sources."""
+    batch.source_spans, batch.ended_sources = [], []
+    commit(journal, batch)
+
+
 def unforgiving(journal: SqliteJournal, batch: Any) -> None:
     """Commit what a batch has, but leave parked what was parked."""
     batch.unparked = batch.discarded = []
+    commit(journal, batch)
+
+
+def counting_deferrals(journal: SqliteJournal, batch: Any) -> None:
+    """Commit what a batch has, and call what is put off a failure."""
+    changed = {FailureKind.DEFERRED: FailureKind.EXCEPTION}
+    batch.failures = [replace(one, kind=changed.get(one.kind, one.kind)) for one in batch.failures]
     commit(journal, batch)
 
 
@@ -82,7 +97,18 @@ commit, outstanding_page = SqliteJournal.commit, SqliteJournal.outstanding_page
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "abandoned_load_stays": ("abandon_load", nothing),
     "last_cursor_is_kept": ("cursor", lambda journal, queue_id: None),
+    "last_checkpoint_is_kept_until_its_item_ends": ("checkpoint", lambda journal, item_id: None),
     "cursor_is_not_recorded_without_its_items": ("commit", cursors_first),
+    "natural_keys_lie_with_their_items": ("digest", lambda journal, item_id: b""),
+    "what_was_left_out_is_counted": ("commit", without_counters),
+    "keys_are_noted_when_their_load_is_settled": ("note_done_keys", nothing),
+    "what_comes_of_an_item_counts_as_well": ("note_done_keys", nothing),
+    "edited_item_keeps_its_key": ("digest", lambda journal, item_id: bytes(16)),
+    "noted_keys_outlive_their_load_and_can_be_forgotten": ("forget_done_keys", lambda journal: 2),
+    "sources_stay_as_they_were_recorded": ("rename_source", nothing),
+    "end_of_a_source_is_recorded": ("commit", without_sources),
+    "spans_tell_which_source_has_put_what": ("commit", without_sources),
+    "what_was_put_lately_is_told_with_its_time": ("put_since", lambda *_: []),
     "reopened_load_has_no_end_and_is_not_the_open_one": ("reopen_load", nothing),
     "parameters_come_back_as_they_were": ("params", lambda journal, load_id: {}),
     "left_by_others_are_parked_and_outstanding_items": (
@@ -94,6 +120,7 @@ FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "killed_process_leaves_what_it_has_committed": ("commit", nothing),
     "item_done_twice_takes_the_whole_batch_back": ("commit", in_pieces),
     "page_stays_within_its_bounds": ("outstanding_page", boundless),
+    "an_item_that_is_put_off_has_one_failure_for_that": ("commit", counting_deferrals),
     "failures_are_counted_of_outstanding_items": ("failed_attempts", lambda journal, load_id: []),
     "unparked_items_are_outstanding_and_forgiven": ("commit", unforgiving),
     "some_parked_items_can_be_unparked": ("parked_ids", lambda journal, queue_id: []),
@@ -124,6 +151,8 @@ QUEUE_FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "mark_all_done_finishes_the_rest": ("mark_all_done", lambda queue: 0),
     "outstanding_skips_done_and_parked_items": ("outstanding", lambda queue: iter([])),
     "context_manager_closes": ("close", nothing),
+    "item_that_is_retried_is_handed_out_again": ("attempt", lambda queue: 1),
+    "task_failed_is_for_good": ("task_failed", lambda queue, error: queue.task_retry(error=error)),
     "held_back_items_wait_for_their_release": ("qsize", lambda queue: 2),
 }
 

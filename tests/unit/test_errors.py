@@ -18,6 +18,9 @@ EXAMPLES: dict[str, tuple[tuple[Any, ...], int, type[BaseException]]] = {
     "UsageError": (("say it otherwise",), 2, ValueError),
     "QueueClosed": (("sales",), 1, ValueError),
     "ItemNotStorable": (("function", "it cannot be pickled"), 1, TypeError),
+    "ItemNotValid": (("store", "Order", "`$.id`: Expected int, got str"), 2, TypeError),
+    "KeyNotUsable": (("source 'rows'", "17", "it is None"), 2, ValueError),
+    "OrderNotUsable": (("fetch", "order", "17", "it is None"), 2, ValueError),
     "NotAResult": (("the handler", "returned a coroutine"), 2, TypeError),
     "ItemNotReadable": ((17, "its class is gone"), 1, PersistqError),
     "TransactionFailed": ((), 1, PersistqError),
@@ -29,6 +32,8 @@ EXAMPLES: dict[str, tuple[tuple[Any, ...], int, type[BaseException]]] = {
     "BrokerSilent": (("sales", 30), 3, errors.BrokerLost),
     "RunEnded": (("sales", 4711), 3, PersistqError),
     "SinkUnavailable": (("sqlite:///x.db", "the disk is full"), 3, ConnectionError),
+    "FolderError": (("/data/in", "it is a stranger's"), 4, PersistqError),
+    "ClaimLost": (("/data/in", "a.csv"), 3, PersistqError),
     "JournalError": (PATH, 4, PersistqError),
     "JournalMissing": (PATH, 4, errors.JournalError),
     "JournalForeign": (PATH, 4, errors.JournalError),
@@ -96,3 +101,20 @@ def test_number_agrees_with_its_noun() -> None:
     """One item, two items."""
     assert "1 item parked" in str(errors.ItemsFailed("sales", 1))
     assert "2 items parked" in str(errors.ItemsFailed("sales", 2))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_notebook_shows_the_sentence_where_a_script_does(name: str) -> None:
+    """IPython asks the error for what to show; one in the program's code keeps its traceback."""
+    args, exit_code, _ = EXAMPLES[name]
+    error = getattr(errors, name)(*args)
+    shown = getattr(error, "_render_traceback_", lambda: None)()
+    assert shown == (None if exit_code == 1 else [f"persistq: {error}"])
+
+
+def test_a_notebook_gets_nothing_that_moves_a_cursor() -> None:
+    """A sentence may quote what a stranger has written."""
+    error = errors.UsageError("name \x1b[2J\nis refused")
+    (first, second) = error._render_traceback_()
+    assert "\x1b" not in first
+    assert second == "persistq: is refused"

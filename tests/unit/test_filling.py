@@ -6,9 +6,11 @@ from lanes import QUEUE, block, items, new_lane, new_scheduler, new_transitions,
 
 from persistq.blocks import Slice
 from persistq.broker.filling import PARTS, Filling
-from persistq.broker.lane import Lane, Window
+from persistq.broker.lane import Lane
 from persistq.broker.line import SLICE_BYTES
+from persistq.broker.serving import next_window
 from persistq.broker.span import Span
+from persistq.broker.window import Window
 from persistq.items import item_id_of
 from persistq.policy import Batching
 from persistq.wire.messages import Patience
@@ -27,7 +29,7 @@ def filling_lane(
 def window(lane: Lane, now: float, *, idle: bool = True, batch: int = 10) -> Window:
     """Return what is handed out at a time."""
     lane.wake(now)
-    return lane.next_window(seconds=1.0, most=512, idle=idle, together=batch, now=now)
+    return next_window(lane, seconds=1.0, most=512, idle=idle, together=batch, now=now)
 
 
 def test_a_batch_waits_until_it_is_full() -> None:

@@ -10,6 +10,7 @@ from persistq.broker.lane import STUCK_S
 from persistq.broker.line import SLICE_BYTES, footprint
 from persistq.broker.pace import Pace
 from persistq.broker.retries import RECALL_ITEMS
+from persistq.broker.serving import next_window
 from persistq.broker.span import Span
 from persistq.items import item_id_of
 from persistq.wire.messages import Patience
@@ -18,8 +19,8 @@ from persistq.wire.messages import Patience
 def test_unknown_pace_hands_out_one_by_one() -> None:
     """As long as nobody has finished anything, one item at a time is safe."""
     lane = new_lane(100)
-    assert numbers(lane.next_window(seconds=1, most=50, idle=True).slices) == [1]
-    assert numbers(lane.next_window(seconds=1, most=50, idle=False).slices) == [2]
+    assert numbers(next_window(lane, seconds=1, most=50, idle=True).slices) == [1]
+    assert numbers(next_window(lane, seconds=1, most=50, idle=False).slices) == [2]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_window_is_as_long_as_its_work(seconds_each: float, window: int) -> None
     """Quick items go in bulk up to the bound, slow ones one by one."""
     lane = new_lane(1000)
     lane.pace.learn(10, 10 * seconds_each)
-    assert lane.next_window(seconds=1.0, most=40, idle=True).count == window
+    assert next_window(lane, seconds=1.0, most=40, idle=True).count == window
 
 
 def test_bounded_queue_goes_out_one_by_one() -> None:
@@ -37,7 +38,7 @@ def test_bounded_queue_goes_out_one_by_one() -> None:
     lane = new_lane(100)
     lane.pace.learn(100, 0.001)
     lane.bounded = True
-    assert lane.next_window(seconds=1, most=50, idle=True).count == 1
+    assert next_window(lane, seconds=1, most=50, idle=True).count == 1
 
 
 def test_last_items_are_shared_fairly() -> None:
@@ -47,7 +48,7 @@ def test_last_items_are_shared_fairly() -> None:
     lane.consumers = 2
     sizes = []
     while lane.ready:
-        sizes.append(lane.next_window(seconds=1.0, most=500, idle=True).count)
+        sizes.append(next_window(lane, seconds=1.0, most=500, idle=True).count)
     assert sizes[0] == 5
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
@@ -70,7 +71,7 @@ def test_line_is_first_in_first_out() -> None:
     lane = new_lane(3)
     lane.arrive(items(4, 6))
     lane.pace.learn(100, 0.001)
-    windows = [lane.next_window(seconds=1, most=1, idle=True).slices for _ in range(5)]
+    windows = [next_window(lane, seconds=1, most=1, idle=True).slices for _ in range(5)]
     assert list(map(numbers, windows)) == [[1], [2], [3], [4], [5]]
     assert not lane.ready
     assert lane.ready.bytes == 0
@@ -79,8 +80,8 @@ def test_line_is_first_in_first_out() -> None:
 def test_returned_items_keep_their_order_at_the_front() -> None:
     """What comes back is handed out before what never went out."""
     lane = new_lane(4)
-    first = [*lane.next_window(seconds=1, most=1, idle=True).slices]
-    second = [*lane.next_window(seconds=1, most=1, idle=True).slices]
+    first = [*next_window(lane, seconds=1, most=1, idle=True).slices]
+    second = [*next_window(lane, seconds=1, most=1, idle=True).slices]
     lane.ready.put_back(first + second)
     assert numbers(lane.ready) == [1, 2, 3, 4]
     assert lane.ready.bytes == footprint(lane.ready)
@@ -91,16 +92,16 @@ def test_suspect_goes_alone_and_only_to_the_idle() -> None:
     lane = new_lane(10)
     lane.pace.learn(100, 0.001)
     lane.suspects.extend([items(90, 91), items(91, 92)])
-    assert numbers(lane.next_window(seconds=1, most=5, idle=False).slices) == [1, 2, 3, 4, 5]
-    assert numbers(lane.next_window(seconds=1, most=5, idle=True).slices) == [90]
-    assert numbers(lane.next_window(seconds=1, most=5, idle=True).slices) == [91]
+    assert numbers(next_window(lane, seconds=1, most=5, idle=False).slices) == [1, 2, 3, 4, 5]
+    assert numbers(next_window(lane, seconds=1, most=5, idle=True).slices) == [90]
+    assert numbers(next_window(lane, seconds=1, most=5, idle=True).slices) == [91]
     lane.ready.take(99, exactly=True)
     lane.suspects.append(items(92, 93))
     lane.holders |= {1, 2}
     lane.waiting[1] = Patience.WAIT
-    assert lane.next_window(seconds=1, most=5, idle=False).slices == []
+    assert next_window(lane, seconds=1, most=5, idle=False).slices == []
     lane.waiting[2] = Patience.AHEAD
-    assert lane.next_window(seconds=1, most=5, idle=False).slices == []
+    assert next_window(lane, seconds=1, most=5, idle=False).slices == []
 
 
 def test_delayed_items_come_when_they_are_due() -> None:
@@ -117,7 +118,7 @@ def test_delayed_items_come_when_they_are_due() -> None:
     assert (numbers(lane.ready), lane.due()) == ([2], 20.0)
     lane.wake(99.0)
     assert (lane.retries.wanted(), lane.due()) == ([], None), "read before it can be handed out"
-    assert numbers(lane.next_window(seconds=1, most=1, idle=True).slices) == [2]
+    assert numbers(next_window(lane, seconds=1, most=1, idle=True).slices) == [2]
     recall(lane)
     assert numbers(lane.ready) == [1]
 
@@ -126,7 +127,7 @@ def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
     """A run of neighbours is one page, and few of those that are due are in memory at a time."""
     lane = new_lane(3 * RECALL_ITEMS)
     window = [
-        lane.next_window(seconds=1, most=1, idle=True).slices[0] for _ in range(3 * RECALL_ITEMS)
+        next_window(lane, seconds=1, most=1, idle=True).slices[0] for _ in range(3 * RECALL_ITEMS)
     ]
     for part in window:
         item_id = part.ids.first
@@ -141,9 +142,9 @@ def test_waiting_retries_keep_no_payload_and_are_read_in_runs() -> None:
     recall(lane)
     assert lane.ready.count == RECALL_ITEMS
     assert lane.retries.wanted() == []
-    got = numbers(lane.next_window(seconds=1, most=1, idle=True).slices)
+    got = numbers(next_window(lane, seconds=1, most=1, idle=True).slices)
     while lane.ready or lane.retries.recalled:
-        got += numbers(lane.next_window(seconds=1, most=1, idle=True).slices)
+        got += numbers(next_window(lane, seconds=1, most=1, idle=True).slices)
         recall(lane)
     assert got == [1, 2, *range(4, 3 * RECALL_ITEMS + 1), 3]
 
@@ -163,9 +164,9 @@ def test_suspect_goes_to_a_collector_if_nobody_else_can_come_for_it() -> None:
     del lane.waiting[3]
     lane.wake(10.0)
     assert lane.due() == 10.0 + STUCK_S
-    assert lane.next_window(seconds=1, most=5, idle=False).slices == []
+    assert next_window(lane, seconds=1, most=5, idle=False).slices == []
     lane.wake(10.0 + STUCK_S)
-    assert numbers(lane.next_window(seconds=1, most=5, idle=False).slices) == [90]
+    assert numbers(next_window(lane, seconds=1, most=5, idle=False).slices) == [90]
     lane.wake(20.0)
     assert lane.due() is None, "nothing is left to wait for"
 
@@ -177,7 +178,7 @@ def test_suspect_goes_at_once_to_a_collector_that_would_not_wait() -> None:
     lane.holders.add(1)
     lane.waiting[1] = Patience.NEVER
     lane.wake(10.0)
-    assert numbers(lane.next_window(seconds=1, most=5, idle=False).slices) == [90]
+    assert numbers(next_window(lane, seconds=1, most=5, idle=False).slices) == [90]
 
 
 def test_items_beyond_the_bound_stay_on_disk_in_order() -> None:
@@ -191,7 +192,7 @@ def test_items_beyond_the_bound_stay_on_disk_in_order() -> None:
     assert lane.page_wanted() is None
     got = []
     while lane.ready or lane.backlog:
-        got += numbers(lane.next_window(seconds=1, most=1, idle=True).slices)
+        got += numbers(next_window(lane, seconds=1, most=1, idle=True).slices)
         if (span := lane.page_wanted()) is not None:
             start = span.after - item_id_of(QUEUE, 0) + 1
             lane.refill(items(start, min(start + 3, 13)))
@@ -282,7 +283,7 @@ def test_blocks_go_out_as_they_came() -> None:
     put = [whole(ids(start)[0], together(start, start + 100)[0].block) for start in (1, 101, 201)]
     lane.arrive(put)
     lane.pace.learn(100, 1e-6)
-    window = lane.next_window(seconds=1, most=100, idle=True)
+    window = next_window(lane, seconds=1, most=100, idle=True)
     assert window.slices[0] is put[0]
     assert window.slices[0].block is put[0].block
 
@@ -292,7 +293,7 @@ def test_a_further_block_is_left_whole_rather_than_cut_for_the_rest_of_a_window(
     lane = new_lane()
     lane.arrive([*together(1, 51), *together(51, 151), *together(151, 251), *together(251, 400)])
     lane.pace.learn(100, 1e-6)
-    windows = [lane.next_window(seconds=1, most=most, idle=True) for most in (80, 60, 60)]
+    windows = [next_window(lane, seconds=1, most=most, idle=True) for most in (80, 60, 60)]
     assert [window.count for window in windows] == [50, 60, 40]
     assert [numbers(window.slices)[0] for window in windows] == [1, 51, 111]
 
@@ -300,7 +301,7 @@ def test_a_further_block_is_left_whole_rather_than_cut_for_the_rest_of_a_window(
 def test_of_a_block_of_slow_items_only_those_travel_that_are_wanted() -> None:
     """It is taken apart, once and in order, when an eighth of it is more than a window."""
     lane = new_lane(100)
-    first = lane.next_window(seconds=1, most=50, idle=True).slices
+    first = next_window(lane, seconds=1, most=50, idle=True).slices
     assert [part.block.count for part in first] == [1]
     assert {part.block.count for part in lane.ready} == {1}
     assert numbers([*first, *lane.ready]) == [*range(1, 101)]
@@ -311,7 +312,7 @@ def test_a_larger_part_of_a_block_is_cut_and_not_copied() -> None:
     """Both parts are of the same block."""
     lane = new_lane(100)
     lane.pace.learn(100, 5.0)
-    [part] = lane.next_window(seconds=1, most=50, idle=True).slices
+    [part] = next_window(lane, seconds=1, most=50, idle=True).slices
     [rest] = lane.ready
     assert part.block is rest.block
     assert (part.count, rest.count, lane.ready.count) == (20, 80, 80)
@@ -322,7 +323,7 @@ def test_a_damaged_block_is_handed_out_whole() -> None:
     lane = new_lane()
     [part] = together(1, 101)
     lane.arrive([part._replace(block=part.block._replace(crc=1)), *together(101, 103)])
-    window = lane.next_window(seconds=1, most=50, idle=True)
+    window = next_window(lane, seconds=1, most=50, idle=True)
     assert (window.count, lane.ready.count) == (100, 2)
     lane.ready.put_back(piece for n in range(0, 100, 2) for piece in [part_of(window.slices, n)])
     assert lane.ready.count == 52
@@ -337,7 +338,7 @@ def test_what_comes_back_in_pieces_leaves_its_block() -> None:
     """Each piece would carry the whole block with it."""
     lane = new_lane(100)
     lane.pace.learn(100, 1e-6)
-    window = lane.next_window(seconds=1, most=100, idle=True)
+    window = next_window(lane, seconds=1, most=100, idle=True)
     assert window.count == 50
     odd = [part_of(window.slices, n) for n in range(0, 50, 2)]
     lane.ready.put_back(odd)

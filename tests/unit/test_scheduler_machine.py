@@ -20,12 +20,14 @@ from hypothesis.stateful import (
 from lanes import CRASHED, OVERDUE, RAISED, ZERO, Records
 
 from persistq.blocks import JSON, Block, Slice, block_of, whole
-from persistq.broker.lane import STUCK_S, Lane, Window
+from persistq.broker.cause import Cause
+from persistq.broker.lane import STUCK_S, Lane
 from persistq.broker.line import SLICE_BYTES, footprint
-from persistq.broker.policy import FailurePolicy, Verdict
+from persistq.broker.policy import DEFERRED_S, FailurePolicy, Verdict
 from persistq.broker.scheduler import Scheduler
 from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
+from persistq.broker.window import Window
 from persistq.graph import Graph
 from persistq.items import FailureKind, IdRange, ids_in, item_id_of, number_of, ranges_of
 from persistq.journal.base import Attempts, QueueRow
@@ -33,6 +35,8 @@ from persistq.wire.messages import Patience, StageSpec
 
 QUEUE = 3
 WINDOW = 8
+PUT_OFF = Cause(FailureKind.DEFERRED, "Retry", "not now")
+TOGETHER = Cause(FailureKind.SUSPECT, "ValueError", "one of them")
 DAMAGED = 9
 """Blocks of this size are, so that nobody can take them apart."""
 
@@ -120,10 +124,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.put(earlier)
         left = [*self.log][done:]
         for item_id in left[:2]:
-            self.transitions.remember(Attempts(item_id, FailureKind.SUSPECT, 1))
+            self.transitions.verdicts.remember(Attempts(item_id, FailureKind.SUSPECT, 1))
         for item_id in left[3:5]:
             failed = Attempts(item_id, FailureKind.EXCEPTION, 1, ZERO + 2.0)
-            self.transitions.remember(failed)
+            self.transitions.verdicts.remember(failed)
             self.failures[item_id] += 1
             self.not_before[item_id] = 2.0
         for item_id in list(self.log)[:done]:
@@ -259,16 +263,33 @@ class SchedulerMachine(RuleBasedStateMachine):
         consumer, mine, strange = self.choose(data)
         mine.sort()
         all_of_it = named(mine) + named(strange)
-        late = self.transitions.fail(consumer, all_of_it, RAISED, now=self.now)
+        late = self.transitions.attempts.fail(consumer, all_of_it, RAISED, now=self.now)
         assert not (strange and late)
         if not strange:
             self.failed(consumer, mine, late)
         else:
-            timely = self.transitions.fail(
+            timely = self.transitions.attempts.fail(
                 consumer, named(mine), RAISED, now=self.now, retry_after=delay
             )
             self.failed(consumer, mine, timely)
             self.not_before |= dict.fromkeys(mine, self.now + (delay or 0.0))
+
+    @precondition(lambda self: any(self.held.values()))
+    @rule(data=st.data(), seconds=st.sampled_from([0.0, 3.0]), alone=st.booleans())
+    def put_off(self, data: st.DataObject, seconds: float, alone: bool) -> None:
+        """Handlers put items off, or they are to be tried again one by one; nothing is counted."""
+        consumer, mine, strange = self.choose(data)
+        late = named(mine) + named(strange)
+        if alone:
+            assert not (strange and self.transitions.attempts.take_apart(consumer, late, TOGETHER))
+            assert self.transitions.attempts.take_apart(consumer, named(mine), TOGETHER)
+        else:
+            how = {"now": self.now, "seconds": seconds}
+            assert not (strange and self.transitions.attempts.defer(consumer, late, PUT_OFF, **how))
+            assert self.transitions.attempts.defer(consumer, named(mine), PUT_OFF, **how)
+            self.not_before |= dict.fromkeys(mine, self.now + max(seconds, DEFERRED_S))
+        for item_id in mine:
+            self.let_go(consumer, item_id)
 
     def failed(self, consumer: int, item_ids: list[int], verdicts: list[Verdict]) -> None:
         """Note that attempts have raised."""
@@ -314,7 +335,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         expected = [*item_ids]
         assert self.scheduler.attempt(consumer, name) == expected
         before = len(self.lane.suspects)
-        verdicts = self.transitions.blame(
+        verdicts = self.transitions.deaths.blame(
             consumer, name, data.draw(st.sampled_from([CRASHED, OVERDUE]))
         )
         for item_id in expected:

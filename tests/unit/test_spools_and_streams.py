@@ -55,14 +55,14 @@ def two_fed(put: int = 2) -> tuple[Transitions, Lane, Lane]:
 
 def recorded(transitions: Transitions) -> Batch:
     """Return what a commit would record now."""
-    return transitions._batch
+    return transitions.record.batch
 
 
 def test_what_is_spooled_is_published_when_its_item_is_finished() -> None:
     """To each stage that is fed, by one record, in the batch of the done record."""
     transitions, near, far = two_fed()
-    assert transitions.spool(1, ITEM, [block(1, 4), block(4, 6)])
-    assert transitions.spool(1, ITEM, [block(6, 7)])
+    assert transitions.interim.spool(1, ITEM, [block(1, 4), block(4, 6)])
+    assert transitions.interim.spool(1, ITEM, [block(6, 7)])
     batch = recorded(transitions)
     assert batch.spooled == [
         Spooled(1, 0, block(1, 4), ITEM),
@@ -87,9 +87,9 @@ def test_what_is_published_waits_on_disk_and_so_does_what_is_put_behind_it() -> 
     transitions, near, _ = two_fed()
     before = Outputs(NEXT, [block(1, 3)], [Origin(ids(2)[0])])
     assert transitions.finish(2, ranges(2), 0.1, [before])
-    transitions.spool(1, ITEM, [block(3, 9)])
+    transitions.interim.spool(1, ITEM, [block(3, 9)])
     assert transitions.finish(1, ranges(1), 0.1)
-    transitions.put(NEXT, [block(9, 10)], synced=False)
+    transitions.intake.put(NEXT, [block(9, 10)], synced=False)
     assert recorded(transitions).puts[1:] == [Put(target(9), block(9, 10), None)]
     transitions.commit()
     assert [part.ids for part in near.ready.take(9, exactly=True)] == [
@@ -99,13 +99,32 @@ def test_what_is_published_waits_on_disk_and_so_does_what_is_put_behind_it() -> 
     assert near.backlog[0].untouched
 
 
+def test_results_are_done_when_they_are_recorded_and_nobody_gets_them() -> None:
+    """Also those that were spooled; others that are fed get them as work."""
+    transitions, near, far = two_fed()
+    transitions.intake.results = {NEXT}
+    made = Outputs(NEXT, [block(1, 3)], [Origin(ids(2)[0])])
+    assert transitions.finish(2, ranges(2), 0.1, [made])
+    transitions.interim.spool(1, ITEM, [block(3, 9)])
+    assert transitions.finish(1, ranges(1), 0.1)
+    batch = recorded(transitions)
+    assert {IdRange(target(1), target(2)), IdRange(target(3), target(8))} < {*batch.done}
+    assert near.row in batch.queues.values()
+    transitions.commit()
+    assert (near.row.put, near.row.done, near.row.outstanding) == (8, 8, 0)
+    assert not near.ready
+    assert not near.backlog
+    assert (far.row.put, far.row.outstanding) == (6, 6)
+    assert far.backlog
+
+
 def test_what_is_spooled_of_an_attempt_that_ends_otherwise_is_void() -> None:
     """The next attempt at the item, whoever makes it, has a spool of its own."""
     for end in ("fail", "drop", "give_back", "leave"):
         transitions, near, _ = two_fed()
-        assert transitions.spool(1, ITEM, [block(1, 4)])
+        assert transitions.interim.spool(1, ITEM, [block(1, 4)])
         if end == "fail":
-            transitions.fail(1, ranges(1), RAISED, now=0.0)
+            transitions.attempts.fail(1, ranges(1), RAISED, now=0.0)
         elif end == "drop":
             transitions.drop(1, ranges(1), "")
         else:
@@ -114,15 +133,15 @@ def test_what_is_spooled_of_an_attempt_that_ends_otherwise_is_void() -> None:
         assert not recorded(transitions).published
         assert near.row.put == 0
         transitions.scheduler.consumers[2].hands.hold(items(1, 2))
-        assert transitions.spool(2, ITEM, [block(7, 8)])
+        assert transitions.interim.spool(2, ITEM, [block(7, 8)])
         assert recorded(transitions).spooled[-1] == Spooled(2, 0, block(7, 8), ITEM)
 
 
 def test_a_late_report_publishes_nothing() -> None:
     """Nor does one of another item."""
     transitions, near, _ = two_fed()
-    assert not transitions.spool(1, ids(2)[0], [block(1, 4)]), "the item is in other hands"
-    assert transitions.spool(1, ITEM, [block(1, 4)])
+    assert not transitions.interim.spool(1, ids(2)[0], [block(1, 4)]), "the item is in other hands"
+    assert transitions.interim.spool(1, ITEM, [block(1, 4)])
     assert not transitions.finish(1, ranges(1, 2), 0.1)
     assert not transitions.finish(2, ranges(1), 0.1)
     assert transitions.finish(2, ranges(2), 0.1)
@@ -147,8 +166,8 @@ def test_spools_are_of_one_consumer_each() -> None:
 def test_what_is_streamed_is_put_at_once_and_remembered() -> None:
     """Its ids are recorded beside it, with what it was made of."""
     transitions, near, _ = two_fed()
-    transitions.stream(ITEM, NEXT, [block(1, 4), block(4, 6)])
-    transitions.stream(ITEM, NEXT, [])
+    transitions.interim.stream(ITEM, NEXT, [block(1, 4), block(4, 6)])
+    transitions.interim.stream(ITEM, NEXT, [])
     origin = Origin(ITEM)
     batch = recorded(transitions)
     assert batch.puts == [
