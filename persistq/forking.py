@@ -7,10 +7,11 @@ Before it, in the parent:
 2. `THREADS`: housekeepers end their threads. Python warns of a fork beside a thread: the child
    could inherit a lock that the thread holds. What a producer sends may be what a housekeeper waits
    for, so this comes second.
+3. `BEATS`: the thread that shows other hosts that owners of files live ends too.
 
 After it, in the parent:
 
-1. `THREADS`: housekeepers go on.
+1. `THREADS`, `BEATS`: both go on.
 
 After it, in the child:
 
@@ -18,8 +19,10 @@ After it, in the child:
 2. `CONNECTIONS`: copies of the parent's sockets are closed, before anything could be said on them.
 3. `PUTS`: what the parent has put is the parent's to wait for.
 4. `THREADS`: there are none in the child, and nothing to end.
-5. `PRESENCES`: each queue lets go of what it had open, of its place at the fence, and of what the
+5. `BEATS`: the owners are the parent.
+6. `PRESENCES`: each queue lets go of what it had open, of its place at the fence, and of what the
    parent had got; it connects anew when it is used.
+7. `FOLDERS`: so does each queue that is a folder; it becomes an owner of its own.
 
 Each module says at its end what it does in which step. A step that raises keeps no other from being
 taken; Python prints the error.
@@ -29,6 +32,7 @@ from __future__ import annotations
 
 import enum
 import os
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from operator import attrgetter
@@ -37,6 +41,11 @@ from typing import NamedTuple
 forks = 0
 """How many forks lie between this process and the first that imported this."""
 
+starting = threading.Lock()
+"""Is held by who starts a process, while ends of pipes and sockets are open that are for it alone.
+A thread that forked meanwhile would hand copies of them to a child of its own, and nobody would see
+their end."""
+
 
 class Step(enum.IntEnum):
     """What is done at a fork, in the order in which it is done."""
@@ -44,7 +53,9 @@ class Step(enum.IntEnum):
     CONNECTIONS = 1
     PUTS = 2
     THREADS = 3
-    PRESENCES = 4
+    BEATS = 4
+    PRESENCES = 5
+    FOLDERS = 6
 
 
 def _nothing() -> None:
@@ -87,8 +98,10 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    global forks  # noqa: PLW0603 - it is a fact about the process
+    global forks, starting  # noqa: PLW0603 - they are facts about the process
     forks += 1
+    # The thread that held it is not here.
+    starting = threading.Lock()
     _take(attrgetter("after_in_child"))
 
 

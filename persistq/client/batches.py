@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from persistq.client.consumer import Consumer
-from persistq.client.outputs import Made
+from persistq.client.outputs import Made, Routed
 from persistq.client.window import Together
 from persistq.wire.messages import Ended
 
@@ -28,7 +28,7 @@ class BatchConsumer(Consumer):
         """
         return self._await_work(timeout, self._window.take_together)
 
-    def done_together(self, made: Mapping[int, Made], seconds: float, now: float) -> None:
+    def done_together(self, made: Mapping[int, Made | Routed], seconds: float, now: float) -> None:
         """Report items as finished, in one message unless there is much before them.
 
         Crash: items whose report was not sent are redone.

@@ -67,7 +67,13 @@ class Connection:
 
     @classmethod
     def dial(
-        cls, handle: Handle, role: Role, timeout: float | None = None, *, together: int = 1
+        cls,
+        handle: Handle,
+        role: Role,
+        timeout: float | None = None,
+        *,
+        together: int = 1,
+        at_once: int = 1,
     ) -> tuple[Connection, Welcome]:
         """Connect to a run's broker and introduce this process.
 
@@ -76,6 +82,7 @@ class Connection:
             role: What the connection is for.
             timeout: Longest wait for all of it, in seconds; None means the handle's patience.
             together: How many items a consumer begins together at most.
+            at_once: How many attempts it works on at the same time.
 
         Raises:
             BrokerSilent: It has not answered in time.
@@ -87,7 +94,15 @@ class Connection:
         deadline = time.monotonic() + timeout
         # Known from the first moment on, so that a fork closes it.
         connection = cls(socket.socket(socket.AF_UNIX), handle.name, handle.token)
-        hello = Hello(this_process(), handle.family, role, handle.queue_id, together)
+        hello = Hello(
+            this_process(),
+            handle.family,
+            role,
+            handle.queue_id,
+            together,
+            handle.source_id,
+            at_once,
+        )
         try:
             connection._connect(handle, deadline)
             return connection, connection.greet(handle.journal, hello, timeout, deadline)
@@ -218,6 +233,10 @@ class Connection:
             return msgspec.convert(value, kind)
         except msgspec.MsgspecError as error:
             raise self._not_understood() from error
+
+    def cut(self) -> None:
+        """End it from any thread: who waits for it, or uses it later, finds the broker gone."""
+        self.stream.cut()
 
     def close(self) -> None:
         """Close the socket; safe to call twice."""

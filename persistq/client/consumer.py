@@ -6,26 +6,29 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from persistq import failpoints
 from persistq.blocks import Block
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.housekeeper import Housekeeper
-from persistq.client.outputs import Made
+from persistq.client.outputs import Made, Routed
 from persistq.client.producer import LOCK_S, settle_puts
 from persistq.client.report import Report
+from persistq.client.timing import Timing
 from persistq.client.window import Delivery, Window
 from persistq.errors import JournalUnavailable, PersistqError
-from persistq.items import IdRange, ranges_of
+from persistq.items import IdRange, queue_of, ranges_of
 from persistq.keys import ItemKeys
 from persistq.site.fence import disinherit
 from persistq.wire.messages import (
     Answer,
+    Apart,
     BrokerMessage,
     Cancel,
+    Checkpoint,
+    Deferred,
     Dropped,
     Empty,
     Ended,
@@ -34,6 +37,7 @@ from persistq.wire.messages import (
     Flush,
     GiveBack,
     Items,
+    LastCheckpoint,
     Patience,
     Rest,
     Role,
@@ -59,35 +63,60 @@ class Consumer:
         handle: The run and the queue.
         targets: The queues that get what is made of the items.
         together: Most items that are begun together; see `persistq.client.batches`.
+        at_once: How many are worked on at the same time; see `persistq.client.concurrent`.
 
     Attributes:
+        at_once: The same.
         keys: Makes the keys of the items that come here.
         hold: Notes which item is being worked on, 0 for none, so that a death is blamed on it; and
             since when, on the monotonic clock, which only a supervisor needs.
     """
 
-    def __init__(self, handle: Handle, targets: Sequence[int] = (), together: int = 1) -> None:
+    def __init__(
+        self, handle: Handle, targets: Sequence[int] = (), together: int = 1, at_once: int = 1
+    ) -> None:
         disinherit()
         # The lock of the fence comes first: a consumer that got work must not be overlooked.
         self._post = handle.site.post()
         try:
-            self._connection, welcome = Connection.dial(handle, Role.CONSUMER, together=together)
+            self._connection, welcome = Connection.dial(
+                handle, Role.CONSUMER, together=together, at_once=at_once
+            )
             self._require_fence(welcome)
         except BaseException:
             self._post.close()
             raise
         self.keys = ItemKeys(welcome.put_spans)
+        self.at_once = at_once
         self._post.occupy(welcome.slot)
+        self._post.occupy_more(welcome.more_slots)
         # Whoever is interrupted lives on: no item is to blame.
-        self._connection.stream.before_tear = partial(self._post.hold, 0)
+        self._connection.stream.before_tear = self._post.hold_none
         self.hold = self._post.hold
         self._window = Window()
         self._items = self._window.items
         self._report = Report(handle.ack_interval)
+        self._timing = Timing(welcome.slow_after)
         self._targets = targets
         self._getting = threading.Lock()
         self._sending = threading.RLock()
         self._housekeeper: Housekeeper | None = None
+
+    @property
+    def item_at_work(self) -> int:
+        """The item that is being worked on; 0 if it is none, or one of several."""
+        try:
+            held = self._post.held
+        except ValueError:
+            # It has left.
+            return 0
+        return held if queue_of(held) else 0
+
+    @property
+    def attempt_at_work(self) -> int:
+        """Which attempt at that item this is, from 1; 0 if there is none."""
+        item_id = self.item_at_work
+        return self._window.failed.get(item_id, 0) + 1 if item_id else 0
 
     @property
     def buffered(self) -> int:
@@ -113,7 +142,7 @@ class Consumer:
         except IndexError:
             return self._await_work(timeout, items.popleft)
 
-    def done(self, item_id: int, started: float, now: float, made: Made = ()) -> None:
+    def done(self, item_id: int, started: float, now: float, made: Made | Routed = ()) -> None:
         """Report an item as finished, perhaps a little later together with others.
 
         Crash: an item whose report was not sent is redone.
@@ -129,7 +158,7 @@ class Consumer:
         if now >= report.due_at or not self._items:
             self.report()
 
-    def spool(self, item_id: int, blocks: list[Block]) -> None:
+    def spool(self, item_id: int, blocks: list[Block], queue_id: int = 0) -> None:
         """Hand over some of what is made of an item while it is worked on; waits for the socket.
 
         Crash: what was spooled is void, unless the item's report was sent as well.
@@ -137,16 +166,17 @@ class Consumer:
         Args:
             item_id: The item.
             blocks: What was made, in order, at least one.
+            queue_id: The queue that gets it; 0 is each that the stage feeds.
         """
         with self._sending, self._connection.conversation:
             # Apart from what was finished before or is after it: outputs keep their items' order.
             self.report()
             failpoints.point("client.before_spool")
-            self._connection.send(Spool(item_id, blocks))
+            self._connection.send(Spool(item_id, blocks, queue_id))
             failpoints.point("client.after_spool")
             self._report.due_at = 0.0
 
-    def stream(self, item_id: int, blocks: list[Block], *, first: bool) -> None:
+    def stream(self, item_id: int, blocks: list[Block], queue_id: int = 0, *, first: bool) -> None:
         """Have some of what is made of an item put while it is worked on; waits for the socket.
 
         Crash: what the broker has got is put, and another attempt at the item may put it again.
@@ -154,17 +184,18 @@ class Consumer:
         Args:
             item_id: The item.
             blocks: What was made, in order, at least one.
+            queue_id: The queue that gets it; 0 is each that the stage feeds.
             first: Whether this attempt has put nothing before.
         """
         with self._sending, self._connection.conversation:
             self.report()
             failpoints.point("client.before_stream")
-            self._connection.send(Stream(item_id, blocks, first))
+            self._connection.send(Stream(item_id, blocks, first, queue_id))
             failpoints.point("client.after_stream")
 
     def failed(
         self,
-        item_id: int,
+        item_id: int | Sequence[int],
         error_type: str,
         message: str,
         traceback: str,
@@ -172,17 +203,44 @@ class Consumer:
         *,
         final: bool = False,
     ) -> None:
-        """Report that an attempt failed; the broker decides what becomes of the item."""
+        """Report that an attempt at one item, or several, failed; the broker decides on them."""
         with self._sending:
             self.report()
-            ids = [IdRange(item_id, item_id)]
+            ids = _ranges(item_id)
             self._connection.send(Failed(ids, error_type, message, traceback, retry_after, final))
 
-    def dropped(self, item_id: int, reason: str) -> None:
-        """Report that an item needs no work."""
+    def deferred(
+        self,
+        item_id: int | Sequence[int],
+        error_type: str,
+        message: str,
+        seconds: float | None = None,
+    ) -> None:
+        """Report that an item, or several, are put off.
+
+        Crash: if this was not sent, the item is handed out again as what the dead held is.
+        """
         with self._sending:
             self.report()
-            self._connection.send(Dropped([IdRange(item_id, item_id)], reason))
+            failpoints.point("client.before_defer")
+            ids = _ranges(item_id)
+            self._connection.send(Deferred(ids, error_type, message, seconds))
+
+    def apart(self, item_ids: Sequence[int], error_type: str, message: str) -> None:
+        """Report that each of these items should be tried alone.
+
+        Crash: if this was not sent, they are handed out again as what the dead held is.
+        """
+        with self._sending:
+            self.report()
+            failpoints.point("client.before_apart")
+            self._connection.send(Apart(ranges_of([*item_ids]), error_type, message))
+
+    def dropped(self, item_id: int | Sequence[int], reason: str) -> None:
+        """Report that an item, or several, need no work."""
+        with self._sending:
+            self.report()
+            self._connection.send(Dropped(_ranges(item_id), reason))
 
     def rest(self, item_ids: Sequence[int], reason: str, seconds: float | None = None) -> None:
         """Give items back, none of which is to blame, and have the stage rest for a while.
@@ -246,15 +304,56 @@ class Consumer:
             if finished.item_ids:
                 # If this raises, results are lost: then their sources are never reported.
                 settle_puts()
+                self._timing.note(finished)
                 failpoints.point("client.before_report")
+                if self._report.due_at >= self._timing.due_at:
+                    self._tell_times()
                 self._connection.send(finished.told(self._targets))
                 failpoints.point("client.after_report")
+
+    def _tell_times(self) -> None:
+        """Tell how long it took.
+
+        Crash: what was not told is missing in the histogram, and nothing goes by that.
+        """
+        if (timed := self._timing.take()) is not None:
+            self._connection.send(timed)
 
     def flush(self) -> None:
         """Wait until everything reported is on disk."""
         with self._sending:
             self.report()
             number = self._connection.request(Flush)
+        self._await_answer(number)
+
+    def checkpoint(self, item_id: int, value: Block) -> bool:
+        """Record how far work on an item has come; returns when that is on disk.
+
+        Crash: the next attempt learns of this checkpoint, or of the one before.
+
+        Args:
+            item_id: The item.
+            value: The handler's own value, as a block of one.
+
+        Returns:
+            Whether the item is still this consumer's; if not, nothing is recorded.
+        """
+        with self._sending:
+            self.report()
+            failpoints.point("client.before_checkpoint")
+            number = self._connection.request(Checkpoint, item_id, value)
+        held: bool = self._await_answer(number)
+        failpoints.point("client.after_checkpoint")
+        return held
+
+    def last_checkpoint(self, item_id: int) -> Block | None:
+        """Return what `checkpoint` has recorded last for an item, None if nothing."""
+        with self._sending:
+            number = self._connection.request(LastCheckpoint, item_id)
+        found = self._await_answer(number)
+        return None if found is None else Block(*found)
+
+    def _await_answer(self, number: int) -> Any:
         requests = self._connection.requests
         while not requests.answered(number):
             # A thread that waits for work reads what comes, the answer too.
@@ -265,7 +364,7 @@ class Consumer:
                             self._heed(self._connection.receive())
                 finally:
                     self._getting.release()
-        requests.answer_to(number)
+        return requests.answer_to(number)
 
     def leave(self, *, farewell: bool = True) -> None:
         """Report, say farewell and disconnect; what was got and not finished goes to others.
@@ -276,6 +375,7 @@ class Consumer:
         try:
             with self._sending:
                 self.report()
+                self._tell_times()
                 failpoints.point("client.before_leave")
                 if farewell:
                     # Without a broker there is nobody to mistake this end for a death.
@@ -337,6 +437,13 @@ class Consumer:
             failpoints.point("client.before_take")
             self._connection.send(Take(patience, self._window.seen))
         wait_until = None if patience is Patience.NEVER else deadline
+        began = time.monotonic()
+        try:
+            return self._await_answer_to_take(wait_until)
+        finally:
+            self._timing.note_wait(time.monotonic() - began)
+
+    def _await_answer_to_take(self, wait_until: float | None) -> Ended | Empty | None:
         while not self._items:
             try:
                 message = self._connection.receive(_until(wait_until))
@@ -366,6 +473,10 @@ class Consumer:
                 self._have_looked_after()
         elif isinstance(message, Answer):
             self._connection.requests.heed(message)
+
+
+def _ranges(item_id: int | Sequence[int]) -> list[IdRange]:
+    return [IdRange(item_id, item_id)] if isinstance(item_id, int) else ranges_of(item_id)
 
 
 def _until(deadline: float | None) -> float | None:

@@ -20,6 +20,7 @@ class Handle:
         family: The program that opened the load.
         opener: Process id of that program.
         queue_id: The queue that is meant.
+        source_id: The source that is meant, if any.
         ack_interval: How long finished work may stay unreported, in seconds.
         patience: Longest wait for the broker to take a connection, in seconds.
     """
@@ -33,10 +34,15 @@ class Handle:
     queue_id: int
     ack_interval: float
     patience: float = 30.0
+    source_id: int = 0
 
     def on(self, queue_id: int) -> Handle:
         """Return a handle of the same run for another queue."""
         return replace(self, queue_id=queue_id)
+
+    def of_source(self, queue_id: int, source_id: int) -> Handle:
+        """Return a handle of the same run for a source of a queue."""
+        return replace(self, queue_id=queue_id, source_id=source_id)
 
     @property
     def site(self) -> Site:

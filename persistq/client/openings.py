@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from persistq import origin
 from persistq.client.starting import new_token
@@ -18,34 +18,56 @@ from persistq.text.leftovers import left_over
 from persistq.text.ostext import portable
 from persistq.text.streams import say
 from persistq.text.terminal import quoted
-from persistq.wire.messages import Opening, StageSpec
+from persistq.wire.messages import Opening, SourceSpec, StageSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from persistq.client.starting import OpenedRun
     from persistq.settings import Settings
     from persistq.text.leftovers import Leftover
     from persistq.wire.messages import Parameter
 
+_OF_QUEUES: Final = ("retries", "backoff", "backoff_max", "max_crashes")
+"""What the settings say of plain queues. A time-out is not among them: it changes who may get
+items, so that only a program that knows can ask for one."""
+
 opened: dict[str, str] = {}
 """What this process has opened, or tried to: ``queue`` or ``pipeline``, by journal file."""
 
 
 def queue_opening(
-    name: str, *, resume: bool, fresh: bool, journal: str | os.PathLike[str] | None
+    name: str,
+    *,
+    resume: bool,
+    fresh: bool,
+    journal: str | os.PathLike[str] | None,
+    said: Mapping[str, Any],
 ) -> tuple[Opening, Settings]:
     """Return the opening of a plain queue, with the settings it was made from.
 
+    Args:
+        name: Name of the load.
+        resume: Whether outstanding items are handed out at once.
+        fresh: Whether a new load is to begin.
+        journal: Directory of journals; None leaves that to the settings.
+        said: What the program says of the queue's `Policy`, validated.
+
     Raises:
-        UsageError: The name or a setting is wrong.
+        UsageError: The name or a setting is wrong, or a sample is asked for.
     """
     from persistq.settings import load_settings
 
     settings = load_settings(
         journal=None if journal is None else os.fspath(journal), fresh=fresh or None
     )
-    stage = StageSpec(name, max_crashes=settings.max_crashes)
+    if settings.sample is not None:
+        raise UsageError(
+            f"sample={settings.sample} is for pipelines: what a program does with the items of a "
+            f"plain queue, here {name!r}, nobody can take back"
+        )
+    policy = {option: getattr(settings, option) for option in _OF_QUEUES} | dict(said)
+    stage = StageSpec(name, **policy)
     return opening(name, "queue", [stage], settings, hold=not resume), settings
 
 
@@ -60,7 +82,7 @@ def opening(
     source: str = "",
     parameters: list[Parameter] | None = None,
     takes_any: bool = True,
-    cursor: bool = False,
+    sources: list[SourceSpec] | None = None,
 ) -> Opening:
     """Return what to ask a broker for.
 
@@ -71,10 +93,10 @@ def opening(
         settings: The validated settings.
         hold: Whether outstanding items wait for a release.
         template: What the name was made from, if it has parameters in it.
-        source: Name of the source, for messages.
+        source: Whose parameters they are, for messages.
         parameters: What the source takes, with the values that are given or its defaults.
         takes_any: Whether the source takes parameters of any name.
-        cursor: Whether it goes on behind a cursor.
+        sources: The sources of a pipeline.
 
     Raises:
         UsageError: The name is not one, or a fresh load is asked for and one is named.
@@ -102,7 +124,7 @@ def opening(
         parameters=parameters or [],
         takes_any=takes_any,
         yields=settings.carry_on,
-        cursor=cursor,
+        sources=sources or [],
         durability=settings.durability,
         flush_interval=settings.flush_interval,
         window_time=settings.window_time,
@@ -111,11 +133,11 @@ def opening(
         fence_timeout=settings.fence_timeout,
         keep_loads=settings.keep_loads,
         keep_bytes=settings.keep_bytes,
+        slow_after=settings.slow_after,
+        slow_kept=settings.slow_kept,
         min_free_disk=settings.min_free_disk if kind == "pipeline" else 0,
         template=template,
-        elsewhere=[]
-        if "journal" in settings.model_fields_set
-        else _elsewhere(name, path, settings),
+        elsewhere=[] if settings.says("journal") else _elsewhere(name, path, settings),
     )
 
 

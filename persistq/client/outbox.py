@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from persistq.blocks import ITEMS_MAX, Block, blocks_of
+from persistq.blocks import ITEMS_MAX, Block
+from persistq.client.outputs import Encoded, blocks_of_run, blocks_on_terms
 
 LINGER_S = 0.001
 """How long an item may wait for company."""
@@ -42,14 +43,23 @@ class Outbox:
     def __init__(self, send: Callable[[], None], lock: threading.RLock) -> None:
         self._send = send
         self._lock = lock
-        self.waiting: list[tuple[int, bytes]] = []
+        self.waiting: list[Encoded] = []
         self.items_max, self.bytes_max = TOGETHER_ITEMS, TOGETHER_BYTES
         self._bytes = 0
         self._cursor: tuple[int, Block] | None = None
+        self._on_terms = False
         self._sent_at = 0.0
         self._late: threading.Thread | None = None
 
-    def add(self, codec: int, payload: bytes, cursor: Block | None = None) -> None:
+    def add(
+        self,
+        codec: int,
+        payload: bytes,
+        cursor: Block | None = None,
+        digest: bytes | None = None,
+        rank: int | None = None,
+        due: int | None = None,
+    ) -> None:
         """Add an encoded item, and send what waits if it is enough, or if nothing was sent of late.
 
         Crash: what waits is lost with this process.
@@ -58,9 +68,16 @@ class Outbox:
             codec: Codec number.
             payload: The item.
             cursor: How far its source has come with it; only the last one of all that wait counts.
+            digest: Of its natural key; all items that are added have one, or none has.
+            rank: Its place in the order of its queue.
+            due: Until when it waits there, in milliseconds since 1970.
         """
         # In one step: an interruption must not leave half of it. No cursor goes before its item.
-        self.waiting.append((codec, payload))
+        if rank is not None or due is not None:
+            self._on_terms = True
+            self.waiting.append((codec, payload, digest, rank, due))
+        else:
+            self.waiting.append((codec, payload) if digest is None else (codec, payload, digest))
         if cursor is not None:
             self._cursor = len(self.waiting), cursor
         self._bytes += len(payload)
@@ -77,10 +94,10 @@ class Outbox:
         """Take out what is to be sent now: all, as blocks, or that up to the cursor, and it."""
         count, cursor = self._cursor or (len(self.waiting), None)
         taken, rest = self.waiting[:count], self.waiting[count:]
-        codecs, payloads = zip(*taken, strict=True)
+        blocks = blocks_on_terms(taken) if self._on_terms else blocks_of_run(taken)
         self.clear()
         self.waiting = rest
-        return blocks_of(codecs, payloads), cursor
+        return blocks, cursor
 
     def note_sent(self) -> None:
         """Note that something was sent: what comes just after it waits."""

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from operator import sub
 from time import monotonic as _now
 from typing import Any, Final, Protocol
 
-from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin, blocks_of
-from persistq.codec import ItemCodec
+from persistq.blocks import BYTES_MAX, ITEMS_MAX, Block, Origin, blocks_of, with_digests
+from persistq.naturalkeys import KeyedCodec
+from persistq.ordering import OrderedCodec
 
-Encoded = tuple[int, bytes]
-"""One item as `ItemCodec.encode` returns it: the codec's number and the payload."""
+Encoded = (
+    tuple[int, bytes]
+    | tuple[int, bytes, bytes]
+    | tuple[int, bytes, bytes | None, int | None, int | None]
+)
+"""One item: the codec's number, the payload and, where its queue has natural keys, the digest of
+its own. Where it has a place in an order, or waits, these come behind that; see `Block`."""
+
+
+class Encoder(Protocol):
+    """Encodes the items of a queue."""
+
+    def encode(self, value: Any) -> Encoded:
+        """Return an item encoded."""
+
+
+_PLAIN: Final = 3
+_NO_TERMS: Final = (None, None)
 
 Made = Sequence[Encoded | Block]
 """What was made of one item, in order: little as it is, to share blocks with what was made of its
 neighbours; much as blocks."""
+
+Routed = Mapping[int, Made]
+"""What was made of one item, by the queue that gets it, where not all goes the same way."""
 
 SPOOLED_BLOCKS: Final = 16
 SPOOLED_BYTES: Final = 1 << 18
@@ -39,7 +60,7 @@ class Send(Protocol):
         """Take some; the first ones are those that begin an attempt."""
 
 
-def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None) -> Made:
+def encoded(values: Iterable[Any], codec: Encoder, spool: Spool | None = None) -> Made:
     """Encode values as they come: who makes them may change them afterwards.
 
     Args:
@@ -54,7 +75,7 @@ def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None)
         ItemNotStorable: One of them cannot be encoded.
         UsageError: One of them is an end of a queue.
     """
-    heap = _Heap(spool)
+    heap = Heap(spool_for(codec, spool))
     run: list[Encoded] = []
     size = 0
     for value in values:
@@ -67,7 +88,16 @@ def encoded(values: Iterable[Any], codec: ItemCodec, spool: Spool | None = None)
     return heap.closed(run)
 
 
-def stream(values: Iterable[Any], codec: ItemCodec, send: Send) -> None:
+def spool_for(codec: Encoder, spool: Spool | None) -> Spool | None:
+    """Return what takes what is too much to be kept; None where all of it has to be.
+
+    Which of several natural keys are new is known when they are put, so not by one row for all; and
+    each of several ranks has a row.
+    """
+    return None if isinstance(codec, KeyedCodec | OrderedCodec) else spool
+
+
+def stream(values: Iterable[Any], codec: Encoder, send: Send) -> None:
     """Encode values as they come, and hand them on without waiting for the last one.
 
     Args:
@@ -86,13 +116,13 @@ def stream(values: Iterable[Any], codec: ItemCodec, send: Send) -> None:
         run.append(one)
         size += len(one[1])
         if size >= BYTES_MAX or len(run) == ITEMS_MAX or _now() >= due:
-            send(_blocks(run), first=first)
+            send(blocks_of_run(run), first=first)
             run, size, due, first = [], 0, _now() + STREAMED_S, False
     if run:
-        send(_blocks(run), first=first)
+        send(blocks_of_run(run), first=first)
 
 
-class _Heap:
+class Heap:
     """Blocks of what is made of one item, in memory or spooled."""
 
     def __init__(self, spool: Spool | None) -> None:
@@ -102,7 +132,8 @@ class _Heap:
         self._bytes = 0
 
     def add(self, run: Sequence[Encoded]) -> None:
-        blocks = _blocks(run)
+        """Take what was encoded one by one, at least one."""
+        blocks = blocks_of_run(run)
         self._blocks += blocks
         self._bytes += sum(len(block.data) for block in blocks)
         many = self._bytes >= SPOOLED_BYTES or len(self._blocks) >= SPOOLED_BLOCKS
@@ -113,7 +144,7 @@ class _Heap:
         """Return all that was made, with the rest of it, unless it was spooled."""
         if self._spool is None or not self._spooled:
             return [*self._blocks, *rest]
-        self._blocks += _blocks(rest) if rest else []
+        self._blocks += blocks_of_run(rest) if rest else []
         if self._blocks:
             self._send(self._spool)
         return ()
@@ -153,7 +184,7 @@ def _join(
 ) -> None:
     """Add what was encoded one by one to the blocks and their origins."""
     for start, stop in _near(item_ids):
-        for block in _blocks(run[start:stop]):
+        for block in blocks_of_run(run[start:stop]):
             blocks.append(block)
             origins.append(origin_of(item_ids[start : start + block.count]))
             start += block.count  # noqa: PLW2901 - the blocks lie one behind the other
@@ -170,9 +201,37 @@ def origin_of(item_ids: Sequence[int]) -> Origin:
     return Origin(item_ids[0], steps[:1] if alike else steps)
 
 
-def _blocks(run: Sequence[Encoded]) -> list[Block]:
-    codecs, payloads = zip(*run, strict=True)
-    return blocks_of(codecs, payloads)
+def blocks_of_run(run: Sequence[Encoded]) -> list[Block]:
+    """Return what was encoded one by one, at least one, as blocks."""
+    if len(run[0]) > _PLAIN:
+        return blocks_on_terms(run)
+    codecs, payloads, *digests = zip(*run, strict=True)
+    blocks = blocks_of(codecs, payloads)
+    return with_digests(blocks, *digests) if digests else blocks
+
+
+def blocks_on_terms(run: Sequence[Encoded]) -> list[Block]:
+    """Return as blocks what was encoded one by one, if some of it has a rank, or waits."""
+    return [block for terms, alike in groupby(run, _terms_of) for block in _on(terms, [*alike])]
+
+
+def _terms_of(one: Encoded) -> Sequence[Any]:
+    """Return the rank of an item, and till when it waits."""
+    return one[_PLAIN:] or _NO_TERMS
+
+
+def _on(terms: Sequence[int | None], run: Sequence[Encoded]) -> Iterator[Block]:
+    """Return items that are on the same terms as blocks."""
+    rank, due = terms
+    blocks = blocks_of_run([_bare(one) for one in run])
+    return (block._replace(rank=rank, due=due) for block in blocks)
+
+
+def _bare(one: Encoded) -> Encoded:
+    """Return an item without its terms."""
+    if len(one) > 2 and one[2] is not None:
+        return one[0], one[1], one[2]
+    return one[0], one[1]
 
 
 def _steps(item_ids: Sequence[int]) -> Iterator[int]:

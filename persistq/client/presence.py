@@ -17,7 +17,7 @@ from persistq.client.leaving import Leave, error_at_exit, say_unless_said
 from persistq.client.producer import Producer
 from persistq.client.starting import OpenedRun
 from persistq.errors import PersistqError
-from persistq.wire.messages import QueueSizes, Role, Sizes
+from persistq.wire.messages import QueueSizes, Role, Sizes, SourcePuts
 
 # After multiprocessing has joined this process's children, so that the program outlives them.
 _EXIT_PRIORITY = -100
@@ -176,6 +176,16 @@ def sizes_of_run(handle: Handle) -> list[QueueSizes]:
     try:
         sizes: list[QueueSizes] = connection.ask(Sizes, kind=list[QueueSizes])
         return sizes
+    finally:
+        connection.close()
+
+
+def puts_of_sources(handle: Handle) -> dict[int, int]:
+    """Return how many new items each source has put in this run, by number."""
+    connection, _ = Connection.dial(handle, Role.CONTROL)
+    try:
+        puts: dict[int, int] = connection.ask(SourcePuts, kind=dict[int, int])
+        return puts
     finally:
         connection.close()
 

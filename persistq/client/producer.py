@@ -11,6 +11,7 @@ from persistq.client.connection import Connection
 from persistq.client.handle import Handle
 from persistq.client.outbox import Outbox
 from persistq.errors import PersistqError, QueueClosed
+from persistq.items import ITEMS_PER_QUEUE_MAX
 from persistq.wire.messages import (
     Accepted,
     BrokerMessage,
@@ -56,7 +57,15 @@ class Producer:
         self._lock = threading.RLock()
         self._outbox = Outbox(self._send_outbox, self._lock)
 
-    def put_one(self, codec: int, payload: bytes, cursor: Block | None = None) -> None:
+    def put_one(
+        self,
+        codec: int,
+        payload: bytes,
+        cursor: Block | None = None,
+        digest: bytes | None = None,
+        rank: int | None = None,
+        due: int | None = None,
+    ) -> None:
         """Send an encoded item, at once or a moment later together with those that follow it.
 
         Crash: as for `put`; an item that still waits for company is lost with this process too. Its
@@ -66,6 +75,9 @@ class Producer:
             codec: Codec number.
             payload: The encoded item.
             cursor: How far the source has come with it, as a block of one.
+            digest: Of its natural key, where the items of the queue have such.
+            rank: Its place in the order of the queue, where that has one.
+            due: Until when it waits there, in milliseconds since 1970; None if it does not.
 
         Raises:
             QueueClosed: The queue was sealed.
@@ -78,7 +90,7 @@ class Producer:
                 # It stays there as long as anything waits.
                 unsettled.add(self)
             self._refuse_if_closed()
-            self._outbox.add(codec, payload, cursor)
+            self._outbox.add(codec, payload, cursor, digest, rank, due)
 
     def put(self, blocks: list[Block]) -> None:
         """Hand encoded items to the broker in one message; returns when the kernel has them.
@@ -98,7 +110,26 @@ class Producer:
             with self._connection.conversation:
                 self._send(blocks)
 
-    def offer(self, codec: int, payload: bytes, maxsize: int, timeout: float | None) -> bool:
+    def room(self) -> int:
+        """Wait until the queue may hold more; return how many more items, at least one.
+
+        Raises:
+            BrokerLost: The broker is gone.
+        """
+        with self._lock:
+            self._listen()
+            self._await_room()
+            items, _ = self._limits
+            return ITEMS_PER_QUEUE_MAX if items < 0 else max(1, items - self._sent)
+
+    def offer(
+        self,
+        codec: int,
+        payload: bytes,
+        maxsize: int,
+        timeout: float | None,
+        due: int | None = None,
+    ) -> bool:
         """Put one item on a bounded queue.
 
         Args:
@@ -106,6 +137,7 @@ class Producer:
             payload: The encoded item.
             maxsize: Most items that may wait in the queue.
             timeout: Longest wait for room in seconds; 0 does not wait, None waits for ever.
+            due: Until when it waits in the queue, in milliseconds since 1970.
 
         Returns:
             False if there was no room in time.
@@ -117,7 +149,7 @@ class Producer:
             self._listen()
             self._refuse_if_closed()
             patience = Patience.NEVER if timeout == 0 else Patience.WAIT
-            block = block_of(codec, [payload])
+            block = block_of(codec, [payload])._replace(due=due)
             offer = Offer(self._handle.queue_id, block, maxsize, patience)
             with self._connection.conversation:
                 return self._negotiate(offer, timeout or None)
@@ -160,6 +192,13 @@ class Producer:
         self.push()
         self._connection.send(Farewell())
         self.close()
+
+    def cut(self) -> None:
+        """End it from any thread: who puts, or waits for room, finds the broker gone.
+
+        Crash: what was not journaled is put again by the source, when it is called again.
+        """
+        self._connection.cut()
 
     def close(self) -> None:
         """Leave the broker; what was put before is not affected."""

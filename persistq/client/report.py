@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from persistq.client.outputs import Made, joined
+from persistq.client.outputs import Made, Routed, joined
+from persistq.client.routed import outputs_by_queue
 from persistq.items import ranges_of
 from persistq.wire.messages import Done, Outputs
 
@@ -17,20 +18,27 @@ class Finished(NamedTuple):
     Attributes:
         item_ids: The items, in the order in which they were finished.
         busy: The time they took together, in seconds.
+        seconds: The time that each took.
         made: What handlers made of them, by item; those of which nothing was made are missing.
     """
 
     item_ids: list[int]
     busy: float
-    made: Mapping[int, Made]
+    seconds: list[float]
+    made: Mapping[int, Made | Routed]
 
     def told(self, targets: Sequence[int]) -> Done:
         """Return what the broker is told.
 
         Args:
-            targets: The queues that get what was made, each of them all of it.
+            targets: The queues that get what was made, each of them all of it; none if what was
+                made says itself where it goes.
         """
-        blocks, origins = joined(self.made) if self.made else ([], [])
+        if self.made and not targets:
+            routed = {n: made for n, made in self.made.items() if isinstance(made, Mapping)}
+            return Done(ranges_of(self.item_ids), self.busy, outputs_by_queue(routed))
+        made = cast("Mapping[int, Made]", self.made)
+        blocks, origins = joined(made) if made else ([], [])
         outputs = [Outputs(target, blocks, origins) for target in targets if blocks]
         return Done(ranges_of(self.item_ids), self.busy, outputs)
 
@@ -53,10 +61,10 @@ class Report:
         # goes into the next report.
         self._item_ids: list[int] = []
         self._seconds: list[float] = []
-        self._made: dict[int, Made] = {}
+        self._made: dict[int, Made | Routed] = {}
         self.due_at = time.monotonic() + interval
 
-    def add(self, item_id: int, seconds: float, made: Made = ()) -> None:
+    def add(self, item_id: int, seconds: float, made: Made | Routed = ()) -> None:
         """Add an item that is finished.
 
         Args:
@@ -77,8 +85,8 @@ class Report:
         del self._item_ids[: len(item_ids)]
         seconds = self._seconds[: len(item_ids)]
         del self._seconds[: len(seconds)]
-        return Finished(item_ids, sum(seconds), self._take_made(item_ids))
+        return Finished(item_ids, sum(seconds), seconds, self._take_made(item_ids))
 
-    def _take_made(self, item_ids: list[int]) -> dict[int, Made]:
+    def _take_made(self, item_ids: list[int]) -> dict[int, Made | Routed]:
         made = self._made
         return {one: made.pop(one) for one in item_ids if one in made} if made else {}

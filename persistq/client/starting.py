@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from persistq import failpoints
+from persistq import failpoints, forking
 from persistq.client import interpreter
 from persistq.client.connection import Connection
 from persistq.client.handle import Handle
@@ -138,12 +138,13 @@ def _start(opening: Opening, ack_interval: float, timeout: float) -> OpenedRun:
     deadline = time.monotonic() + patience
     try:
         failpoints.point("client.before_start_broker")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            broker = _spawn(opening, theirs, deadline)
+        with forking.starting:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            with theirs:
+                broker = _spawn(opening, theirs, deadline)
+            anchor = Connection(ours, opening.name, opening.token)
     except OSError as error:
         raise BrokerLost(opening.name, f"it cannot be started: {error}") from error
-    anchor = Connection(ours, opening.name, opening.token)
     hello = Hello(this_process(), opening.family, Role.ANCHOR)
     try:
         failpoints.point("client.after_start_broker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
@@ -160,6 +161,11 @@ class Stream:
         self._torn = True
         self.before_tear()
         self._sock.close()
+
+    def cut(self) -> None:
+        """End both directions from any thread: who reads or sends finds the broker gone."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket; safe to call twice."""

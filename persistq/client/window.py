@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, count, repeat
-from typing import Any
+from itertools import chain, count, islice, repeat
+from typing import Any, Final
 
 from persistq.blocks import Slice, count_of
 from persistq.codec import decoded
@@ -51,6 +51,10 @@ def _of_slice(part: Slice, failed: Mapping[int, int] | None) -> Iterable[Deliver
     return zip(ids, repeat(codec), payloads[start:stop], attempts)
 
 
+FAILED_MAX: Final = 4096
+"""Of so many items it is known at most how often they have failed: more than can be in hand."""
+
+
 class Window:
     """Items handed to this process that nobody got yet.
 
@@ -63,6 +67,7 @@ class Window:
         ask_at: The next window is asked for when so many are left, so that work never pauses; or
             ``NEVER``: it has been, or there is one item only.
         asked: Whether it was asked for, and has not come.
+        failed: How often items have failed that were handed out lately, if they have.
     """
 
     def __init__(self) -> None:
@@ -70,6 +75,7 @@ class Window:
         self.seen = 0
         self.ask_at = NEVER
         self.asked = False
+        self.failed: dict[int, int] = {}
         self._received = 0
         self._attempts: deque[tuple[int, int]] = deque()
 
@@ -87,7 +93,14 @@ class Window:
         self._received += number
         self._attempts.extend(zip(count(handed.first), handed.sizes, strict=False))
         self.items.extend(deliveries(handed.slices, handed.attempts))
+        if handed.attempts:
+            self._note_failed(handed.attempts)
         return number > 1
+
+    def _note_failed(self, attempts: dict[int, int]) -> None:
+        self.failed |= attempts
+        for item_id in [*islice(self.failed, max(0, len(self.failed) - FAILED_MAX))]:
+            del self.failed[item_id]
 
     def take_together(self) -> Together:
         """Take the items of the next attempt, which no other thread does at the same time.

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from persistq import failpoints
 from persistq.flow import Drop, Retry
 from persistq.pool.worker import Pauses, Worker
+from persistq.text.terminal import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from persistq.channel import BatchChannel
-    from persistq.client.outputs import Made
+    from persistq.client.outputs import Made, Routed
     from persistq.client.window import Delivery, Together
     from persistq.pool.task import BatchWork, Opened
 
@@ -25,18 +26,28 @@ class BatchWorker(Worker["Together"]):
         work: What is done with each.
         channel: Where they come from and reports go.
         pauses: As for every `Worker`.
+        metered: Whether somebody counts the calls, so that none may be made beside the batch's own.
     """
 
-    def __init__(self, work: BatchWork, channel: BatchChannel, pauses: Pauses = ()) -> None:
+    def __init__(
+        self,
+        work: BatchWork,
+        channel: BatchChannel,
+        pauses: Pauses = (),
+        *,
+        metered: bool = False,
+    ) -> None:
         super().__init__(channel, channel.get_together, pauses)
         self._batches = channel
         self._work = work
+        self._metered = metered
 
     def attempt(self, got: Together) -> None:
         """Run the handler on a batch and report what became of each item.
 
         If it raises, nobody knows because of which item, and what it has done is not undone. So
-        each item is tried once more, by itself, and by then what it raises is its own.
+        each item is tried once more, by itself, and by then what it raises is its own. Where calls
+        are metered it is handed out again for that.
 
         Crash: what was not reported is worked on again. The batch is handed out in halves, unless
         its items were tried one by one: then the one at work is blamed.
@@ -47,6 +58,9 @@ class BatchWorker(Worker["Together"]):
         if batch:
             self._try(name, batch)
         self._channel.hold(0)
+
+    def _count(self, got: Together) -> int:
+        return len(got[1])
 
     def _opened(self, delivery: Delivery) -> Opened | None:
         """Decode an item; one that cannot be fails, and no other."""
@@ -80,15 +94,24 @@ class BatchWorker(Worker["Together"]):
         if len(batch) == 1 or isinstance(error, Drop | Retry):
             self._settle(batch, [error] * len(batch), started)
             return
+        if self._metered:
+            # It is over with them: whoever dies now has not died of one.
+            self._channel.hold(0)
+            kind = type(error).__qualname__
+            self._channel.apart([item.item_id for item in batch], kind, text_of(error))
+            return
         for item in batch:
             failpoints.point("worker.before_single")
             self._try(item.item_id, [item])
 
     def _settle(
-        self, batch: Sequence[Opened], results: Sequence[Made | BaseException], started: float
+        self,
+        batch: Sequence[Opened],
+        results: Sequence[Made | Routed | BaseException],
+        started: float,
     ) -> None:
         failpoints.point("worker.after_handler")
-        made, now = dict[int, "Made"](), _now()
+        made, now = dict[int, "Made | Routed"](), _now()
         errors = dict[int, BaseException]()
         for item, result in zip(batch, results, strict=True):
             if isinstance(result, BaseException):

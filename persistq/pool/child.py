@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator
 from multiprocessing import connection, forkserver
 
+from persistq import failpoints
 from persistq.errors import PersistqError
+from persistq.pool.title import entitle
 from persistq.text.streams import begin_as_child
 from persistq.text.terminal import text_of
 
@@ -23,6 +25,9 @@ ORPHANED = 75
 
 UNGUARDED = 76
 """Exit status of a child that would have run the pipeline when it imported the script."""
+
+UNCLEAN = 1
+"""Exit status of a child whose work is over, and whose context could not be cleaned up."""
 
 UNGUARDED_WHY = (
     "it imports the script, which runs its pipeline then as well: put run() below "
@@ -44,6 +49,8 @@ class Word(bytes, enum.Enum):
     """All that it needs is imported and set up; what ends it from now on is its work."""
     OVER = b"over"
     """There is no more work of its kind, so nobody need take its place."""
+    RECYCLED = b"recycled"
+    """It has done its share, and another one goes on."""
 
 
 @contextlib.contextmanager
@@ -65,12 +72,12 @@ _COMPLAINT = b"!"
 
 
 def complaint(error: BaseException) -> bytes:
-    """Return why a child cannot do its work, as it tells its supervisor beside its words."""
+    """Return what a child could not do of its own, as it tells its supervisor beside its words."""
     return _COMPLAINT + f"{type(error).__qualname__}: {text_of(error)}".encode()[:COMPLAINT_BYTES]
 
 
 def complaint_in(words: list[bytes]) -> str:
-    """Return why a child could not start, if it has said so."""
+    """Return what a child could not do, start or clean up, if it has said so."""
     said = [word for word in words if word.startswith(_COMPLAINT)]
     return said[-1].removeprefix(_COMPLAINT).decode(errors="replace") if said else ""
 
@@ -106,11 +113,15 @@ def become_child(supervisor_pid: int) -> None:
     Args:
         supervisor_pid: The supervisor.
     """
+    failpoints.point("child.before_signals")
     os.setpgid(0, 0)
     begin_as_child()
+    entitle(multiprocessing.current_process().name)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    # What has come since the fork was told to this process, and not to the one it was.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Who ignores it is told that every program has ended well, also one that handlers start.

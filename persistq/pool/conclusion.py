@@ -18,8 +18,9 @@ class Conclusion:
         outcome: How it ended.
         reason: Why it is not ``DONE``, in words.
         queues: The last counters.
-        signal: The signal that interrupted it, or 0.
+        signal: The signal that interrupted it; 0 if none did, or the program itself.
         lost_code: What a program exits with whose run was ``LOST``.
+        exception: What a source has raised, if it could be passed on.
     """
 
     outcome: Outcome
@@ -27,11 +28,17 @@ class Conclusion:
     queues: tuple[QueueSizes, ...]
     signal: int = 0
     lost_code: int = LoadUnfinished.exit_code
+    exception: BaseException | None = None
 
     @property
     def done(self) -> int:
         """Items done, over all stages."""
-        return sum(queue.done for queue in self.queues)
+        return sum(queue.done for queue in self.queues if not queue.results)
+
+    @property
+    def results(self) -> int:
+        """Results that are kept."""
+        return sum(queue.done for queue in self.queues if queue.results)
 
     @property
     def dropped(self) -> int:
@@ -57,7 +64,7 @@ class Conclusion:
             case Outcome.FAILED:
                 return LoadUnfinished.exit_code
             case Outcome.INTERRUPTED:
-                return 128 + self.signal
+                return 128 + self.signal if self.signal else LoadUnfinished.exit_code
             case Outcome.LOST:
                 return self.lost_code
 

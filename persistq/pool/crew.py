@@ -17,12 +17,19 @@ from multiprocessing.process import BaseProcess
 from pickle import PicklingError
 from typing import Any
 
-from persistq import failpoints
+from persistq import failpoints, forking
 from persistq.errors import UsageError
 from persistq.origin import current_directory
+from persistq.pool.capture import LOGGED, PRINTED
 from persistq.pool.child import Word, complaint_in
 from persistq.pool.endings import Ending, OomWatch, ending_of
+from persistq.pool.raised import raised_in
+from persistq.pool.signals import held
+from persistq.pool.telling import Hearer
 from persistq.text.streams import hidden_if_broken
+
+FAREWELLS = frozenset({Word.OVER, Word.RECYCLED})
+"""What a child says when everything is reported, before it cleans up."""
 
 SWEEP_S = 1.0
 """Children are looked after at least this often: a grandchild may hold a sentinel open."""
@@ -44,26 +51,39 @@ class Place:
         target: The child's main function.
         args: Its arguments.
         source: Whether it is a source, which ends when it has put all.
+        source_id: Which one.
+        polls: Whether it is asked for items until it is told to end.
         limit: How long one attempt may take, in seconds; None means without limit.
         queue_id: The queue whose items a worker takes; None for a source.
+        stage: The stage that it works for, empty for a source.
         process: The child, if there is one.
         hears: What the child says of itself, see `persistq.pool.child.Word`.
         failed_starts: Children that ended before they were ready, one after the other.
-        complaint: Why the last one could not start, if that is known.
+        complaint: Why the last one could not start, or not clean up, if that is known.
         deaths: Children that died at all.
         restart_at: When to fill the place again.
         deaf: Whether the child's sentinel is ready although it lives, so that waiting for that
             would be no waiting.
-        left: Whether the last child to end here has said that its work was over.
+        left: Whether the last child to end here has left on purpose: its work was over, or it has
+            done its share.
+        leaving: Since when the child is about to leave, on the monotonic clock; None if it is not.
+        words: What the child has said of itself.
+        told: What it has printed and logged, and nobody has heard of yet.
+        hearer: Puts what it says together.
         over: Whether the place is to stay empty.
+        raised: What the last child here has raised, if it is a source that told that; see
+            `persistq.pool.raised`.
     """
 
     name: str
     target: Callable[..., None]
     args: tuple[Any, ...]
     source: bool = False
+    source_id: int = 0
+    polls: bool = False
     limit: float | None = None
     queue_id: int | None = None
+    stage: str = ""
     process: BaseProcess | None = None
     hears: Connection | None = None
     failed_starts: int = 0
@@ -72,7 +92,12 @@ class Place:
     restart_at: float = 0.0
     deaf: bool = False
     left: bool = False
+    leaving: float | None = None
+    words: list[bytes] = field(default_factory=list)
+    told: list[bytes] = field(default_factory=list)
+    hearer: Hearer = field(default_factory=Hearer)
     over: bool = False
+    raised: bytes = b""
 
 
 @dataclass(slots=True)
@@ -109,7 +134,8 @@ class Crew:
 
     def _try_start(self, place: Place, now: float) -> bool:
         try:
-            self._start(place)
+            with forking.starting:
+                self._start(place)
         except (OSError, EOFError) as error:
             place.failed_starts += 1
             place.complaint = _reason(error)
@@ -125,7 +151,7 @@ class Crew:
             target=place.target, args=(*place.args, os.getpid(), tells), name=place.name
         )
         try:
-            with hidden_if_broken():
+            with hidden_if_broken(), self._signals_kept():
                 process.start()
         except (AttributeError, TypeError, ValueError, ImportError, PicklingError) as error:
             hears.close()
@@ -138,8 +164,18 @@ class Crew:
             raise
         finally:
             tells.close()
-        place.process, place.hears, place.deaf = process, hears, False
+        place.process, place.hears, place.deaf, place.raised = process, hears, False, b""
         failpoints.point("supervisor.after_start_worker")
+
+    def _signals_kept(self) -> contextlib.AbstractContextManager[None]:
+        """Have SIGTERM wait until a fork has become a child, see `become_child`.
+
+        Until then it would take the signal as this process does, or Python would forget it. Other
+        children begin with signals of their own.
+        """
+        if self.context.get_start_method() == "fork":
+            return held(signal.SIGTERM)
+        return contextlib.nullcontext()
 
     def reap(self, now: float) -> Iterator[tuple[Place, Ending]]:
         """Yield each place whose child has ended, and how."""
@@ -147,11 +183,11 @@ class Crew:
             ending = self._ending_at(place)
             if ending is not None:
                 words = _clear(place)
-                place.left = Word.OVER in words
+                place.left = not FAREWELLS.isdisjoint(words)
                 if ending.code or (ending.code is None and not place.left):
                     _end_leftovers(ending.pid)
-                place.over |= place.left
-                place.complaint = complaint_in(words)
+                place.over |= Word.OVER in words
+                place.complaint, place.raised = complaint_in(words), raised_in(words)
                 place.failed_starts = 0 if Word.READY in words else place.failed_starts + 1
                 self._schedule(place, now)
                 yield place, ending
@@ -165,7 +201,7 @@ class Crew:
         return ending
 
     def _schedule(self, place: Place, now: float) -> None:
-        place.deaths += not place.over
+        place.deaths += not (place.over or place.left)
         # A worker that was at work died of its item, which is dealt with; there is no need to wait.
         strikes = place.deaths if place.source else place.failed_starts
         delay = RESTART_DELAY_S * 2.0 ** (strikes - 1) if strikes > 1 else 0.0
@@ -174,6 +210,35 @@ class Crew:
     def sentinels(self) -> list[int]:
         """Return descriptors that become ready when children end."""
         return [p.process.sentinel for p in self.places if p.process is not None and not p.deaf]
+
+    def ears(self) -> list[Connection]:
+        """Return what becomes ready when children say something."""
+        return [p.hears for p in self.places if p.hears is not None and not p.hears.closed]
+
+    def listen(self, now: float) -> None:
+        """Hear what children have said."""
+        for place in self.places:
+            _listen(place)
+            if place.leaving is None and not FAREWELLS.isdisjoint(place.words):
+                place.leaving = now
+
+    def told(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield what workers have printed and logged since: the place, its stage, the message."""
+        for place in self.places:
+            told, place.told = place.told, []
+            yield from ((place.name, place.stage, message) for message in told)
+
+    def lingering(self, now: float, patience: float) -> Iterator[int]:
+        """Yield the children that have said farewell so long ago that they hang.
+
+        Args:
+            now: Monotonic time in seconds.
+            patience: How long they may clean up, in seconds.
+        """
+        for place in self.places:
+            pid = _pid(place)
+            if pid is not None and place.leaving is not None and now >= place.leaving + patience:
+                yield pid
 
     def next_look(self) -> float:
         """Return in how many seconds to look after the children, whatever their sentinels say."""
@@ -207,6 +272,14 @@ class Crew:
         """Fill no place any more; children that are there go on to their end."""
         for place in self.places:
             place.over = True
+
+    def raised(self) -> bytes:
+        """Return what a source has raised; empty if none has, or has told it."""
+        return next((place.raised for place in self.places if place.raised), b"")
+
+    def fails(self) -> bool:
+        """Return whether a source has raised, and the broker knows: else it is called again."""
+        return any(place.raised and place.over for place in self.places)
 
     def signal(self, number: int) -> None:
         """Send a signal to every child's process group."""
@@ -244,10 +317,11 @@ class Crew:
 
     def _await_ends(self, deadline: float) -> None:
         while self.alive() and (left := deadline - time.monotonic()) > 0:
-            connection.wait(self.sentinels(), min(left, self.next_look()))
+            connection.wait([*self.sentinels(), *self.ears()], min(left, self.next_look()))
+            self.listen(time.monotonic())
             for place in self.places:
                 if self._ending_at(place) is not None:
-                    _clear(place)
+                    place.raised = raised_in(_clear(place)) or place.raised
 
 
 def _pid(place: Place) -> int | None:
@@ -259,7 +333,8 @@ def _is_ready(place: Place) -> bool:
     if place.process is None or place.hears is None:
         return False
     # Asking the process itself would collect one that has just ended, without its usage.
-    return place.hears.poll() and not connection.wait([place.process.sentinel], 0)
+    _listen(place)
+    return bool(place.words) and not connection.wait([place.process.sentinel], 0)
 
 
 def _reason(error: OSError | EOFError) -> str:
@@ -276,13 +351,26 @@ def _clear(place: Place) -> list[bytes]:
     """Make a place whose child has ended empty; return the child's words."""
     assert place.process is not None, place
     assert place.hears is not None, place
-    words = []
-    with contextlib.suppress(EOFError, OSError), place.hears as hears:
-        while hears.poll():
-            words.append(hears.recv_bytes())
+    _listen(place)
+    words, place.words, place.leaving = place.words, [], None
+    place.hears.close()
     place.process.close()
     place.process = place.hears = None
+    place.hearer = Hearer()
     return words
+
+
+def _listen(place: Place) -> None:
+    """Hear what a child has said by now; what closes its end says no more."""
+    hears = place.hears
+    if hears is None or hears.closed:
+        return
+    try:
+        while hears.poll():
+            if (said := place.hearer.heard(hears.recv_bytes())) is not None:
+                (place.told if said.startswith((PRINTED, LOGGED)) else place.words).append(said)
+    except (EOFError, OSError):
+        hears.close()
 
 
 def _end_leftovers(pid: int) -> None:

@@ -1,19 +1,20 @@
 """The supervisor: fills the places of a run, replaces who has died, and knows when it is over.
 
-It waits at one place, for whatever comes first: a message of the broker, the end of a child, a
-signal.
+It waits at one place, for whatever comes first: a message of the broker, the end of a child, an
+order to stop.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+from contextlib import AbstractContextManager
 from multiprocessing import connection
 from typing import Protocol
 
 from persistq import failpoints
 from persistq.client.connection import Connection
-from persistq.client.presence import sizes_of_run
+from persistq.client.presence import puts_of_sources, sizes_of_run
 from persistq.client.starting import OpenedRun
 from persistq.errors import BrokerLost, JournalError, LoadUnfinished, RunEnded, UsageError
 from persistq.outcome import Outcome
@@ -22,12 +23,15 @@ from persistq.pool.conclusion import Conclusion
 from persistq.pool.crew import Crew, Place
 from persistq.pool.deadlines import Deadlines, Overrun
 from persistq.pool.endings import Ending
-from persistq.pool.signals import SignalInbox
+from persistq.pool.hearing import Hearing
+from persistq.pool.stops import Stop, Stops
 from persistq.wire.messages import (
     BrokerMessage,
+    Drain,
     Ended,
     Halt,
     Overdue,
+    Printed,
     Progress,
     QueueSizes,
     Role,
@@ -66,6 +70,12 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Say one line."""
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let others write to the terminal, above what is drawn there."""
+
+    def pass_on(self, stream: int, text: str) -> None:
+        """Write to standard output (1) or standard error (2) as it is."""
+
 
 class Supervisor:
     """Runs one crew on one open run until it is over.
@@ -74,9 +84,10 @@ class Supervisor:
         run: The open run.
         crew: The places to fill.
         display: Where progress is shown.
+        deadlines: How long one item may take.
+        stops: Orders to stop.
         progress_interval: Least time between two progress reports, in seconds.
         shutdown_grace: How long items in flight may take after a stop, in seconds.
-        deadlines: How long one item may take.
     """
 
     def __init__(
@@ -85,6 +96,7 @@ class Supervisor:
         crew: Crew,
         display: Display,
         deadlines: Deadlines,
+        stops: Stops,
         *,
         progress_interval: float,
         shutdown_grace: float,
@@ -92,7 +104,9 @@ class Supervisor:
         self._run = run
         self._crew = crew
         self._display = display
+        self._hearing = Hearing(display, run.handle.name, run.welcome.load_id)
         self._deadlines = deadlines
+        self._stops = stops
         self._look_at: float | None = None
         self._to_kill: dict[int, float] = {}
         self._interval = progress_interval
@@ -100,10 +114,11 @@ class Supervisor:
         self._queues: tuple[QueueSizes, ...] = tuple(run.welcome.queues)
         self._over: tuple[Outcome, str] | None = None
         self._deadline: float | None = None
-        self._signal = 0
+        self._stop: Stop | None = None
         self._lost_code = LoadUnfinished.exit_code
         self._futile_deaths = 0
-        self._put_before = self._queues[0].put
+        self._put_before: dict[int, int] = {}
+        self._drains_until: float | None = None
 
     def supervise(self) -> Conclusion:
         """Run to the end: settled, failed, interrupted, or the broker lost.
@@ -113,47 +128,69 @@ class Supervisor:
         Raises:
             UsageError: A child cannot be started as the script is written.
         """
-        with SignalInbox() as inbox:
+        try:
+            self._run.anchor.send(Watch(self._interval))
             try:
-                self._run.anchor.send(Watch(self._interval))
-                try:
-                    self._loop(inbox)
-                finally:
-                    self._crew.stop(KILL_PATIENCE_S)
-                self._catch_up()
-            except (BrokerLost, RunEnded, JournalError) as error:
-                self._over = Outcome.LOST, str(error)
-                self._lost_code = error.exit_code
-            except OSError as error:
-                self._fail(f"the supervisor cannot go on: {error}")
+                self._loop()
+            finally:
+                self._crew.stop(KILL_PATIENCE_S)
+            self._catch_up()
+        except (BrokerLost, RunEnded, JournalError) as error:
+            self._over = Outcome.LOST, str(error)
+            self._lost_code = error.exit_code
+        except OSError as error:
+            self._fail(f"the supervisor cannot go on: {error}")
         outcome, reason = self._over or (Outcome.LOST, "the supervisor failed")
-        return Conclusion(outcome, reason, self._queues, self._signal, self._lost_code)
+        number = 0 if self._stop is None else self._stop.signal
+        return Conclusion(outcome, reason, self._queues, number, self._lost_code)
 
-    def _loop(self, inbox: SignalInbox) -> None:
+    def _loop(self) -> None:
         while not self._finished():
+            for stop in self._stops.take():
+                self._interrupt(stop)
             now = time.monotonic()
             if self._over is None:
                 for place in self._crew.fill(now):
                     self._note_empty(place)
             connection.wait(
-                [self._run.anchor.fileno(), inbox.fileno(), *self._crew.sentinels()],
+                [
+                    self._run.anchor.fileno(),
+                    self._stops.fileno(),
+                    *self._crew.sentinels(),
+                    *self._crew.ears(),
+                ],
                 self._patience(now),
             )
             for message in self._run.anchor.poll():
                 self._heed(message)
             self._display.refresh()
-            for number in inbox.take():
-                self._interrupt(number)
-            for place, ending in self._crew.reap(time.monotonic()):
+            self._crew.listen(time.monotonic())
+            ended = [*self._crew.reap(time.monotonic())]
+            self._pass_on()
+            for place, ending in ended:
+                self._hearing.finish(place.name)
                 self._note_ending(place, ending)
             self._enforce_deadlines(time.monotonic())
+            if self._drains_until is not None and time.monotonic() >= self._drains_until:
+                self._stop_draining()
 
     def _catch_up(self) -> None:
         """Take in what the last children did: the broker answers after it has told the rest."""
+        self._pass_on()
         queues = sizes_of_run(self._run.handle)
         for message in self._run.anchor.poll():
             self._heed(message)
         self._queues = tuple(queues)
+
+    def _pass_on(self) -> None:
+        """Show what workers have printed, and have it kept.
+
+        Crash: what workers have told and this process has not passed on is lost.
+        """
+        self._hearing.pass_on(self._crew.told())
+        for lines in self._hearing.take_kept():
+            failpoints.point("supervisor.before_printed")
+            self._run.anchor.send(Printed(lines))
 
     def _finished(self) -> bool:
         if self._over is None:
@@ -165,6 +202,7 @@ class Supervisor:
         times = [
             now + self._crew.next_look(),
             self._deadline,
+            self._drains_until,
             self._crew.next_start(),
             self._look_at,
             self._display.due,
@@ -198,24 +236,73 @@ class Supervisor:
         if self._over is None or self._over[0] is not Outcome.DONE:
             self._over = Outcome.FAILED, reason
 
-    def _end(self, outcome: Outcome, reason: str) -> None:
+    def _end(self, outcome: Outcome, reason: str, grace: float | None = None) -> None:
         """It is over: let the children come to their ends, within the grace period."""
+        self._drains_until = None
         self._over = outcome, reason
-        self._deadline = time.monotonic() + self._grace
+        self._deadline = time.monotonic() + (self._grace if grace is None else grace)
         self._crew.stop_filling()
 
-    def _interrupt(self, number: int) -> None:
-        name = signal.Signals(number).name
-        if self._over is not None:
-            self._display.say(f"{name} again: ending at once")
-            self._deadline = time.monotonic()
+    def _interrupt(self, stop: Stop) -> None:
+        if self._over is None and self._drains_until is None:
+            self._begin_to_end(stop)
+        elif stop.signal:
+            self._display.say(f"{stop.by} again: ending at once")
+            self._hurry(0.0)
+        elif stop.grace is not None:
+            self._hurry(stop.grace)
+
+    def _begin_to_end(self, stop: Stop) -> None:
+        self._stop = stop
+        grace = self._grace if stop.grace is None else stop.grace
+        if self._drain(stop, grace):
             return
-        self._signal = number
-        self._end(Outcome.INTERRUPTED, f"interrupted by {name}")
+        self._end(Outcome.INTERRUPTED, stop.reason, grace)
         self._halt()
         self._display.say(
-            f"{name}: finishing the items in flight (up to {self._grace:g} s); again to end at once"
+            f"{stop.by}: finishing the items in flight (up to {grace:g} s){_again(stop)}"
         )
+
+    def _hurry(self, seconds: float) -> None:
+        """It is ending: have it end in so many seconds at most."""
+        at = time.monotonic() + seconds
+        if self._drains_until is not None:
+            self._drains_until = min(self._drains_until, at)
+        elif self._deadline is not None:
+            self._deadline = min(self._deadline, at)
+
+    def _drain(self, stop: Stop, grace: float) -> bool:
+        """End the sources, and the run when what they have put is worked off.
+
+        Returns:
+            False if there are others that have not come to their end: then the load is not whole.
+        """
+        polled = {place.source_id for place in self._crew.places if place.polls}
+        if not polled or not grace or self._crew.fails():
+            return False
+        failpoints.point("supervisor.before_drain")
+        control, welcome = Connection.dial(self._run.handle, Role.CONTROL)
+        try:
+            left = {source.source_id for source in welcome.sources if not source.ended}
+            if not left or left - polled:
+                return False
+            control.ask(Drain)
+        finally:
+            control.close()
+        self._drains_until = time.monotonic() + grace
+        self._display.say(
+            f"{stop.by}: asking for no more, and working off what is there (up to {grace:g} s)"
+            f"{_again(stop)}"
+        )
+        return True
+
+    def _stop_draining(self) -> None:
+        """Its time is over: what is left stays outstanding."""
+        self._drains_until = None
+        if self._over is None:
+            assert self._stop is not None, "somebody has ordered it"
+            self._end(Outcome.INTERRUPTED, self._stop.reason, 0.0)
+            self._halt()
 
     def _halt(self) -> None:
         failpoints.point("supervisor.before_halt")
@@ -227,9 +314,11 @@ class Supervisor:
     def _end_sources(self) -> None:
         """End sources, also those that wait: they have no item to finish."""
         for place in self._crew.places:
-            # What they had put is journaled.
-            if place.source and place.process is not None:
-                place.process.terminate()
+            if place.source:
+                place.over = True
+                # What they had put is journaled.
+                if place.process is not None:
+                    place.process.terminate()
 
     def _enforce_deadlines(self, now: float) -> None:
         """Kill workers whose item takes too long, from outside: SIGTERM, a little later SIGKILL."""
@@ -237,6 +326,9 @@ class Supervisor:
             overruns, self._look_at = self._deadlines.check(now)
             for overrun in overruns:
                 self._end_overrun(overrun, now)
+        for pid in self._crew.lingering(now, self._grace):
+            # Everything is reported: it hangs in its clean-up.
+            self._to_kill.setdefault(pid, now)
         for pid in [pid for pid, at in self._to_kill.items() if now >= at]:
             del self._to_kill[pid]
             self._crew.signal_one(pid, signal.SIGKILL)
@@ -258,9 +350,21 @@ class Supervisor:
                     ending.pid, ending.code, ending.signal, ending.peak_rss, ending.out_of_memory
                 )
             )
-        if self._over is not None:
-            return
-        self._futile_deaths += not place.over
+        if place.left and ending.code:
+            why = place.complaint or str(ending)
+            self._display.say(f"{place.name} has done its work, but not cleaned up: {why}")
+        if self._over is None:
+            self._judge(place, ending)
+
+    def _judge(self, place: Place, ending: Ending) -> None:
+        """Find out whether it leads anywhere to fill a place again."""
+        if place.raised and place.over:
+            # The load is going to fail, as soon as what was put is worked off.
+            self._end_sources()
+            self._display.say(
+                f"{place.name} has failed: working off what it has put (up to {self._grace:g} s)"
+            )
+        self._futile_deaths += not (place.over or place.left)
         if ending.code == UNGUARDED and place.failed_starts:
             raise UsageError(f"{place.name} cannot be started: {UNGUARDED_WHY}")
         if place.source:
@@ -271,7 +375,7 @@ class Supervisor:
             self._give_up(f"{place.name} keeps dying (the last one {ending})")
         elif self._is_futile():
             self._give_up(f"workers keep dying and nothing gets done ({ending})")
-        elif not place.over:
+        elif not (place.over or place.left):
             self._display.say(f"{place.name} {ending}; starting another one")
 
     def _note_empty(self, place: Place) -> None:
@@ -294,15 +398,20 @@ class Supervisor:
 
     def _forgive_if_it_progresses(self, source: Place) -> None:
         """Count a source's deaths anew when it has put more than before the last one."""
-        if source.deaths:
-            self._note_progress(tuple(sizes_of_run(self._run.handle)))
-        if self._queues[0].put > self._put_before:
-            self._put_before = self._queues[0].put
+        if not source.deaths:
+            return
+        put = puts_of_sources(self._run.handle).get(source.source_id, 0)
+        if put > self._put_before.get(source.source_id, 0):
+            self._put_before[source.source_id] = put
             source.deaths = min(source.deaths, 1)
 
     def _give_up(self, reason: str) -> None:
         self._end(Outcome.FAILED, reason)
         self._halt()
+
+
+def _again(stop: Stop) -> str:
+    return "; again to end at once" if stop.signal else ""
 
 
 def _why(place: Place, ending: Ending) -> str:

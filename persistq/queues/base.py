@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from persistq.codec import VALUE, ItemCodec
+from persistq.duration import due_of, seconds_of
 from persistq.errors import ItemNotReadable, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel
 from persistq.queues.unfinished import ANY, Unfinished
@@ -57,11 +58,11 @@ class BaseQueue(ABC, Generic[T]):
         """Wait until all that this process has put, on any queue, is safe."""
 
     @abstractmethod
-    def _put_one(self, obj: T) -> None:
-        """Put an item on a queue without bounds."""
+    def _put_one(self, obj: T, due: int | None = None) -> None:
+        """Put an item on a queue without bounds; it waits until then, in ms since 1970."""
 
     @abstractmethod
-    def _offer(self, obj: T, patience: float | None) -> bool:
+    def _offer(self, obj: T, patience: float | None, due: int | None = None) -> bool:
         """Put an item if there is room within so many seconds, None for ever."""
 
     @abstractmethod
@@ -87,7 +88,14 @@ class BaseQueue(ABC, Generic[T]):
         """Most items that may wait, 0 for no limit."""
         return self._maxsize
 
-    def put(self, obj: T, block: bool = True, timeout: float | None = None) -> None:
+    def put(
+        self,
+        obj: T,
+        block: bool = True,
+        timeout: float | None = None,
+        *,
+        delay: float | str | None = None,
+    ) -> None:
         """Put one item.
 
         The item is on its way when this returns: sent at once, or, in a burst of puts, within a
@@ -103,18 +111,22 @@ class BaseQueue(ABC, Generic[T]):
             obj: Any picklable object.
             block: Whether to wait for room in a bounded queue.
             timeout: Longest wait for room, in seconds; None waits for ever.
+            delay: How long the item waits until somebody gets it, from now on, in seconds or as a
+                text like ``"5min"``, a week at most; also if everything is killed in between.
 
         Raises:
             ItemNotStorable: The object cannot be encoded; the queue is as before.
-            UsageError: It is ``DONE`` or ``FAILED``, of which every consumer is told by itself.
+            UsageError: It is ``DONE`` or ``FAILED``, of which every consumer is told by itself, or
+                the delay is no length of time.
             queue.Full: There was no room in time.
             QueueClosed: The queue was closed, by whichever process.
             UpstreamFailed: There is no room in a bounded queue, and never will be: the load failed.
             BrokerLost: The broker is gone.
         """
+        due = None if delay is None else due_of("put(delay)", delay)
         if not self._maxsize:
-            self._put_one(obj)
-        elif not self._offer(obj, _patience(block, timeout)):
+            self._put_one(obj, due)
+        elif not self._offer(obj, patience_of(block, timeout), due):
             raise queue.Full
 
     def put_nowait(self, obj: T) -> None:
@@ -135,9 +147,9 @@ class BaseQueue(ABC, Generic[T]):
     def get(self, block: bool = True, timeout: float | None = None) -> T | Sentinel:
         """Return the next item, or ``DONE``, or ``FAILED``.
 
-        An item is outstanding until `task_done` or `task_failed`; if this process dies first,
-        another one gets it. Of several that it has not finished, its death is blamed on the one it
-        got first.
+        An item is outstanding until `task_done` or `task_failed`; if this process dies first, or
+        says `task_retry`, it is handed out again. Of several that it has not finished, its death is
+        blamed on the one it got first.
 
         Crash: getting changes nothing in the journal.
 
@@ -154,15 +166,17 @@ class BaseQueue(ABC, Generic[T]):
         if self._unsafe:
             self._settle()
         channel = self._channel or self._connected()
-        answer = channel.get(None if block and timeout is None else _patience(block, timeout))
+        answer = channel.get(None if block and timeout is None else patience_of(block, timeout))
         if isinstance(answer, tuple):
-            item_id, codec, value, _ = answer
+            item_id, codec, value, failed = answer
             if codec != VALUE:
                 value = self._decoded(item_id, codec, value, channel)
-            unfinished = self._unfinished
-            unfinished.append((item_id, value, _now()))
-            # A death is blamed on the one that was got first.
-            channel.hold(item_id if len(unfinished) == 1 else unfinished.first())
+            unfinished, now = self._unfinished, _now()
+            unfinished.append((item_id, value, now, failed))
+            if len(unfinished) == 1:
+                channel.hold(item_id, now)
+            else:
+                self._note_oldest(channel)
             return value  # type: ignore[no-any-return]
         if answer is None:
             raise queue.Empty
@@ -198,7 +212,7 @@ class BaseQueue(ABC, Generic[T]):
         """
         if n < 1:
             raise ValueError("'n' must be a positive number")
-        patience = _patience(True, timeout)
+        patience = patience_of(True, timeout)
         deadline = None if patience is None else _now() + patience
         first = self.get(timeout=patience)
         if isinstance(first, Sentinel):
@@ -249,8 +263,26 @@ class BaseQueue(ABC, Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item.
         """
-        item_id, _, _ = self._unfinished.find(item, "key()")
+        item_id, _, _, _ = self._unfinished.find(item, "key()")
         return (self._channel or self._connected()).keys.of(item_id)
+
+    def attempt(self, item: T | object = ANY) -> int:
+        """Return which attempt at an item this is, that this process got and has not finished.
+
+        Attempts count over all runs: those that have ended with `task_retry`, but for
+        ``counts=False``, with the death of their process, or with a time-out.
+
+        Args:
+            item: As for `task_done`: by default the one that was got first.
+
+        Returns:
+            1 at the first attempt.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+        """
+        _, _, _, failed = self._unfinished.find(item, "attempt()")
+        return failed + 1
 
     def task_done(self, item: T | object = ANY) -> None:
         """Record that an item this process got is finished.
@@ -271,14 +303,14 @@ class BaseQueue(ABC, Generic[T]):
         channel = self._channel or self._connected()
         unfinished = self._unfinished
         if item is ANY and unfinished:
-            item_id, _, got_at = unfinished.popleft()
+            item_id, _, got_at, _ = unfinished.popleft()
         else:
-            item_id, _, got_at = unfinished.take(item, "task_done() called too many times")
-        # A death is blamed on the item got first of those that are left. It is the one at work if
-        # items are finished in their order. If they are finished together nobody knows which it
-        # was; but a suspect is handed out before others, so blame comes back to the same item, and
-        # after it to the next, until the one that kills is found.
-        channel.hold(unfinished.first() if unfinished else 0)
+            item_id, _, got_at, _ = unfinished.take(item, "task_done() called too many times")
+        if not unfinished:
+            channel.hold(0)
+        if unfinished:
+            # Also where another thread has got one since.
+            self._note_oldest(channel)
         channel.done(item_id, got_at, _now())
 
     def task_done_many(self, items: Iterable[T]) -> None:
@@ -299,6 +331,8 @@ class BaseQueue(ABC, Generic[T]):
     def task_failed(self, item: T | object = ANY, error: BaseException | str = "") -> None:
         """Record that an item this process got has failed for good: it is parked.
 
+        It is not tried again, whatever the queue's ``retries`` are; `task_retry` is for that.
+
         Crash: as for `task_done`.
 
         Args:
@@ -308,15 +342,52 @@ class BaseQueue(ABC, Generic[T]):
         Raises:
             ValueError: This process has no such unfinished item.
         """
-        if isinstance(error, BaseException):
-            kind, text = type(error).__name__, text_of(error)
+        kind, text = _told(error, "TaskFailed")
+        item_id, channel = self._part_with(item, "task_failed()")
+        channel.failed(item_id, kind, text, "", final=True)
+
+    def task_retry(
+        self,
+        item: T | object = ANY,
+        error: BaseException | str = "",
+        *,
+        delay: float | str | None = None,
+        counts: bool = True,
+    ) -> None:
+        """Record that an attempt at an item has failed, and that another one may succeed.
+
+        The item is handed out again, to whichever process, when its wait is over; it is parked if
+        this was one attempt more than the queue's ``retries``. Meanwhile it is outstanding, so that
+        `join` and ``DONE`` wait for it.
+
+        Example:
+            >>> for order in queue:                                     # doctest: +SKIP
+            ...     try: send(order)
+            ...     except ConnectionError as error: queue.task_retry(order, error)
+            ...     else: queue.task_done(order)
+
+        Crash: until the broker has it, a death means that the item is handed out again as what the
+        dead held is; from then on the attempt and the end of its wait survive everything.
+
+        Args:
+            item: As for `task_done`.
+            error: What went wrong, kept with the item.
+            delay: How long the item waits, in seconds or as a text like ``"5min"``, a week at most;
+                None leaves that to the queue's ``backoff``, which doubles with each attempt.
+            counts: Whether the attempt counts as failed. If not, the item is put off as often as it
+                takes, 10 ms each time at least: for a server that says when to come again.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+            UsageError: The delay is no length of time; the item is still this process's.
+        """
+        seconds = None if delay is None else seconds_of("task_retry(delay)", delay)
+        kind, text = _told(error, "TaskRetry")
+        item_id, channel = self._part_with(item, "task_retry()")
+        if counts:
+            channel.failed(item_id, kind, text, "", seconds)
         else:
-            kind, text = "TaskFailed", excerpt(error)
-        channel = self._channel or self._connected()
-        item_id, _, _ = self._unfinished.take(item, "task_failed() called too many times")
-        channel.hold(self._unfinished.first())
-        self._settle()
-        channel.failed(item_id, kind, text, "")
+            channel.deferred(item_id, kind, text, seconds)
 
     def mark_all_done(self) -> int:
         """Record as done what this process got and everything still in the queue, to the end.
@@ -377,16 +448,47 @@ class BaseQueue(ABC, Generic[T]):
 
     def _decoded(self, item_id: int, codec: int, payload: Any, channel: Channel) -> Any:
         """Decode an item, which may run code that kills this process: then it is to blame."""
-        channel.hold(item_id)
+        channel.hold(item_id, _now())
         try:
             return self._codec.decode(item_id, codec, payload)
         except ItemNotReadable as error:
-            channel.hold(self._unfinished.first())
-            channel.failed(item_id, type(error).__name__, error.reason, "")
+            self._note_oldest(channel)
+            channel.failed(item_id, type(error).__name__, error.reason, "", final=True)
             raise
 
+    def _part_with(self, item: T | object, method: str) -> tuple[int, Channel]:
+        """Forget an item that did not succeed; return its id, and where to report that."""
+        channel = self._channel or self._connected()
+        item_id, _, _, _ = self._unfinished.take(item, f"{method} called too many times")
+        self._note_oldest(channel)
+        self._settle()
+        return item_id, channel
 
-def _patience(block: bool, timeout: float | None) -> float | None:
+    def _note_oldest(self, channel: Channel) -> None:
+        """Note the item that was got first of those unfinished: a death is blamed on it.
+
+        It is the one at work if items are finished in their order. If they are finished together
+        nobody knows which it was; but a suspect is handed out before others, so blame comes back to
+        the same item, and after it to the next, until the one that kills is found. And it is the
+        one that this process has had for the longest time, so no other is overdue before it.
+        """
+        unfinished = self._unfinished
+        while True:
+            oldest = unfinished.oldest()
+            channel.hold(*oldest)
+            # Other threads get and finish items: the last one that notes something sees them all.
+            if unfinished.oldest() == oldest:
+                return
+
+
+def _told(error: BaseException | str, kind: str) -> tuple[str, str]:
+    """Return the class and the text of what went wrong; ``kind`` is for what is told in words."""
+    if isinstance(error, BaseException):
+        return type(error).__name__, text_of(error)
+    return kind, excerpt(error)
+
+
+def patience_of(block: bool, timeout: float | None) -> float | None:
     """Return the longest wait in seconds, None for ever; as `queue.Queue` reads its arguments."""
     if not block:
         return 0.0

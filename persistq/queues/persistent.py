@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from persistq import ending
 from persistq.blocks import ITEMS_MAX, Slice
+from persistq.client.agreement import require_agreement
 from persistq.client.connection import Connection
 from persistq.client.consumer import Consumer
 from persistq.client.openings import queue_opening, tell_what_is_left
@@ -62,9 +63,18 @@ class PersistentQueue(BaseQueue[T]):
             for `requeue_outstanding`.
         fresh: Whether to begin a new load even if one is unfinished; that one is marked abandoned.
         journal: Directory of journals; by default the setting ``journal`` (``PERSISTQ_JOURNAL``).
+        retries: How often an item is handed out again after a `task_retry`, before it is parked; by
+            default the setting ``retries``.
+        backoff: Seconds before the first of them; they double with each, up to the setting
+            ``backoff_max``. By default the setting ``backoff``.
+        timeout: Seconds that a process may have an item in hand, from `get` to the report. It is
+            killed then, from outside and whatever it is doing: by SIGTERM, two seconds later by
+            SIGKILL; the item counts as one that killed its process. So items go to child processes
+            alone, and a `get` of the process that opened the queue is refused. None is no limit.
 
     Raises:
-        UsageError: The name or an argument is wrong.
+        UsageError: The name or an argument is wrong, or another program has the queue open and has
+            said something else of ``retries``, ``backoff`` or ``timeout``.
         JournalError: The journal cannot be used, or a pipeline of this name is running.
 
     Crash: if the process dies, its children are told (`RunEnded`) and get no more work; the journal
@@ -82,14 +92,21 @@ class PersistentQueue(BaseQueue[T]):
         resume: bool = True,
         fresh: bool = False,
         journal: str | os.PathLike[str] | None = None,
+        retries: int | None = None,
+        backoff: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         ending.install()
-        opening, settings = queue_opening(name, resume=resume, fresh=fresh, journal=journal)
+        said = _validated(name, retries=retries, backoff=backoff, timeout=timeout)
+        opening, settings = queue_opening(
+            name, resume=resume, fresh=fresh, journal=journal, said=said
+        )
         self._codec = ItemCodec(
             codec, allow_pickle=allow_pickle, item_bytes_max=settings.item_bytes_max
         )
         self._maxsize = max(0, maxsize)
         run = open_run(opening, ack_interval=settings.ack_interval, timeout=settings.broker_timeout)
+        require_agreement(name, said, run)
         tell_what_is_left(run)
         self._load_id = run.welcome.load_id
         self._carried_on = run.welcome.carried_on
@@ -122,13 +139,13 @@ class PersistentQueue(BaseQueue[T]):
 
     # --- putting ---
 
-    def _put_one(self, obj: T) -> None:
+    def _put_one(self, obj: T, due: int | None = None) -> None:
         codec, payload = self._codec.encode(obj)
-        self._presence.producer.put_one(codec, payload)
+        self._presence.producer.put_one(codec, payload, due=due)
 
-    def _offer(self, obj: T, patience: float | None) -> bool:
+    def _offer(self, obj: T, patience: float | None, due: int | None = None) -> bool:
         codec, payload = self._codec.encode(obj)
-        return self._presence.producer.offer(codec, payload, self._maxsize, patience)
+        return self._presence.producer.offer(codec, payload, self._maxsize, patience, due)
 
     def put_many(self, items: Iterable[T]) -> None:
         """Put many items, much faster than one by one.
@@ -316,6 +333,17 @@ class PersistentQueue(BaseQueue[T]):
 
     def _sizes(self) -> QueueSizes:
         return next(s for s in self._presence.sizes() if s.queue_id == self._queue_id)
+
+
+def _validated(name: str, **policy: float | None) -> dict[str, Any]:
+    """Return what is said of a queue's `persistq.policy.Policy`, within its bounds.
+
+    Raises:
+        UsageError: A value is wrong.
+    """
+    from persistq.settings import options_of
+
+    return options_of(f"queue {name!r}", **policy)
 
 
 def _whole_blocks(fitting: int, size: int) -> int:

@@ -9,8 +9,9 @@ ANY: Final = object()
 """Stands for the item that was got first."""
 
 
-Held = tuple[int, Any, float]
-"""An item in this process's hands: its id, what `get` returned, and when, on the monotonic clock.
+Held = tuple[int, Any, float, int]
+"""An item in this process's hands: its id, what `get` returned, when, on the monotonic clock, and
+how often it had failed before.
 
 A plain tuple, because a named one takes three times as long to make, for every item."""
 
@@ -21,12 +22,13 @@ class Unfinished(deque[Held]):
     It is a `deque`: threads append and take at the same time, and no lock is taken for each item.
     """
 
-    def first(self) -> int:
-        """Return the id of the item that was got first, 0 if there is none."""
+    def oldest(self) -> tuple[int, float]:
+        """Return the id of the item that was got first, and when; 0 if there is none."""
         try:
-            return self[0][0]
+            item_id, _, got_at, _ = self[0]
         except IndexError:
-            return 0
+            return 0, 0.0
+        return item_id, got_at
 
     def find(self, item: object, complaint: str) -> Held:
         """Return the item that is meant.
@@ -50,10 +52,10 @@ class Unfinished(deque[Held]):
     def _position(self, item: object, complaint: str) -> int:
         if item is ANY and self:
             return 0
-        for position, (_, value, _) in enumerate(self):
+        for position, (_, value, _, _) in enumerate(self):
             if value is item:
                 return position
-        for position, (_, value, _) in enumerate(self):
+        for position, (_, value, _, _) in enumerate(self):
             if value == item:
                 return position
         raise ValueError(f"{complaint}: this process has no such item unfinished")

@@ -6,9 +6,10 @@ locks exclusively, which means: the last old consumer is gone. Only then does it
 outstanding.
 
 The file is also a row of slots, one for each consumer, in which it notes the item in its hand and
-when it began with it. The note is a store into shared memory, so it costs no system call, and it
-outlives the process: when a worker dies the broker reads there which item it was running, and while
-it lives its supervisor sees there whether the item takes too long.
+when it began with it; a consumer that works on several at the same time has a slot for each. The
+note is a store into shared memory, so it costs no system call, and it outlives the process: when a
+worker dies the broker reads there which item it was running, and while it lives its supervisor sees
+there whether the item takes too long.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from persistq.errors import JournalUnavailable
 from persistq.peer import Peer
+from persistq.site import descriptors
 from persistq.site.ownership import open_own
 from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
@@ -120,6 +122,7 @@ class Post:
         self._words = memoryview(self._map).cast("q")
         self._times = memoryview(self._map).cast("d")
         self._at = -1
+        self._seats: list[int] = []
 
     @property
     def identity(self) -> int:
@@ -132,12 +135,20 @@ class Post:
             # What a dead owner has forked may have it still, if there is no other slot.
             with contextlib.suppress(BlockingIOError, PermissionError):
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock_of(slot))
-        peer = this_process()
-        self._at = slot * _WORDS + 1
-        self._words[self._at] = 0
-        self._words[self._at + 2] = peer.started
-        self._words[self._at + 3] = _digest(peer.host)
-        self._words[self._at - 1] = peer.pid
+        self._at = self._note(slot)
+        self._seats = [self._at]
+
+    def occupy_more(self, slots: Sequence[int]) -> None:
+        """Note this process in further slots, for items that it works on at the same time."""
+        self._seats += map(self._note, slots)
+
+    def _note(self, slot: int) -> int:
+        peer, at = this_process(), slot * _WORDS + 1
+        self._words[at] = 0
+        self._words[at + 2] = peer.started
+        self._words[at + 3] = _digest(peer.host)
+        self._words[at - 1] = peer.pid
+        return at
 
     def hold(self, item_id: int, since: float = 0.0) -> None:
         """Note the item that is about to be worked on, 0 for none.
@@ -153,18 +164,38 @@ class Post:
             self._times[self._at + 1] = since
         self._words[self._at] = item_id
 
+    def hold_at(self, seat: int, item_id: int, since: float = 0.0) -> None:
+        """Do the same in one of several slots; 0 is that of `occupy`."""
+        at = self._seats[seat]
+        if since:
+            self._times[at + 1] = since
+        self._words[at] = item_id
+
+    def hold_none(self) -> None:
+        """Note that nothing is being worked on, in all slots."""
+        for at in self._seats:
+            self._words[at] = 0
+
+    @property
+    def held(self) -> int:
+        """The item that is noted, or the number of an attempt of several; 0 for none."""
+        return self._words[self._at] if self._at >= 0 else 0
+
     def close(self) -> None:
         """Leave the fence; in a forked child this leaves the parent's lock alone."""
         self._unmap()
-        for file in self._files:
-            os.close(file)
+        fence, *journals = self._files
+        os.close(fence)
+        for file in journals:
+            if not descriptors.close(file):
+                unlock(file, Byte.CONSUMERS)
 
     def inherit(self) -> None:
         """In a forked child, keep the parent's locks if it had an item in hand.
 
         The child may have been forked to work on it. `disinherit` ends that.
         """
-        at_work = self._words[self._at] if self._at >= 0 else 0
+        at_work = any(self._words[at] for at in self._seats)
         self._unmap()
         if at_work:
             _inherited.extend(self._files)
@@ -290,9 +321,9 @@ class Fence:
         os.pwrite(self._file, bytes(_FILE_BYTES), 0)
 
     @property
-    def full(self) -> bool:
-        """Whether all slots are taken."""
-        return not self._free
+    def room(self) -> int:
+        """How many slots are free."""
+        return len(self._free)
 
     def grant(self) -> int:
         """Return a free slot, cleared.
@@ -310,7 +341,16 @@ class Fence:
         Raises:
             JournalUnavailable: The file was cut short.
         """
-        return int(_SLOT.unpack(_read(self._file, self._path, _SLOT.size, slot * _SLOT.size))[1])
+        return self.noted_in(slot).item_id
+
+    def noted_in(self, slot: int) -> InHand:
+        """Return all that is noted in a slot; a consumer may have written anything there.
+
+        Raises:
+            JournalUnavailable: The file was cut short.
+        """
+        noted = _SLOT.unpack(_read(self._file, self._path, _SLOT.size, slot * _SLOT.size))
+        return InHand(*noted[:3])
 
     def kept(self, slot: int) -> bool:
         """Return whether the process lives that occupied a slot, or one that it has forked.

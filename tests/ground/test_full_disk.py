@@ -14,7 +14,7 @@ from .loadsite import Site, require_one_sentence
 from .mounts import NEEDS_ROOT, Mount
 
 FULL = "the disk is full: free space and run the script again"
-LIMIT = 600_000
+LIMIT = 1_000_000
 
 FILL = "head -c 100M /dev/zero > {0} 2> /dev/null || true"
 

@@ -140,9 +140,9 @@ def test_what_was_acknowledged_survives_a_power_cut(real_disk: Mount, tmp_path: 
 def test_puts_that_are_not_synced_would_be_lost(real_disk: Mount, tmp_path: Path) -> None:
     """The test above can fail: a broker that does not sync its puts loses them."""
     change = (
-        "from persistq.broker.transitions import Transitions\n"
-        "put = Transitions.put\n"
-        "Transitions.put = lambda *args, synced, **named: put(*args, synced=False, **named)"
+        "from persistq.broker.intake import Intake\n"
+        "put = Intake.put\n"
+        "Intake.put = lambda *args, synced, **named: put(*args, synced=False, **named)"
     )
     careless = patched(tmp_path, change) | {"PERSISTQ_FLUSH_INTERVAL": "60"}
     load = Load(tmp_path, real_disk.place / "journals", **careless)
