@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from persistq.client.outputs import Made, encoded
+from persistq.client.outputs import Made, Routed, encoded
+from persistq.client.routed import KeptByQueue
 from persistq.errors import NotAResult, UsageError
 from persistq.flow import Failed
-from persistq.pipeline.stage import outputs_of
+from persistq.pipeline.outputs import outputs_of
+from persistq.pipeline.routes import routed
 from persistq.pool.task import Opened
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from persistq.client.window import Delivery
     from persistq.pipeline.task import StageCall
 
-Result = Made | BaseException
+Result = Made | Routed | BaseException
 """What came of one item, or why it has failed."""
 
 
@@ -83,7 +86,7 @@ class StageBatches:
         return results
 
     def _results(self, entries: Any, count: int) -> list[Result]:
-        if entries is None or not self._call.targets:
+        if entries is None or not self._call.makes:
             return [()] * count
         if not isinstance(entries, list | tuple) or len(entries) != count:
             return [NotAResult("the handler", _what_is_wrong(entries, count))] * count
@@ -92,7 +95,13 @@ class StageBatches:
     def _made(self, entry: Any) -> Result:
         """Encode what came of one item; what is wrong with that is no other item's fault."""
         try:
-            return encoded(outputs_of(entry), self._call.codec)
+            routes, codec = self._call.routes, self._call.codec
+            if not routes.many:
+                return encoded(outputs_of(entry, routes.alone), self._call.encodes)
+            kept = KeptByQueue(partial(routes.codec, codec=codec))
+            for queue_id, output in routed(outputs_of(entry), routes):
+                kept.add(queue_id, output)
+            return kept.closed()
         except Exception as error:  # noqa: BLE001 - it may be yielded, by the user's code
             return error
 

@@ -44,13 +44,7 @@ def checked(function: Any, what: str, *, awaited: bool = False) -> Any:
     Raises:
         UsageError: It is not callable, or its call only promises the work.
     """
-    if not callable(function):
-        raise UsageError(
-            f"{what} is to be a function, and {function!r} is none; options are given by name, "
-            f"as in name={function!r}"
-            if isinstance(function, str)
-            else f"{what} is to be a function, and {function!r} is none"
-        )
+    called(function, what)
     if awaited and inspect.isasyncgenfunction(innermost(function)):
         return function
     if why := _why_vain(function):
@@ -59,6 +53,41 @@ def checked(function: Any, what: str, *, awaited: bool = False) -> Any:
             "done their work when they return"
         )
     return function
+
+
+def called(function: Any, what: str) -> Any:
+    """Return a callable, whatever a call of it does.
+
+    Args:
+        function: What a decorator was given.
+        what: What it is to be, for the message.
+
+    Raises:
+        UsageError: It is not callable.
+    """
+    if not callable(function):
+        raise UsageError(
+            f"{what} is to be a function, and {function!r} is none; options are given by name, "
+            f"as in name={function!r}"
+            if isinstance(function, str)
+            else f"{what} is to be a function, and {function!r} is none"
+        )
+    return function
+
+
+def is_asynchronous(function: Any) -> bool:
+    """Return whether a call gives what is to be awaited, or an asynchronous generator.
+
+    What a cache gives the second time was awaited before.
+    """
+    if not callable(function):
+        return False
+    inner = innermost(function, caches=False)
+    return (
+        inspect.iscoroutinefunction(inner)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(inner)
+    )
 
 
 def name_of(function: Any) -> str:
@@ -164,12 +193,14 @@ def _why_vain(function: Any) -> str:
     return "is a coroutine function" * bool(flags & inspect.CO_ITERABLE_COROUTINE)
 
 
-def innermost(function: Any) -> Any:
+def innermost(function: Any, *, caches: bool = True) -> Any:
     """Return the function that a call ends in, through partials, caches, methods and objects."""
     while True:
         if isinstance(function, functools.partial):
             function = function.func
         elif isinstance(function, _CACHED):
+            if not caches:
+                return function
             function = function.__wrapped__
         elif inspect.ismethod(function):
             function = function.__func__

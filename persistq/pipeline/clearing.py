@@ -37,9 +37,9 @@ def clear_receipts(
 
     Raises:
         SinkUnavailable: The target cannot be used now.
-        UsageError: It cannot be used like this.
+        UsageError: It cannot be used like this, or has no table of receipts.
     """
-    loader = sink.open()
+    loader = sink.open(make=False)
     try:
         return sum(
             loader.purge(run.uuid, span.first, span.last)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from persistq.errors import NotAResult, UsageError
-from persistq.pipeline.callables import checked, filled, innermost, name_of, require_result
+from persistq.pipeline.callables import called, filled, name_of
+from persistq.pipeline.lifespan import Lifespan
+
+if TYPE_CHECKING:
+    from persistq.pipeline.eventloop import EventLoop
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Context:
 
     Attributes:
         name: What it is called.
-        function: Called once in each worker process.
+        function: Called once in each worker process; see `Lifespan`.
         takes_settings: Whether it has the parameter ``settings``.
     """
 
@@ -31,31 +32,18 @@ class Context:
         """Check a function.
 
         Raises:
-            UsageError: It is a generator or a coroutine, or takes a parameter that nobody fills.
+            UsageError: It is none, or takes a parameter that nobody fills.
         """
-        name = name_of(checked(function, "the context"))
-        if inspect.isgeneratorfunction(innermost(function)):
-            raise UsageError(
-                f"the context {name!r} is a generator function, and handlers would get the "
-                "generator: return what they are to get"
-            )
+        name = name_of(called(function, "the context"))
         taken = filled(function, frozenset({"settings"}), f"the context {name!r}")
         return cls(name, function, bool(taken))
 
-    def maker(self, settings: Any) -> Callable[[], Any]:
-        """Return what a worker calls; it can be pickled if the function can."""
-        return partial(made, self, settings if self.takes_settings else None)
+    def lifespan(self, settings: Any, loop: EventLoop | None = None) -> Lifespan:
+        """Return its life in one process; it can be pickled if the function can.
 
-
-def made(context: Context, settings: Any) -> Any:
-    """Make a context in this process.
-
-    Raises:
-        NotAResult: The function has only promised to make one.
-    """
-    value = context.function(settings=settings) if context.takes_settings else context.function()
-    what = f"the context {context.name!r}"
-    require_result(value, what)
-    if inspect.isgenerator(value):
-        raise NotAResult(what, "returned a generator: return what handlers are to get")
-    return value
+        Args:
+            settings: What it gets if it takes ``settings``.
+            loop: Where it is awaited, if it is asynchronous.
+        """
+        arguments = {"settings": settings} if self.takes_settings else {}
+        return Lifespan(self.function, arguments, loop)

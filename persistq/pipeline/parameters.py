@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from persistq.codec import ItemCodec
 from persistq.errors import ItemNotReadable, ItemNotStorable, UsageError
@@ -16,11 +16,15 @@ from persistq.text.suggestions import suggestion
 from persistq.text.terminal import encodable
 from persistq.wire.messages import Parameter
 
+if TYPE_CHECKING:
+    from persistq.pipeline.source import Source
+
 SHOWN_MAX: Final = 200
 """Most characters of a value that are shown."""
 
 SETTINGS: Final = "settings"
 CURSOR: Final = "cursor"
+WANTED: Final = "wanted"
 _FILLED: Final = frozenset({SETTINGS, CURSOR})
 """Parameters that nobody gives: they are filled in."""
 
@@ -105,32 +109,69 @@ class Parameters:
 
 
 def parameters_of(
-    source: str, function: Callable[..., Any], given: Mapping[str, Any], codec: ItemCodec
+    sources: Sequence[Source], given: Mapping[str, Any], codec: ItemCodec
 ) -> Parameters:
-    """Return what a start says about the parameters of a source.
+    """Return what a start says about the parameters of a pipeline's sources.
+
+    Several sources that take a parameter of the same name get the same value.
 
     Args:
-        source: Name of the source.
-        function: Its function.
+        sources: The sources.
         given: The values that this start names.
         codec: How values are stored.
 
     Raises:
-        UsageError: The source does not take one of them.
+        UsageError: No source takes one of them, or two have different defaults for one.
     """
-    told = callables.parameters_of(function)
-    declared = told or {}
-    takes_any = told is None or any(p.kind is p.VAR_KEYWORD for p in declared.values())
-    named = {
-        name: p
-        for name, p in declared.items()
-        if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and name not in _FILLED
-    }
+    names = " or ".join(repr(source.name) for source in sources)
+    told = [callables.parameters_of(source.function) for source in sources]
+    takes_any = any(found is None or any(map(_is_any, found.values())) for found in told)
+    declared: dict[str, inspect.Parameter] = {}
+    for source, found in zip(sources, told, strict=True):
+        for name, parameter in _declared(found or {}, polls=source.polling is not None).items():
+            if _differs(declared.setdefault(name, parameter), parameter):
+                raise UsageError(
+                    f"the sources {names} have different defaults for the parameter {name!r}: they "
+                    "get the same value, so give both the same default"
+                )
     for name in given:
-        if name not in named and not takes_any:
-            near = suggestion(name, named)
-            raise UsageError(f"source {source!r} takes no parameter {name!r}{near}")
-    return Parameters(source, given, named, takes_any, codec)
+        if name not in declared and not takes_any:
+            near = suggestion(name, declared)
+            raise UsageError(f"source {names} takes no parameter {name!r}{near}")
+    return Parameters(
+        " or ".join(source.name for source in sources), given, declared, takes_any, codec
+    )
+
+
+def _is_any(parameter: inspect.Parameter) -> bool:
+    return parameter.kind is parameter.VAR_KEYWORD
+
+
+def _declared(
+    parameters: Mapping[str, inspect.Parameter], *, polls: bool
+) -> dict[str, inspect.Parameter]:
+    """Return the parameters that somebody may give."""
+    filled = _FILLED | ({WANTED} if polls else frozenset())
+    by_name = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return {
+        name: parameter
+        for name, parameter in parameters.items()
+        if parameter.kind in by_name and name not in filled
+    }
+
+
+def _differs(one: inspect.Parameter, other: inspect.Parameter) -> bool:
+    if one is other:
+        return False
+    return bool(one.default is not other.default and one.default != other.default)
+
+
+def taken_by(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values that a source takes."""
+    told = callables.parameters_of(function)
+    if told is None or any(map(_is_any, told.values())):
+        return dict(values)
+    return {name: value for name, value in values.items() if name in told}
 
 
 def wants(function: Callable[..., Any], name: str) -> bool:

@@ -1,37 +1,46 @@
-"""A run of a pipeline: open its load, give out the work, watch over it, conclude."""
+"""A run of a pipeline: open its load, work on it, conclude."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from persistq import failpoints
 from persistq.client.leaving import say_farewell, see_off
-from persistq.client.openings import named_by_resume, opening
-from persistq.client.presence import sizes_of_run
-from persistq.client.starting import OpenedRun, open_run
-from persistq.errors import BrokerLost, JournalError, LoadUnfinished, UsageError
+from persistq.display.choice import console_for
+from persistq.display.console import Console
+from persistq.display.logged import LoggedConsole
+from persistq.errors import BrokerLost, PersistqError
 from persistq.outcome import Outcome
+from persistq.pipeline import waking
+from persistq.pipeline.briefing import Briefing
 from persistq.pipeline.definition import Definition
-from persistq.pipeline.inline import InlineRun
-from persistq.pipeline.parameters import CURSOR, SETTINGS, Parameters, parameters_of, wants
-from persistq.pipeline.source import SourceTask, run_source
-from persistq.pipeline.stage import Stage
-from persistq.pipeline.summary import Summary, beginning, summary_of, tell
-from persistq.pipeline.task import StageTask
+from persistq.pipeline.foresight import plan_of
+from persistq.pipeline.inline import work_inline
+from persistq.pipeline.opening import OpenLoad, open_load
+from persistq.pipeline.staffing import places_of
+from persistq.pipeline.summary import Summary, beginning, facts_of, summary_of, told
 from persistq.pool.conclusion import Conclusion
-from persistq.pool.crew import Crew, Place
+from persistq.pool.crew import Crew
 from persistq.pool.deadlines import Deadlines
-from persistq.pool.progress import Console, console_for
+from persistq.pool.raised import error_in
+from persistq.pool.signals import Signals
+from persistq.pool.stops import Stops
 from persistq.pool.supervisor import Supervisor
-from persistq.pool.worker import run_worker
-from persistq.settings import Settings, available_cpus
-from persistq.site.naming import fields_of, filled
+from persistq.pool.workplace import Workplace
+from persistq.settings import Settings
+from persistq.wire.messages import Progress
 
 
-def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
+def run(
+    definition: Definition,
+    settings: Settings,
+    *,
+    check: bool,
+    stops: Stops | None = None,
+    begun: Callable[[str], object] | None = None,
+) -> Summary:
     """Start a load, or carry on the one that is unfinished, and work until it is settled.
 
     Crash: see `persistq.pipeline.pipeline.Pipeline.run`.
@@ -40,6 +49,8 @@ def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
         definition: The pipeline.
         settings: The settings of this start.
         check: Whether to raise unless everything is done.
+        stops: Orders to stop; None has signals stop it, in a main thread.
+        begun: Is told the name of the load when that is open.
 
     Raises:
         UsageError: The unfinished load has other stages or other parameters.
@@ -47,148 +58,159 @@ def run(definition: Definition, settings: Settings, *, check: bool) -> Summary:
         LoadUnfinished: It failed or was interrupted, and ``check`` is set.
         ItemsFailed: It is settled with failed items, and ``check`` is set.
     """
-    current = opened(definition, settings)
-    console = console_for(current.name, settings.progress, settings.progress_plain_interval)
-    with contextlib.closing(console):
-        conclusion = current.work(console)
-        current.settle(conclusion, console)
-    summary = summary_of(current.opened, conclusion)
-    current.take_leave(conclusion)
-    error = tell(summary, current.opened)
+    with _journal_of(settings) as there:
+        current = Run(open_load(definition, there))
+        if begun is not None:
+            begun(current.name)
+        summary, error = current.carry_out(stops)
     if error is not None and check:
         raise error
     return summary
 
 
-def opened(definition: Definition, settings: Settings) -> Run:
-    """Open the load of a pipeline.
+def _journal_of(settings: Settings) -> contextlib.AbstractContextManager[Settings]:
+    """Return the settings with the journal that is used: that of a sample is thrown away."""
+    if settings.sample is None:
+        return contextlib.nullcontext(settings)
+    from persistq.pipeline.sample import throwaway
 
-    Raises:
-        UsageError: The unfinished load has other stages or other parameters, or no waiting would
-            mend a sink's URL.
-        JournalError: The journal cannot be used, or this pipeline is running already.
-        LoadUnfinished: The broker has died.
-    """
-    _check_sinks(definition)
-    source = definition.source
-    parameters = parameters_of(
-        source.name, source.function, settings.params, definition.parameter_codec
-    )
-    load = _open(definition, settings, parameters)
-    try:
-        arguments = parameters.of_load(load.welcome.params)
-    except UsageError:
-        load.anchor.close()
-        raise
-    settings = _with_parameters(settings, load, arguments)
-    if wants(source.function, SETTINGS):
-        arguments[SETTINGS] = settings
-    return Run(definition, settings, load, arguments)
-
-
-def _check_sinks(definition: Definition) -> None:
-    if sinks := [stage.sink for stage in definition.stages if stage.sink is not None]:
-        # Who has no sink waits for no database's module.
-        from persistq.sinks.checking import check
-
-        for sink in sinks:
-            check(sink)
-
-
-def _open(definition: Definition, settings: Settings, parameters: Parameters) -> OpenedRun:
-    wanted = opening(
-        named_by_resume(definition.name, settings) or filled(definition.name, parameters.values),
-        "pipeline",
-        definition.specs(settings),
-        settings,
-        template=definition.name if fields_of(definition.name) else "",
-        source=parameters.source,
-        parameters=parameters.encoded(),
-        takes_any=parameters.takes_any,
-        cursor=wants(definition.source.function, CURSOR),
-    )
-    try:
-        return open_run(wanted, ack_interval=settings.ack_interval, timeout=settings.broker_timeout)
-    except BrokerLost as lost:
-        # To the program it makes no difference when its broker died.
-        raise LoadUnfinished(wanted.name, str(lost)) from lost
-
-
-def _with_parameters(settings: Settings, load: OpenedRun, values: Mapping[str, Any]) -> Settings:
-    """Return the settings with those parameters that the load was given."""
-    given = {param.name for param in load.welcome.params if param.given}
-    params = settings.params | {name: values[name] for name in given}
-    return settings.model_copy(update={"params": params})
+    return throwaway(settings)
 
 
 class Run:
     """One process lifetime that works on a load.
 
     Args:
-        definition: The pipeline.
-        settings: The settings of this start, with the load's parameters.
-        opened: The open load.
-        arguments: What the source is called with.
+        load: The open load.
+
+    Attributes:
+        opened: This process's hold on it.
     """
 
-    def __init__(
-        self,
-        definition: Definition,
-        settings: Settings,
-        opened: OpenedRun,
-        arguments: dict[str, Any],
-    ) -> None:
-        self.opened = opened
-        self._definition = definition
-        self._settings = settings
-        self._arguments = arguments
-        self._queues = {queue.name: queue for queue in opened.welcome.queues}
+    def __init__(self, load: OpenLoad) -> None:
+        self.opened = load.opened
+        self._definition = load.definition
+        self._settings = load.settings
+        self._briefing = Briefing(load)
 
     @property
     def name(self) -> str:
         """The name of the load."""
         return self.opened.handle.name
 
-    def work(self, console: Console) -> Conclusion:
+    def carry_out(self, stops: Stops | None = None) -> tuple[Summary, PersistqError | None]:
+        """Carry it out from its first word to its last.
+
+        Crash: see `persistq.pipeline.pipeline.Pipeline.run`.
+
+        Args:
+            stops: Orders to stop; None has signals stop it, in a main thread.
+
+        Returns:
+            What it leaves behind, and the error that says the same, if something is left.
+
+        Raises:
+            UsageError: A worker cannot be started as the script is written.
+        """
+        settings, pipeline = self._settings, self._definition.name
+        console = LoggedConsole(
+            console_for(self.name, settings), self.name, self.opened.welcome.load_id
+        )
+        with contextlib.closing(console):
+            waking.join(pipeline, self.opened.handle)
+            try:
+                conclusion = self.work(console, stops)
+            finally:
+                waking.leave(pipeline)
+            self._settle(conclusion, console)
+        summary = summary_of(self.opened, conclusion)
+        self._take_leave(conclusion)
+        return summary, self._tell(summary, console)
+
+    def work(self, console: Console, stops: Stops | None = None) -> Conclusion:
         """Work until it is over.
 
         Crash: children die with this process; the journal holds what is outstanding.
 
         Args:
             console: Where to show progress.
+            stops: Orders to stop; None has signals stop it, in a main thread. Inline runs leave
+                these alone: Ctrl-C belongs to the debugger.
 
         Raises:
             UsageError: A worker cannot be started as the script is written.
         """
-        for line in beginning(self.opened):
-            console.say(line)
+        for line in self._beginning():
+            console.inform(line)
         if self._settings.workers == 0:
-            return self._work_inline()
-        crew = Crew(self._settings.start_method, list(self._places()))
-        with contextlib.closing(Deadlines(self.opened.handle.site, crew)) as deadlines:
+            return self._work_inline(Stops() if stops is None else stops)
+        if stops is not None:
+            return self._supervise(console, stops)
+        stops = Stops()
+        with Signals(stops.order):
+            return self._supervise(console, stops)
+
+    # --- inside ---
+
+    def _beginning(self) -> Iterable[str]:
+        if self._settings.sample is None:
+            return beginning(self.opened)
+        from persistq.pipeline.sample import announcement
+
+        return [announcement(self._settings.sample)]
+
+    def _work_inline(self, stops: Stops) -> Conclusion:
+        tasks = [task for _, task in self._briefing.stages()]
+        # Who waits for results puts nothing.
+        fed = {task.name for task in tasks}
+        sources = [told for told in self._briefing.sources() if told.source.to in fed]
+        return work_inline(self.opened, sources, tasks, stops)
+
+    def _supervise(self, console: Console, stops: Stops) -> Conclusion:
+        crew = Crew(self._settings.start_method, list(places_of(self._briefing, self._settings)))
+        site = self.opened.handle.site
+        with (
+            contextlib.closing(Deadlines(site, crew)) as deadlines,
+            contextlib.closing(Workplace(site, crew.places)) as workplace,
+        ):
+            console.begin(plan_of(self.opened, self._definition, self._settings), workplace)
             supervisor = Supervisor(
                 self.opened,
                 crew,
                 console,
                 deadlines,
+                stops,
                 progress_interval=self._settings.progress_interval,
                 shutdown_grace=self._settings.shutdown_grace,
             )
-            return supervisor.supervise()
+            conclusion = supervisor.supervise()
+            # Reports that came with the end are in no progress that was shown.
+            console.show(Progress([*conclusion.queues], []))
+        error = error_in(crew.raised(), self._definition.codec.own)
+        return replace(conclusion, exception=error)
 
-    def settle(self, conclusion: Conclusion, console: Console) -> None:
+    def _settle(self, conclusion: Conclusion, console: Console) -> None:
         """Delete the receipts of a load that is settled, whose end is on disk.
+
+        Of a sample there are none; what has failed of it is shown, while it is known.
 
         Crash: see `persistq.pipeline.settling.purge_receipts`.
         """
+        if self._settings.sample is not None:
+            from persistq.pipeline.sample import failures_of
+
+            with console.aside():
+                for text in failures_of(self.opened):
+                    console.pass_on(2, text)
+            return
         sinks = {stage.name: stage.sink for stage in self._definition.stages if stage.sink}
         if sinks and conclusion.outcome is Outcome.DONE:
             from persistq.pipeline.settling import purge_receipts
 
             for line in purge_receipts(self.opened, sinks, conclusion.queues):
-                console.say(line)
+                console.inform(line)
 
-    def take_leave(self, conclusion: Conclusion) -> None:
+    def _take_leave(self, conclusion: Conclusion) -> None:
         """Tell the broker how it ended, and wait until it has folded the journal.
 
         Crash: the end of this run is missing in the journal, and nothing else.
@@ -202,69 +224,21 @@ class Run:
         anchor.close()
         see_off(self.opened.broker, serves_others=False)
 
-    # --- inside ---
+    def _tell(self, summary: Summary, console: Console) -> PersistqError | None:
+        """Say how it ended, and how to carry on.
 
-    def _work_inline(self) -> Conclusion:
-        tasks = [self._task(stage) for stage in self._definition.stages]
-        handle, welcome = self.opened.handle, self.opened.welcome
-        try:
-            ended = InlineRun(self._source(), tasks).run()
-        except KeyboardInterrupt:
-            number = signal.SIGINT
-            reason, queues = f"interrupted by {number.name}", tuple(sizes_of_run(handle))
-            return Conclusion(Outcome.INTERRUPTED, reason, queues, signal=number)
-        except (BrokerLost, JournalError) as error:
-            queues = tuple(welcome.queues)
-            return Conclusion(Outcome.LOST, str(error), queues, lost_code=error.exit_code)
-        return Conclusion(ended.outcome, ended.reason, tuple(sizes_of_run(handle)))
+        Returns:
+            The error that says the same, if something is left.
+        """
+        text, error = self._told(summary)
+        console.conclude(text, facts_of(summary), good=error is None)
+        if error is not None:
+            error.told = True
+        return error
 
-    def _places(self) -> Iterator[Place]:
-        if (source := self._source()) is not None:
-            name = f"source {source.source.name}"
-            yield Place(name, run_source, (source,), source=True)
-        for stage in self._definition.stages:
-            task, limit = self._task(stage), stage.spec(self._settings).timeout
-            for number in range(1, self._workers_of(stage) + 1):
-                yield Place(
-                    f"worker {stage.name}-{number}",
-                    run_worker,
-                    (task,),
-                    limit=limit,
-                    queue_id=self._queues[stage.name].queue_id,
-                )
+    def _told(self, summary: Summary) -> tuple[str, PersistqError | None]:
+        if self._settings.sample is None:
+            return told(summary, self.opened)
+        from persistq.pipeline.sample import told_of_sample
 
-    def _workers_of(self, stage: Stage) -> int:
-        wanted = self._settings.workers if stage.workers is None else stage.workers
-        return available_cpus() if wanted is None else wanted
-
-    def _source(self) -> SourceTask | None:
-        """Return what the source's process is told; None if it has come to its end before."""
-        definition = self._definition
-        (entry,) = definition.graph.entries
-        queue = self._queues[entry]
-        if queue.sealed:
-            return None
-        handle = self.opened.handle.on(queue.queue_id)
-        cursors = definition.parameter_codec if wants(definition.source.function, CURSOR) else None
-        return SourceTask(handle, definition.source, self._arguments, definition.codec, cursors)
-
-    def _task(self, stage: Stage) -> StageTask:
-        targets = self._definition.graph.feeds[stage.name]
-        return StageTask(
-            name=stage.name,
-            handle=self.opened.handle.on(self._queues[stage.name].queue_id),
-            handler=stage.handler,
-            extras=stage.extras,
-            context=self._context(),
-            settings=self._settings if "settings" in stage.extras else None,
-            targets=tuple(self._queues[target].queue_id for target in targets),
-            codec=self._definition.codec,
-            stream=stage.stream,
-            batch=None if stage.batching is None else stage.batching.batch,
-            sink=stage.sink,
-            pauses=stage.pauses,
-        )
-
-    def _context(self) -> Callable[[], Any] | None:
-        context = self._definition.context
-        return None if context is None else context.maker(self._settings)
+        return told_of_sample(summary)

@@ -13,12 +13,12 @@ from persistq.text.terminal import text_of
 if TYPE_CHECKING:
     from persistq.client.starting import OpenedRun
     from persistq.journal.reader import JournalReader
-    from persistq.sinks import FileSink, Sink
+    from persistq.sinks import FileSink, Sink, Tried
     from persistq.wire.messages import QueueSizes
 
 
 def purge_receipts(
-    opened: OpenedRun, stages: Mapping[str, Sink | FileSink], queues: Sequence[QueueSizes]
+    opened: OpenedRun, stages: Mapping[str, Sink | FileSink | Tried], queues: Sequence[QueueSizes]
 ) -> list[str]:
     """Delete the receipts of a settled load, but for those of parked items.
 
@@ -53,7 +53,7 @@ def _read(opened: OpenedRun, queue: QueueSizes) -> tuple[list[str], list[IdRange
         return runs, [*_settled(reader, queue)]
 
 
-def _purge(sink: Sink | FileSink, runs: Sequence[str], settled: Sequence[IdRange]) -> None:
+def _purge(sink: Sink | FileSink | Tried, runs: Sequence[str], settled: Sequence[IdRange]) -> None:
     loader = sink.open()
     try:
         for run in runs:

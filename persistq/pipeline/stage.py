@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from inspect import Parameter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from persistq.duration import seconds_of
-from persistq.errors import NotAResult, UsageError
-from persistq.flow import Drop, Failed, Retry
-from persistq.pipeline.callables import (
-    checked,
-    filled,
-    name_of,
-    parameters_of,
-    require_result,
-)
-from persistq.policy import OPTIONS, Batching, StageOptions, batching_of
-from persistq.promises import is_plain, promise
+from persistq.policy import OPTIONS
 from persistq.wire.messages import StageSpec
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
+    from persistq.groups import Grouping
+    from persistq.naturalkeys import NaturalKey
+    from persistq.ordering import Ordering
+    from persistq.policy import Batching
     from persistq.pool.worker import Pauses
+    from persistq.rate import Rate
     from persistq.settings import Settings
-    from persistq.sinks import FileSink, Sink
-
-EXTRAS: Final = frozenset({"ctx", "item", "settings"})
-"""Names of parameters that a handler may have beside the item."""
-
-BATCH_EXTRAS: Final = frozenset({"ctx", "items", "settings"})
-"""The same for a handler that gets batches."""
-
-SINK_EXTRAS: Final = frozenset({"conn"})
-"""What a handler of a stage with a sink may have as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemInfo:
-    """What a handler learns about its item through a parameter named ``item``.
-
-    The handler of a batch gets a list of them, one for each item, through one named ``items``.
-
-    Attributes:
-        id: The item's id, by which commands name it. Every journal counts anew, so never store it
-            as a key.
-        attempt: 1 at the first attempt.
-        stage: The stage's name.
-        key: Names this item and no other, in any journal, and is the same at every attempt and in
-            every run: a key for what the handler stores. At most 52 ASCII characters.
-    """
-
-    id: int
-    attempt: int
-    stage: str
-    key: str
-
-    def transaction(
-        self, connection: Any, *, schema: str | None = None
-    ) -> AbstractContextManager[bool]:
-        """Begin a transaction on the handler's own connection, with a receipt of this item in it.
-
-        ``with item.transaction(connection) as fresh:`` gives False if the item is stored already;
-        otherwise store it, and the block commits both at its end, or rolls back if it raises. The
-        receipt stays until `persistq sink purge` deletes it.
-
-        Crash: both are committed, or nothing.
-
-        Args:
-            connection: A `psycopg.Connection` or a `sqlite3.Connection`, in no transaction.
-            schema: Where the table `persistq_receipt` is; None leaves that to the connection.
-
-        Raises:
-            UsageError: It is none of the two, is in a transaction, or the table cannot be made.
-            TransactionEnded: The block has committed or rolled back by itself.
-            TransactionFailed: An error within it was caught, and nothing can be committed.
-        """
-        from persistq.sinks.own import transaction
-
-        return transaction(connection, self.key, schema)
+    from persistq.sinks import FileSink, Sink, Tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +29,26 @@ class Stage:
         was: The name it had before, or empty.
         handler: Called with an item, or a list of them; returns the value for the next stage, or
             yields several, or one for each item of the list.
-        extras: Which of `EXTRAS`, or `BATCH_EXTRAS`, the handler takes.
+        extras: What the handler takes beside the item, see `persistq.pipeline.extras`.
         workers: Number of processes; None means the pipeline's.
         stream: Whether what it makes goes on at once, before its item is done.
         said: What it says of its `Policy`, by option; the settings say the rest.
         batching: How its items are handed out, if not one by one.
         sink: Where its items are stored, if they are, each once.
         pauses: For which errors of the handler the stage rests, and for how many seconds.
+        rate: How often the handler may be called; None if there is no limit.
+        after: The stages that feed it; None is the one before it, or the source.
+        puts: Earlier stages, or itself, that its handler may put into.
+        grouping: In which groups it gets its items, if in any.
+        hook: Whether it is a hook: ``settled`` or ``failed``; empty if it is a stage.
+        key: What says which of the items that are put into it are the same, if it says so.
+        ordering: In which order its items are handed out, if not as they were put.
+        concurrency: How many items an asynchronous handler works on at the same time, in each
+            process; None if it is none.
+        threads: How many threads each process has for the handler; None if it has no others.
+        keeps: Whether its results are kept.
+        results: Whether it is the hidden one that keeps them, which nobody works on.
+        maps: Whether all that its handler returns is one result, also None.
     """
 
     name: str
@@ -110,173 +59,43 @@ class Stage:
     stream: bool
     said: Mapping[str, Any]
     batching: Batching | None = None
-    sink: Sink | FileSink | None = None
+    sink: Sink | FileSink | Tried | None = None
     pauses: Pauses = ()
+    rate: Rate | None = None
+    after: tuple[str, ...] | None = None
+    puts: tuple[str, ...] = ()
+    grouping: Grouping | None = None
+    hook: Literal["", "settled", "failed"] = ""
+    key: NaturalKey | None = None
+    ordering: Ordering | None = None
+    concurrency: int | None = None
+    threads: int | None = None
+    keeps: bool = False
+    results: bool = False
+    maps: bool = False
 
-    @classmethod
-    def of(cls, handler: Callable[..., Any], options: StageOptions) -> Stage:
-        """Make a stage of a handler.
+    def processes(self, settings: Settings) -> int:
+        """Return how many processes work on it: as many as processors where nobody says it."""
+        wanted = settings.workers if self.workers is None else self.workers
+        if wanted is not None:
+            return wanted
+        from persistq.settings import available_cpus
 
-        Raises:
-            UsageError: The handler takes no item or unknown parameters, or a call of it would not
-                do its work.
-        """
-        called = name_of(checked(handler, "the handler"))
-        name = options.get("name") or called
-        batching = batching_of(f"stage {name!r}", options)
-        sink = sink_of(options.get("sink"))
-        extras = EXTRAS if batching is None else BATCH_EXTRAS
-        if sink is not None:
-            extras |= SINK_EXTRAS
-        return cls(
-            name,
-            options.get("was") or "",
-            handler,
-            extras_of(handler, extras, what=f"the handler {called!r}"),
-            options.get("workers"),
-            options.get("stream") or False,
-            {name: value for name, value in options.items() if name in OPTIONS},
-            batching,
-            sink,
-            pauses_of(f"stage {name!r}", options.get("pause")),
-        )
-
-    def validated(self) -> Stage:
-        """Return this stage with options that the broker and the supervisor can rely on.
-
-        Raises:
-            UsageError: An option is wrong.
-        """
-        from persistq.settings import options_of
-
-        if self.workers == 0:
-            raise UsageError(
-                f"stage {self.name!r}: workers=0 is refused: it would wait for ever; "
-                "Pipeline(workers=0) runs all stages inline"
-            )
-        if not isinstance(self.stream, bool):
-            raise UsageError(
-                f"stage {self.name!r}: stream={self.stream!r} is refused: "
-                "it should be True or False"
-            )
-        if self.stream and (self.batching is not None or self.sink is not None):
-            option, done = ("sink=", "stored") if self.batching is None else ("batch=", "done")
-            raise UsageError(
-                f"stage {self.name!r}: stream=True does not go with {option}: what is made of an "
-                f"item goes on when it is {done}"
-            )
-        said = options_of(f"stage {self.name!r}", workers=self.workers, **self.said)
-        return replace(self, workers=said.pop("workers", None), said=said)
+        return available_cpus()
 
     def spec(self, settings: Settings) -> StageSpec:
         """Return its policy, with the settings where the stage says nothing."""
+        if self.results:
+            return StageSpec(name=self.name, results=True)
         policy = {name: getattr(settings, name) for name in OPTIONS} | dict(self.said)
         return StageSpec(
-            name=self.name, was=self.was, stream=self.stream, batching=self.batching, **policy
+            name=self.name,
+            was=self.was,
+            stream=self.stream,
+            batching=self.batching,
+            rate=self.rate,
+            groups=self.grouping is not None,
+            hook=self.hook,
+            ordered=self.ordering is not None,
+            **policy,
         )
-
-
-def pauses_of(what: str, given: Any) -> Pauses:
-    """Return for which errors a stage rests, and how long, in the order in which it says so.
-
-    Raises:
-        UsageError: It names something else than errors that a handler raises for its own reasons.
-    """
-    if given is None:
-        return ()
-    if not isinstance(given, Mapping):
-        raise UsageError(f'{what}: pause={given!r} is refused: give {{ConnectionError: "30s"}}')
-    for kind in given:
-        known = isinstance(kind, type) and issubclass(kind, Exception)
-        if not known or issubclass(kind, Retry | Drop | Failed) or kind is Exception:
-            shown = getattr(kind, "__qualname__", repr(kind))
-            raise UsageError(
-                f"{what}: pause={{{shown}: ...}} is refused: name classes of errors for which no "
-                "item is to blame"
-            )
-    return tuple(
-        (kind, seconds_of(f"{what}: pause[{kind.__qualname__}]", length, least=0.01))
-        for kind, length in given.items()
-    )
-
-
-def sink_of(given: Any) -> Sink | FileSink | None:
-    """Return the sink that a stage has said.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if given is None:
-        return None
-    from persistq.sinks import FileSink, Sink
-
-    return given if isinstance(given, Sink | FileSink) else Sink(given)
-
-
-def extras_of(
-    handler: Callable[..., Any], names: frozenset[str] = EXTRAS, *, what: str
-) -> frozenset[str]:
-    """Return which extra parameters a handler takes.
-
-    Args:
-        handler: The handler.
-        names: Those that somebody fills.
-        what: What it is, for the message.
-
-    Raises:
-        UsageError: It takes no item, or a parameter that nobody fills.
-    """
-    parameters = parameters_of(handler)
-    if parameters is not None and not any(map(_takes_item, list(parameters.values())[:1])):
-        raise UsageError(f"{what} takes no parameter: its first one is the item")
-    return filled(handler, names, what, after=1)
-
-
-def _takes_item(parameter: Parameter) -> bool:
-    return parameter.kind not in {parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD}
-
-
-def outputs_of(result: Any) -> Iterable[Any]:
-    """Return the items in a handler's result: what it yields, or returns unless None.
-
-    A generator, or a `map` and its like, runs while they are gone through; before its end its work
-    is not done, and an error in it comes before anything is recorded.
-
-    Raises:
-        NotAResult: It is, or yields, what only promises a result, or is to be raised.
-    """
-    if result is None:
-        return ()
-    kind: Any = type(result)
-    if is_plain(result, kind):
-        return (result,)
-    if _is_lazy(kind) and not promise(result):
-        return _yielded(result)
-    _require(result, "returned")
-    return (result,)
-
-
-def _yielded(results: Iterable[Any]) -> Iterator[Any]:
-    for output in results:
-        kind: Any = type(output)
-        if not is_plain(output, kind):
-            _require(output, "yielded")
-        yield output
-
-
-def _require(output: Any, verb: str) -> None:
-    require_result(output, "the handler", verb)
-    if isinstance(output, _REQUESTS) or any(output is request for request in _REQUESTS):
-        raise NotAResult("the handler", f"{verb} {output!r}: raise it")
-
-
-_REQUESTS: Final = (Retry, Drop)
-
-
-@lru_cache(maxsize=1024)
-def _is_lazy(kind: type) -> bool:
-    """Return whether objects of a type compute their parts when these are asked for."""
-    if kind.__module__ in {"builtins", "itertools"}:
-        return issubclass(kind, Iterator)
-    # What other modules iterate over may be a file or a cursor, which are done without that.
-    return issubclass(kind, Generator)

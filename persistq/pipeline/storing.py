@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic as _now
@@ -12,13 +11,13 @@ import msgspec
 
 from persistq import failpoints
 from persistq.blocks import Block
-from persistq.client.outputs import Made
+from persistq.client.outputs import Made, Routed
 from persistq.errors import SinkUnavailable
 from persistq.flow import Drop, Failed, Retry
-from persistq.items import ranges_of
+from persistq.items import IdRange, merged, ranges_of
 from persistq.pool.batches import BatchWorker
 from persistq.pool.task import Opened
-from persistq.sinks import Ending, Fault, FileSink, Loader, NotStored, Sink
+from persistq.sinks import Ending, Fault, FileSink, Key, Loader, NotStored, Sink, Tried
 from persistq.text.terminal import text_of
 
 if TYPE_CHECKING:
@@ -26,11 +25,15 @@ if TYPE_CHECKING:
     from persistq.pipeline.batch import StageBatches
     from persistq.pool.worker import Pauses
 
-PURGED_ITEMS: Final = 10_000
-"""After so many stored items a worker has their done records synced and deletes their receipts."""
+PURGED_BATCHES: Final = 1_000
+"""After so many stored batches a worker has their done records synced and deletes their receipts,
+"""
+
+PURGED_BYTES: Final = 16 << 20
+"""and after so many bytes that came of their items."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(list[list[Any]]).decode
+_unpack: Final = msgspec.msgpack.Decoder(list[list[Any]] | dict[int, list[list[Any]]]).decode
 
 
 class SinkWorker(BatchWorker):
@@ -49,7 +52,7 @@ class SinkWorker(BatchWorker):
     def __init__(
         self,
         work: StageBatches,
-        sink: Sink | FileSink,
+        sink: Sink | FileSink | Tried,
         channel: BatchConsumer,
         pauses: Pauses = (),
     ) -> None:
@@ -58,7 +61,8 @@ class SinkWorker(BatchWorker):
         self._consumer = channel
         self._sink = sink
         self._loader: Loader | None = None
-        self._stored: list[int] = []
+        self._stored: list[list[IdRange]] = []
+        self._kept_bytes = 0
         # If it is not there now, the first batch will find it there, or have the stage rest.
         with suppress(SinkUnavailable):
             self._loader = sink.open()
@@ -86,7 +90,7 @@ class SinkWorker(BatchWorker):
             self._rest([item.item_id for item in batch], error)
             return
         started = _now()
-        keys = [self._channel.keys.of(item.item_id) for item in batch]
+        keys = self._keys_of([item.item_id for item in batch])
         try:
             endings = loader.load(keys, lambda conn, at: self._stored_by(name, batch, conn, at))
         except Exception as error:  # noqa: BLE001 - files that cannot be finished now, for example
@@ -117,16 +121,18 @@ class SinkWorker(BatchWorker):
         return [_packed(made) for made in results if not isinstance(made, BaseException)]
 
     def _report(self, item_ids: Sequence[int], endings: Sequence[Ending], started: float) -> None:
-        made, now = dict[int, Made](), _now()
+        made, now = dict[int, Made | Routed](), _now()
         failed = dict[int, NotStored]()
+        size = 0
         for item_id, ending in zip(item_ids, endings, strict=True):
             if isinstance(ending, NotStored):
                 failed[item_id] = ending
             else:
                 made[item_id] = _unpacked(ending.outputs)
+                size += len(ending.outputs or b"")
         if made:
             self._consumer.done_together(made, now - started, now)
-            self._note_stored([*made])
+            self._note_stored([*made], size)
         self._report_failed(failed)
 
     def _report_failed(self, failed: dict[int, NotStored]) -> None:
@@ -138,7 +144,7 @@ class SinkWorker(BatchWorker):
         for item_id, ending in failed.items():
             if item_id not in waiting:
                 # What the database refuses, it will refuse again.
-                error, final = ending.error, ending.fault is Fault.DATA
+                error, final = _without_driver(ending.error), ending.fault is Fault.DATA
                 self._report_error(item_id, error, text=_message(error), final=final)
         if waiting:
             self._rest([*waiting], next(iter(waiting.values())))
@@ -149,9 +155,23 @@ class SinkWorker(BatchWorker):
         reason = str(error) if known else f"{self._sink}: {_message(error)}"
         self._consumer.rest(item_ids, reason)
 
-    def _note_stored(self, item_ids: list[int]) -> None:
-        self._stored += item_ids
-        if len(self._stored) >= PURGED_ITEMS:
+    def _keys_of(self, item_ids: list[int]) -> list[Key]:
+        """Return the keys of items, in their order."""
+        keys = [
+            key
+            for one in ranges_of(item_ids)
+            for run, first, last in self._channel.keys.runs(*one)
+            for key in Key.many(run, first, last)
+        ]
+        if item_ids == sorted(item_ids):
+            return keys
+        return [*map({key.item: key for key in keys}.__getitem__, item_ids)]
+
+    def _note_stored(self, item_ids: list[int], size: int = 0) -> None:
+        """Note what is stored and reported, and how many bytes are kept of it."""
+        self._stored.append(ranges_of(item_ids))
+        self._kept_bytes += size
+        if len(self._stored) >= PURGED_BATCHES or self._kept_bytes >= PURGED_BYTES:
             self._purge()
 
     def _purge(self) -> None:
@@ -163,13 +183,12 @@ class SinkWorker(BatchWorker):
         if self._loader is None or not self._stored:
             return
         self._consumer.flush()
-        runs = defaultdict[str, list[int]](list)
-        for item_id in self._stored:
-            runs[self._channel.keys.of(item_id).partition("-")[0]].append(item_id)
+        stored = merged(one for ranges in self._stored for one in ranges)
         self._stored.clear()
+        self._kept_bytes = 0
         try:
-            for run, item_ids in runs.items():
-                for first, last in ranges_of(sorted(item_ids)):
+            for one in stored:
+                for run, first, last in self._channel.keys.runs(*one):
                     self._loader.purge(run, first, last)
         except Exception:  # noqa: BLE001 - the target is away, or busy: they are deleted at the end
             return
@@ -181,11 +200,29 @@ def _message(error: BaseException) -> str:
     return text_of(original if isinstance(original, BaseException) else error)
 
 
-def _packed(made: Made) -> bytes | None:
+def _without_driver(error: BaseException) -> BaseException:
+    """Return an error of SQLAlchemy's without the driver's, which it repeats word for word.
+
+    Its traceback shows frames of theirs alone, and takes as long to write as the row to store.
+    """
+    if error.__cause__ is not None and error.__cause__ is getattr(error, "orig", None):
+        error.__cause__, error.__suppress_context__ = None, True
+    return error
+
+
+def _packed(made: Made | Routed) -> bytes | None:
     return _pack(made) if made else None
 
 
-def _unpacked(outputs: bytes | None) -> Made:
+def _unpacked(outputs: bytes | None) -> Made | Routed:
     if outputs is None:
         return ()
-    return [Block(*one) if len(one) > 2 else (one[0], one[1]) for one in _unpack(outputs)]
+    found = _unpack(outputs)
+    if isinstance(found, dict):
+        return {queue_id: _outputs(made) for queue_id, made in found.items()}
+    return _outputs(found)
+
+
+def _outputs(found: list[list[Any]]) -> Made:
+    # A block begins with two numbers, one item with a number and its bytes.
+    return [Block(*one) if isinstance(one[1], int) else tuple(one) for one in found]

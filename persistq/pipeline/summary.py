@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from persistq.client.openings import left_sentence, resume_command
 from persistq.client.starting import OpenedRun
@@ -11,7 +12,9 @@ from persistq.errors import ItemsFailed, LoadUnfinished, PersistqError
 from persistq.outcome import Outcome
 from persistq.pool.conclusion import Conclusion, outstanding_in
 from persistq.text.leftovers import left_over
-from persistq.text.streams import say
+
+if TYPE_CHECKING:
+    from persistq.wire.messages import QueueSizes, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,12 @@ class Summary:
         dropped: Items dropped.
         parked: Items parked as failed.
         outstanding: Items left.
+        duplicates: Items that were left out, because one with their natural key was put before.
+        skipped: Items that were left out, because an earlier load has done their key.
+        inputs: Items put into the stages that sources feed, each counted once however many stages
+            it leads through.
+        results: Results that are kept, of stages with ``keep_results=True``.
+        exception: What a source has raised, see `persistq.LoadUnfinished.exception`.
         journal: Path of the journal.
         exit_code: What a command should exit with.
     """
@@ -41,6 +50,11 @@ class Summary:
     outstanding: int
     journal: str
     exit_code: int
+    duplicates: int = 0
+    skipped: int = 0
+    inputs: int = 0
+    results: int = 0
+    exception: BaseException | None = None
 
 
 def summary_of(opened: OpenedRun, conclusion: Conclusion) -> Summary:
@@ -56,7 +70,18 @@ def summary_of(opened: OpenedRun, conclusion: Conclusion) -> Summary:
         outstanding=conclusion.outstanding,
         journal=opened.handle.journal,
         exit_code=conclusion.exit_code,
+        duplicates=sum(queue.duplicates for queue in conclusion.queues),
+        skipped=sum(queue.skipped for queue in conclusion.queues),
+        inputs=inputs_in(opened.welcome, conclusion.queues),
+        results=conclusion.results,
+        exception=conclusion.exception,
     )
+
+
+def inputs_in(welcome: Welcome, queues: Iterable[QueueSizes]) -> int:
+    """Return how many items were put into the stages that sources feed, but for kept results."""
+    fed = {source.queue_id for source in welcome.sources} or {*welcome.entries}
+    return sum(queue.put for queue in queues if queue.queue_id in fed and not queue.results)
 
 
 def beginning(opened: OpenedRun) -> Iterator[str]:
@@ -65,7 +90,7 @@ def beginning(opened: OpenedRun) -> Iterator[str]:
     params = ", ".join(f"{param.name}={param.shown}" for param in welcome.params)
     place = f"journal {handle.journal}{f'; parameters {params}' if params else ''}"
     if welcome.carried_on:
-        done = sum(queue.done + queue.dropped for queue in welcome.queues)
+        done = sum(queue.done + queue.dropped for queue in welcome.queues if not queue.results)
         outstanding = outstanding_in(welcome.queues)
         delayed = sum(queue.delayed for queue in welcome.queues)
         waiting = f" ({delayed:,} of them not before their next attempt is due)" if delayed else ""
@@ -79,29 +104,48 @@ def beginning(opened: OpenedRun) -> Iterator[str]:
         yield left_sentence(handle.name, handle.journal, welcome.left)
 
 
-def tell(summary: Summary, opened: OpenedRun) -> PersistqError | None:
-    """Say how a run ended and how to carry on.
+def facts_of(summary: Summary) -> dict[str, Any]:
+    """Return what a run leaves behind as JSON has it, but for the name and what was raised."""
+    return {
+        "load": summary.load_id,
+        "outcome": summary.outcome.name,
+        "reason": summary.reason,
+        "done": summary.done,
+        "dropped": summary.dropped,
+        "parked": summary.parked,
+        "outstanding": summary.outstanding,
+        "duplicates": summary.duplicates,
+        "skipped": summary.skipped,
+        "inputs": summary.inputs,
+        "results": summary.results,
+        "journal": summary.journal,
+        "exit_code": summary.exit_code,
+    }
+
+
+def told(summary: Summary, opened: OpenedRun) -> tuple[str, PersistqError | None]:
+    """Return in words how a run ended and how to carry on.
 
     Returns:
-        The error that says the same, if something is left.
+        The sentence, and the error that says the same, if something is left.
     """
-    text, error = _told(summary, opened)
-    say(f"{summary.name}: {text}")
-    if error is not None:
-        error.told = True
-    return error
-
-
-def _told(summary: Summary, opened: OpenedRun) -> tuple[str, PersistqError | None]:
     left = left_over(opened.welcome.left)
     others = f"; other loads have left {left}" if left else ""
     if summary.outcome is not Outcome.DONE:
-        error = LoadUnfinished(summary.name, summary.reason, summary.exit_code)
+        error = LoadUnfinished(summary.name, summary.reason, summary.exit_code, summary.exception)
         return f"{summary.reason}; {_left(summary)}; carry on with: {_resume(opened)}", error
     if not summary.parked:
-        return f"done: {summary.done:,} items{others}", None
+        noun = "item" if summary.done == 1 else "items"
+        return f"done: {summary.done:,} {noun}{left_out(summary)}{others}", None
     failed = ItemsFailed(summary.name, summary.parked)
     return f"{failed}{others}; retry them with: {_resume(opened, failed=True)}", failed
+
+
+def left_out(summary: Summary) -> str:
+    """Return what was left out for its natural key, in words; empty if nothing was."""
+    skipped = f"; {summary.skipped:,} skipped, done by earlier loads" if summary.skipped else ""
+    duplicates = f"; {summary.duplicates:,} duplicates left out" if summary.duplicates else ""
+    return skipped + duplicates
 
 
 def _left(summary: Summary) -> str:

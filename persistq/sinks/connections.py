@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import TransactionEnded, TransactionFailed, UsageError
+from persistq.sinks.logs import leave_out_aborted_pipelines
 from persistq.sinks.savepoints import savepoint
 from persistq.sinks.target import Rows
 
@@ -47,6 +48,10 @@ class SqliteSession:
         cursor.row_factory = None
         rows = cursor.execute(sql, values).fetchall()
         return Rows(rows, cursor.rowcount)
+
+    def rows_written(self) -> int:
+        """Return how many rows the connection has ever written."""
+        return self.connection.total_changes
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -142,8 +147,19 @@ class PsycopgSession:
         from psycopg.rows import tuple_row
 
         with self.connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(_pyformat(sql).encode(), values)
+            with self._together():
+                cursor.execute(_pyformat(sql).encode(), values)
             return Rows(cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+    def _together(self) -> AbstractContextManager[object]:
+        """Have the `BEGIN` that psycopg sends before a first statement sent with it, not alone."""
+        from psycopg import Pipeline
+
+        idle = self.connection.info.transaction_status == _IDLE
+        return self.connection.pipeline() if idle and Pipeline.is_supported() else nullcontext()
+
+    def rows_written(self) -> None:
+        """Count nothing: that is not to be had."""
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -165,6 +181,7 @@ class PsycopgTarget:
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
         self._connect = connect
         self._connection: psycopg.Connection[Any] | None = None
+        leave_out_aborted_pipelines()
 
     @contextmanager
     def transaction(self) -> Iterator[PsycopgSession]:

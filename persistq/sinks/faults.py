@@ -64,6 +64,7 @@ SQLITE_CODES: Final[Mapping[int, tuple[Fault, str]]] = {
 """What each primary result code of SQLite means."""
 
 _PRIMARY: Final = 0xFF
+_NOT_A_DATABASE: Final = 26
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -73,6 +74,15 @@ def fault_of(error: BaseException) -> Fault:
     """
     faults = filter(None, map(_fault, _chain(error)))
     return next(faults, Fault.OTHER)
+
+
+def is_no_database(error: BaseException) -> bool:
+    """Return whether SQLite has said that a file is something else than a database."""
+    codes = (getattr(each, "sqlite_errorcode", None) for each in _chain(error))
+    origs = (
+        getattr(getattr(each, "orig", None), "sqlite_errorcode", None) for each in _chain(error)
+    )
+    return _NOT_A_DATABASE in {*codes, *origs}
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,17 +1,28 @@
 """Receipts in whatever SQL a dialect of SQLAlchemy has.
 
+There is a row for each item, because a primary key is the one constraint that all databases have.
 What is there is looked for first and the rest inserted, so two who store the same item at once are
-told apart by the primary key: the second one's transaction fails, and finds the receipt when it is
-tried again.
+told apart by it: the second one's transaction fails, and finds the receipt when it is tried again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import mysql, oracle
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
@@ -21,9 +32,9 @@ from persistq.sinks.receipts import (
     Key,
     Receipt,
     ReceiptTaken,
-    as_texts,
     by_run,
     decoded,
+    encoded,
 )
 from persistq.sinks.statements import TABLE, qualified
 from persistq.sinks.target import Session
@@ -72,7 +83,7 @@ class GenericReceipts:
         nothing = select(*(columns[name] for name in _COLUMNS)).where(columns.item < 0)
         session.connection.execute(nothing).all()
 
-    def find(self, session: Session, keys: Iterable[Key]) -> dict[Key, Receipt]:
+    def find(self, session: Session, keys: Sequence[Key]) -> dict[Key, Receipt]:
         """Return those of the items that are stored."""
         found = {}
         columns = self.table.c
@@ -84,29 +95,35 @@ class GenericReceipts:
                 found[Key(run, item)] = Receipt(decoded(outputs), files)
         return found
 
-    def add(self, session: Session, receipts: Mapping[Key, Receipt]) -> None:
+    def add(
+        self,
+        session: Session,
+        keys: Sequence[Key],
+        outputs: Sequence[bytes | None],
+        files: str | None = None,
+    ) -> None:
         """Write the receipts of items that are stored in this transaction."""
+        texts = map(encoded, outputs)
         rows = [
-            dict(zip(_COLUMNS, (*key, *as_texts(receipts[key])), strict=True))
-            for key in sorted(receipts)
+            dict(zip(_COLUMNS, (*key, text, None), strict=True))
+            for key, text in sorted(zip(keys, texts, strict=True))
         ]
+        rows[0]["files"] = files
         try:
             session.connection.execute(insert(self.table), rows)
         except IntegrityError as error:
             raise ReceiptTaken from error
 
-    def purge(self, session: Session, run: str, first: int, last: int) -> int:
-        """Delete receipts that nobody will ask for."""
+    def purge_some(self, session: Session, run: str, first: int, last: int) -> int:
+        """Delete some rows that nobody will ask for."""
         columns = self.table.c
-        wanted = delete(self.table).where(columns.run == run, columns.item.between(first, last))
-        return int(session.connection.execute(wanted).rowcount)
-
-    def purge_some(self, session: Session, run: str) -> int:
-        """Delete some receipts of a run whose load is settled."""
-        columns = self.table.c
-        some = select(columns.item).where(columns.run == run).order_by(columns.item)
-        items = session.connection.scalars(some.limit(PURGED_AT_ONCE)).all()
-        return self.purge(session, run, items[0], items[-1]) if items else 0
+        wanted = and_(columns.run == run, columns.item.between(first, last))
+        some = select(columns.item).where(wanted).order_by(columns.item).limit(PURGED_AT_ONCE)
+        items = session.connection.scalars(some).all()
+        if items:
+            step = wanted & (columns.item <= items[-1])
+            session.connection.execute(delete(self.table).where(step))
+        return len(items)
 
     def ddl(self, dialect: str) -> str:
         """Return what makes the table, in a dialect's SQL.

@@ -37,6 +37,9 @@ class LateSession:
             self._session.execute("BEGIN IMMEDIATE")
         return self._session.execute(sql, **values)
 
+    def rows_written(self) -> None:
+        """Count nothing: handlers write files."""
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Is of no use here: each attempt has a transaction of its own."""
         raise NotImplementedError
@@ -83,10 +86,16 @@ class FileSink:
         """
         statements = statements_for("sqlite", None)
         assert statements is not None, "SQLite has statements of its own"
-        target = LateTarget(
-            lambda: sqlite3.connect(self.receipts, timeout=_WAIT_S, isolation_level=None)
-        )
+        target = _target(self.receipts)
         receipts = PlainReceipts(statements)
         with target.transaction() as session:
             receipts.create(session)
         return Loader(target, receipts)
+
+    def connect(self) -> LateTarget:
+        """Return a target that makes no file: a sample keeps no receipts."""
+        return _target(":memory:")
+
+
+def _target(path: str) -> LateTarget:
+    return LateTarget(lambda: sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None))

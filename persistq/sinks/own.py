@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from persistq import failpoints
 from persistq.errors import UsageError
-from persistq.sinks.receipts import Key, Receipt
+from persistq.sinks.receipts import Key
 from persistq.sinks.sink import make_table, receipts_for, target_of
+from persistq.sinks.trying import NoReceipts, TriedTarget
 
 if TYPE_CHECKING:
     from persistq.sinks.receipts import Receipts
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def transaction(connection: Any, key: str, schema: str | None = None) -> Iterator[bool]:
+def transaction(
+    connection: Any, key: str, schema: str | None = None, *, tried: bool = False
+) -> Iterator[bool]:
     """Begin a transaction in which an item is stored with its receipt; see `ItemInfo.transaction`.
 
     Crash: before the commit nothing is stored; after it, whoever gets the item finds its receipt.
@@ -29,26 +32,27 @@ def transaction(connection: Any, key: str, schema: str | None = None) -> Iterato
         connection: A `psycopg.Connection` or `sqlite3.Connection`, in no transaction.
         key: The item's key.
         schema: Where the table of receipts is; None leaves that to the connection.
+        tried: Whether the item is of a sample: then it is fresh, and all is rolled back.
 
     Raises:
         UsageError: It is none, is in a transaction, or the table cannot be made.
         TransactionEnded: The block has committed or rolled back by itself.
         TransactionFailed: An error within it was caught, and nothing can be committed.
     """
-    target, receipts = _opened(connection, schema)
+    target, receipts = _opened(connection, schema, tried)
     name = Key.of(key)
     with target.transaction() as session:
         fresh = not receipts.find(session, [name])
         yield fresh
         if fresh:
-            receipts.add(session, {name: Receipt(None)})
+            receipts.add(session, [name], [None])
         failpoints.point("sink.before_commit")
     failpoints.point("sink.after_commit")
 
 
 # A process has one connection as a rule, and uses it for all its items.
 @lru_cache(maxsize=1)
-def _opened(connection: Any, schema: str | None) -> tuple[Target, Receipts]:
+def _opened(connection: Any, schema: str | None, tried: bool) -> tuple[Target, Receipts]:
     # Whoever has one of psycopg has imported it.
     kinds = sqlite3.Connection, getattr(sys.modules.get("psycopg"), "Connection", ())
     if not isinstance(connection, kinds):
@@ -57,6 +61,8 @@ def _opened(connection: Any, schema: str | None) -> tuple[Target, Receipts]:
             f"{type(connection).__name__}; for others, give the stage sink="
         )
     target = target_of(lambda: connection, connection)
+    if tried:
+        return TriedTarget(target), NoReceipts()
     receipts = receipts_for(target.dialect, schema)
     make_table(target, receipts, schema, "item.transaction()")
     return target, receipts

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import SinkUnavailable, UsageError
-from persistq.sinks.faults import Fault, fault_of
+from persistq.sinks.faults import Fault, fault_of, is_no_database
 from persistq.sinks.loading import Loader
 from persistq.sinks.receipts import PlainReceipts, Receipts
 from persistq.sinks.statements import TABLE, qualified, statements_for
@@ -58,28 +59,52 @@ class Sink:
             return _without_password(self.target)
         return f"the sink of {getattr(self.target, '__name__', type(self.target).__name__)}()"
 
-    def open(self) -> Loader:
+    def open(self, *, make: bool = True) -> Loader:
         """Connect this process, and make the table of receipts if it is missing.
 
         Crash: the table is there or not, and then made by the next one.
 
+        Args:
+            make: Whether the table is made; else it must be there.
+
         Raises:
             SinkUnavailable: The target cannot be used now.
-            UsageError: It cannot be used like this: no such driver, no right to make the table.
+            UsageError: It cannot be used like this: no such driver, no right to make the table, a
+                file that is no database.
         """
         target = self._target()
-        try:
+        with self._refusals_told(target):
             receipts = receipts_for(target.dialect, self.schema)
-            make_table(target, receipts, self.schema, str(self))
+            (make_table if make else require_table)(target, receipts, self.schema, str(self))
+        return Loader(target, receipts)
+
+    def connect(self) -> Target:
+        """Connect this process, and change nothing in the database.
+
+        Raises:
+            SinkUnavailable: The target cannot be used now.
+            UsageError: It cannot be used like this.
+        """
+        target = self._target()
+        with self._refusals_told(target), target.transaction() as session:
+            session.execute("SELECT 1")
+        return target
+
+    @contextmanager
+    def _refusals_told(self, target: Target) -> Iterator[None]:
+        """Say what is wrong with a target, and close it, if it cannot be used."""
+        try:
+            yield
         except UsageError:
             target.close()
             raise
         except Exception as error:
             target.close()
+            if is_no_database(error):
+                raise UsageError(f"{self}: that file is no SQLite database") from error
             if fault_of(error) not in {Fault.AWAY, Fault.CONFLICT}:
                 raise
             raise SinkUnavailable(str(self), excerpt(str(error))) from error
-        return Loader(target, receipts)
 
     def _target(self) -> Target:
         if isinstance(self.target, str):
@@ -121,6 +146,22 @@ def make_table(target: Target, receipts: Receipts, schema: str | None, whose: st
             f"({excerpt(str(refused or error))}); who may make it gets its SQL from "
             "`persistq sink sql`"
         ) from error
+
+
+def require_table(target: Target, receipts: Receipts, schema: str | None, whose: str) -> None:
+    """Require that the table of receipts is there.
+
+    Args:
+        target: The database.
+        receipts: The table.
+        schema: Where it is; None leaves that to the connection.
+        whose: Who needs it, for the message.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not _is_there(target, receipts):
+        raise UsageError(f"{whose}: there is no table of receipts, {qualified(schema)}")
 
 
 def _is_there(target: Target, receipts: Receipts) -> bool:
@@ -224,4 +265,4 @@ def _without_password(url: str) -> str:
         return "the sink"
 
 
-__all__ = ["TABLE", "Sink", "engine_of", "make_table", "receipts_for", "target_of"]
+__all__ = ["TABLE", "Sink", "engine_of", "make_table", "receipts_for", "require_table", "target_of"]

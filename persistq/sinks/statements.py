@@ -2,6 +2,14 @@
 
 Parameters are named, ``:run``. Many ids, or rows, travel as one text, so a statement is the same
 for one item as for five hundred, and for every driver.
+
+A row is the receipt of items with consecutive ids, that one run has put. No two rows overlap, also
+if two transactions write at the same moment: SQLite has one writer at a time, who looks for others
+in the statement that inserts; PostgreSQL has an exclusion constraint. Run and ids are one number in
+it, ``span``, because equality within such a constraint would need an extension.
+
+So rows are found by their first ids. What covers an id, if anything, is the last row that does not
+begin behind it.
 """
 
 from __future__ import annotations
@@ -19,51 +27,76 @@ _IDENTIFIER: Final = re.compile(r"\w+")
 _SQLITE_TABLE: Final = """\
 CREATE TABLE IF NOT EXISTS {table} (
     run TEXT NOT NULL,
-    item INTEGER NOT NULL,
+    first_item INTEGER NOT NULL,
+    last_item INTEGER NOT NULL,
     outputs TEXT,
     files TEXT,
-    PRIMARY KEY (run, item)
+    PRIMARY KEY (run, first_item)
 ) WITHOUT ROWID"""
 
 _POSTGRESQL_TABLE: Final = """\
 CREATE TABLE IF NOT EXISTS {table} (
     run uuid NOT NULL,
-    item bigint NOT NULL,
+    first_item bigint NOT NULL,
+    last_item bigint NOT NULL,
     outputs text,
     files text,
-    PRIMARY KEY (run, item)
+    span numrange NOT NULL,
+    PRIMARY KEY (run, first_item),
+    EXCLUDE USING gist (span WITH &&)
 )"""
 
 _SQLITE_FIND: Final = """\
-SELECT item, outputs, files FROM {table}
-WHERE run = :run AND item IN (SELECT value FROM json_each(:items))"""
+SELECT r.first_item, r.last_item, r.outputs, r.files
+FROM json_each(:spans) AS s CROSS JOIN {table} AS r
+WHERE r.run = :run
+AND r.first_item BETWEEN COALESCE(
+    (SELECT max(first_item) FROM {table}
+     WHERE run = :run AND first_item <= json_extract(s.value, '$[0]')),
+    json_extract(s.value, '$[0]')) AND json_extract(s.value, '$[1]')
+AND r.last_item >= json_extract(s.value, '$[0]')"""
 
 _POSTGRESQL_FIND: Final = """\
-SELECT item, outputs, files FROM {table}
-WHERE run = CAST(:run AS uuid)
-AND item = ANY (ARRAY(
-    SELECT CAST(one AS bigint) FROM json_array_elements_text(CAST(:items AS json)) one))
-UNION ALL SELECT NULL, set_config('persistq.transaction', 'ours', true), NULL"""
+SELECT r.first_item, r.last_item, r.outputs, r.files
+FROM json_array_elements(CAST(:spans AS json)) AS s (one), LATERAL (
+    SELECT * FROM {table}
+    WHERE run = CAST(:run AS uuid)
+    AND first_item BETWEEN COALESCE(
+        (SELECT max(first_item) FROM {table}
+         WHERE run = CAST(:run AS uuid) AND first_item <= CAST(one ->> 0 AS bigint)),
+        CAST(one ->> 0 AS bigint)) AND CAST(one ->> 1 AS bigint)
+    AND last_item >= CAST(one ->> 0 AS bigint)) AS r
+UNION ALL SELECT NULL, NULL, set_config('persistq.transaction', 'ours', true), NULL"""
 
 _SQLITE_ADD: Final = """\
-INSERT INTO {table} (run, item, outputs, files)
-SELECT :run, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING"""
+INSERT INTO {table} (run, first_item, last_item, outputs, files)
+SELECT :run, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'), json_extract(value, '$[3]')
+FROM json_each(:rows)
+WHERE COALESCE(
+    (SELECT last_item FROM {table}
+     WHERE run = :run AND first_item <= json_extract(value, '$[1]')
+     ORDER BY first_item DESC LIMIT 1),
+    -1) < json_extract(value, '$[0]')"""
 
 _POSTGRESQL_ADD: Final = """\
-INSERT INTO {table} (run, item, outputs, files)
-SELECT CAST(:run AS uuid), CAST(one ->> 0 AS bigint), one ->> 1, one ->> 2
+INSERT INTO {table} (run, first_item, last_item, outputs, files, span)
+SELECT CAST(:run AS uuid), CAST(one ->> 0 AS bigint), CAST(one ->> 1 AS bigint),
+    one ->> 2, one ->> 3, CAST(one ->> 4 AS numrange)
 FROM json_array_elements(CAST(:rows AS json)) one
 WHERE current_setting('persistq.transaction', true) = 'ours'
 ON CONFLICT DO NOTHING"""
 
 _POSTGRESQL_SAME: Final = "SELECT current_setting('persistq.transaction', true) = 'ours'"
 
-_SOME: Final = """
-AND item <= COALESCE(
-    (SELECT item FROM {table} WHERE run = {run} ORDER BY item LIMIT 1 OFFSET :most),
-    9223372036854775807)"""
+# What reaches beyond the last id stays: it is the receipt of others too.
+_PURGE: Final = """\
+DELETE FROM {table}
+WHERE run = {run} AND first_item BETWEEN :first AND :last AND last_item <= :last
+AND first_item <= COALESCE(
+    (SELECT first_item FROM {table} WHERE run = {run} AND first_item >= :first
+     ORDER BY first_item LIMIT 1 OFFSET :most),
+    :last)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +106,15 @@ class Statements:
     Attributes:
         create: Makes the table, unless it is there.
         look: Succeeds if it is there and has the right columns; returns nothing.
-        find: Items, outputs and files of those of ``:items``, a JSON array, that ``:run`` has
-            stored; rows without an item mean nothing.
-        add: Stores ``:rows``, a JSON array of triples of item, outputs and files; passes over
-            those that are there, so the number of rows that it counts says whether all were new.
-            It stores nothing in another transaction than ``find`` was called in.
+        find: First item, last item, outputs and files of what ``:run`` has stored of ``:spans``,
+            a JSON array of pairs; rows without an item mean nothing.
+        add: Stores ``:rows``, a JSON array of first item, last item, outputs, files and span;
+            passes over those of which a part is there, so the number of rows that it counts says
+            whether all were new. It stores nothing in another transaction than ``find`` was called
+            in.
         same: Whether this is still the transaction that ``find`` was called in.
-        purge: Deletes those of ``:run`` from ``:first`` to ``:last``.
-        purge_run: Deletes about ``:most`` of ``:run``, from the smallest on.
+        purge: Deletes about ``:most`` of ``:run``, from the smallest on, of those that have no item
+            outside ``:first`` to ``:last``.
     """
 
     create: str
@@ -89,7 +123,6 @@ class Statements:
     add: str
     same: str
     purge: str
-    purge_run: str
 
 
 def statements_for(dialect: str, schema: str | None) -> Statements | None:
@@ -114,15 +147,14 @@ def statements_for(dialect: str, schema: str | None) -> Statements | None:
         case _:
             return None
     create, find, add, same = (text.replace("{table}", table) for text in texts)
-    delete = f"DELETE FROM {table} WHERE run = {run}"  # noqa: S608 - made of names that are checked
+    columns = "run, first_item, last_item, outputs, files"
     return Statements(
         create=create,
-        look=f"SELECT run, item, outputs, files FROM {table} WHERE 1 = 0",  # noqa: S608 - as above
+        look=f"SELECT {columns} FROM {table} WHERE 1 = 0",  # noqa: S608 - of names that are checked
         find=find,
         add=add,
         same=same,
-        purge=f"{delete} AND item BETWEEN :first AND :last",
-        purge_run=delete + _SOME.replace("{table}", table).replace("{run}", run),
+        purge=_PURGE.replace("{table}", table).replace("{run}", run),
     )
 
 

@@ -28,6 +28,9 @@ class Session(Protocol):
     def execute(self, sql: str, **values: str | int) -> Rows:
         """Run a statement with parameters named as in ``:run``."""
 
+    def rows_written(self) -> int | None:
+        """Return how many rows its connection has ever written; None if it does not count."""
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what is done within if it raises, and raise; the transaction goes on.
 

@@ -122,6 +122,10 @@ class Program:
         """Return what a started script has written so far."""
         return (self.home / f"err{self.started.index(process)}").read_text()
 
+    def await_said(self, process: subprocess.Popen[str], text: str) -> None:
+        """Wait until a started script has written a text."""
+        until(lambda: text in self.said(process))
+
     def touch(self, name: str) -> None:
         """Make the file that the script awaits."""
         (self.home / name).touch()

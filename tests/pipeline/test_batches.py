@@ -248,7 +248,7 @@ def test_a_killed_load_with_batches_is_carried_on(program: MakeProgram) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch": 0}, "batch=0 is refused: it should be `int` >= 1"),
+        ({"batch": 0}, "batch=0 is refused: it should be a whole number, from 1 to 100,000"),
         ({"batch": True}, "batch=True is refused"),
         ({"batch": 5, "linger": -1.0}, "linger=-1.0 is refused"),
         ({"linger": 2.0}, "linger= without batch="),

@@ -164,7 +164,7 @@ def test_a_new_load_begins_without_a_cursor(program: MakeProgram) -> None:
     script.touch("fixed")
     assert script.run(PERSISTQ_FRESH="1").code == 0
     assert script.counts["behind None"] == 2
-    assert script.rows("SELECT queue_id, put FROM cursor") == [(1, 1500), (2, 3000)]
+    assert script.rows("SELECT source_id, put FROM cursor") == [(1, 1500), (2, 3000)]
 
 
 def test_a_cursor_without_processes(program: MakeProgram) -> None:
@@ -215,7 +215,7 @@ def test_a_cursor_that_cannot_be_read_is_told(program: MakeProgram) -> None:
     [
         (
             "    @pipeline.source\n    def numbers(): yield Put(1, cursor=1)",
-            "Put is no item: only a",
+            "yields a cursor and takes none",
         ),
         (
             "    @pipeline.source\n    def numbers(cursor): yield Put(1, cursor=lambda: 1)",
@@ -263,9 +263,7 @@ def test_a_handler_puts_no_cursors(program: MakeProgram) -> None:
     )
     ended = script.run()
     assert ended.code == 6
-    assert (
-        "only a source that takes cursor yields it" in script.rows("SELECT message FROM failure")[0]
-    )
+    assert "only a source yields it" in script.rows("SELECT message FROM failure")[0]
 
 
 def test_nobody_gives_a_source_its_cursor(program: MakeProgram) -> None:

@@ -131,7 +131,7 @@ def test_workers_that_die_without_an_item_to_blame_end_the_run(program: MakeProg
         """
         from persistq.pool import supervisor, worker
         supervisor.FUTILE_DEATHS_PER_PLACE = 4
-        worker.Worker.work = lambda self: os.abort()
+        worker.Worker.work = lambda self, limits: os.abort()
         pipeline = Pipeline("demo", workers=1)
         pipeline.source(lambda: range(20))
 

@@ -210,5 +210,5 @@ def test_a_wrong_limit_is_refused_in_one_sentence(program: MakeProgram) -> None:
     script = program(SLOW.replace("max_outstanding=20", "max_outstanding=0"))
     ended = script.run()
     assert ended.code == 2
-    assert "source 'numbers': max_outstanding=0 is refused: it should be greater" in ended.err
+    assert "source 'numbers': max_outstanding=0 is refused: it should be a whole" in ended.err
     assert "Traceback" not in ended.err

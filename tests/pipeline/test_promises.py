@@ -18,6 +18,7 @@ from persistq import Drop, Pipeline, Retry, UsageError
 from persistq.codec import ItemCodec
 from persistq.errors import ItemNotStorable
 from persistq.pipeline.callables import name_of
+from persistq.pipeline.stageoptions import stage_of
 
 from .conftest import MakeProgram
 
@@ -101,12 +102,24 @@ VAIN = {
 }
 
 
+AWAITED = {
+    "coroutine function",
+    "asynchronous generator",
+    "partial",
+    "partial of an asynchronous generator",
+    "method",
+    "object",
+    "partial of an object",
+}
+"""What is awaited, as a handler."""
+
 CASES = [
     (part, name)
-    for part in ("stage", "source", "context")
+    for part in ("stage", "source")
     for name in VAIN
     # A source is asked for its items, and these are awaited.
     if part != "source" or not name.endswith("asynchronous generator")
+    if part != "stage" or name not in AWAITED
 ]
 
 
@@ -121,15 +134,11 @@ def test_a_function_whose_call_does_not_do_the_work_is_refused(part: str, name: 
     assert repr(pipeline) == "Pipeline('demo', source=None, stages=[])"
 
 
-def test_a_generator_as_context_is_refused() -> None:
-    """Handlers would get the generator."""
-
-    def connect() -> Iterator[int]:
-        yield 1
-
-    for function in (connect, functools.partial(connect)):
-        with pytest.raises(UsageError, match="context 'connect' is a generator function"):
-            Pipeline("demo").context(function)
+@pytest.mark.parametrize("name", sorted(AWAITED))
+def test_a_handler_that_is_asynchronous_is_awaited(name: str) -> None:
+    """One item after the other, unless it says how many at the same time."""
+    stage = stage_of(VAIN[name], {}, awaited=True)
+    assert (stage.concurrency, stage.threads) == (1, None)
 
 
 @pytest.mark.parametrize(

@@ -336,13 +336,13 @@ def test_parameters_reach_the_source_by_name(tmp_path: Path) -> None:
     [
         ({"workers": 0}, "workers=0 is refused: it would wait for ever"),
         ({"workers": -1}, "workers=-1 is refused"),
-        ({"retries": -1}, "retries=-1 is refused: it should be greater than or equal to 0"),
+        ({"retries": -1}, "retries=-1 is refused: it should be a whole number, from 0 to"),
         ({"retries": "many"}, "retries='many' is refused"),
         ({"backoff": float("nan")}, "backoff=nan is refused"),
         ({"backoff_max": -1}, "backoff_max=-1 is refused"),
         ({"max_crashes": 0}, "max_crashes=0 is refused"),
         ({"on_error": "explode"}, "on_error='explode' is refused: it should be 'park' or 'stop'"),
-        ({"timeout": 0}, "timeout=0 is refused: it should be greater than 0"),
+        ({"timeout": 0}, "timeout=0 is refused: it should be a number of seconds, above 0"),
     ],
 )
 def test_a_wrong_option_of_a_stage_is_refused(
@@ -371,7 +371,7 @@ def test_building_a_wrong_pipeline_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a source and at least one stage"):
         pipeline.run(progress="none")
     pipeline.source(list)
-    with pytest.raises(UsageError, match="has the source"):
+    with pytest.raises(UsageError, match="has a source 'list' already"):
         pipeline.source(list)
     with pytest.raises(UsageError, match="takes no parameter"):
         pipeline.stage(lambda: None)

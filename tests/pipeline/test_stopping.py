@@ -74,6 +74,41 @@ def test_a_signal_to_the_whole_group_is_a_ctrl_c(
     assert script.rows("SELECT count(*) FROM failure") == [0]
 
 
+@pytest.mark.parametrize("child", [1, 2])
+def test_a_child_that_has_just_been_forked_hears_a_signal(program: MakeProgram, child: int) -> None:
+    """Python forgets one that comes first, and its parent's handler would hide it."""
+    script = program(
+        """
+        pipeline = Pipeline("demo", workers=1)
+
+        @pipeline.source
+        def numbers():
+            yield from range(3)
+            time.sleep(1_000)
+
+        pipeline.stage(abs)
+        pipeline.run()
+        """
+    )
+    hits = script.home / "hits"
+    hits.mkdir()
+    born = hits / "child.before_signals"
+    process = script.start(
+        env={
+            "PERSISTQ_START_METHOD": "fork",
+            "PERSISTQ_SHUTDOWN_GRACE": "1000",
+            "PERSISTQ_FAILPOINT": f"child.before_signals@{child}:stop",
+            "PERSISTQ_FAILPOINT_HITS": str(hits),
+        }
+    )
+    until(lambda: born.exists() and len(born.read_text().split()) == 2)
+    process.send_signal(signal.SIGTERM)
+    until(lambda: "finishing the items in flight" in script.said(process))
+    for pid in map(int, born.read_text().split()):
+        kill(pid, signal.SIGCONT)
+    assert script.wait(process).code == 128 + signal.SIGTERM
+
+
 def test_a_second_signal_ends_at_once(program: MakeProgram, start_method: str) -> None:
     """Items in flight are given up, nobody is blamed for them, and they are outstanding."""
     script = program(STUCK)

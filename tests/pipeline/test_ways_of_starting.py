@@ -208,6 +208,8 @@ def start(home: Path, way: str) -> subprocess.CompletedProcess[str]:
     chosen = {"PERSISTQ_START_METHOD": method, "WORKERS": "1"}
     if method == "inline":
         chosen = {"WORKERS": "0"}
+    # What is stored waits for the next start, so nothing is worked off when the source has raised.
+    chosen["PERSISTQ_SHUTDOWN_GRACE"] = "0.5"
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=home,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from persistq.sinks import FileSink, Sink, Stored, append_output, open_output
-from tests.sinks.targets import RUN, key
+from tests.sinks.targets import EVERY, RUN, key
 
 ITEMS = 30
 BATCH = 10
@@ -38,7 +38,7 @@ def main(home: Path, target: str) -> None:
                     assert ending.outputs == f"out of {n}".encode()
                 assert isinstance(ending, Stored) == (n != BAD), ending
                 file.write(f"{n}\n")
-    loader.purge_runs([RUN])
+    loader.purge(RUN, *EVERY)
     loader.close()
 
 

@@ -17,19 +17,21 @@ from typing import Any
 from unittest import mock
 
 from persistq.items import item_id_of
-from persistq.sinks import Loader, Sink
+from persistq.sinks import Key, Loader, Sink
 from persistq.sinks.engines import EngineTarget
 from persistq.sinks.generic import GenericReceipts
 from tests.pipeline.program import until
 
 COOKIE = "PERSISTQ_TEST_COOKIE"
 RUN = uuid.UUID(int=7).hex
+EVERY = (0, (1 << 63) - 1)
+"""All the ids there are."""
 ROWS = "CREATE TABLE rows (n INTEGER NOT NULL CHECK (n >= 0), word VARCHAR(100))"
 
 
-def key(n: int, run: str = RUN) -> str:
+def key(n: int, run: str = RUN) -> Key:
     """Return the key of the n-th item of a queue."""
-    return f"{run}-{item_id_of(3, n)}"
+    return Key(run, item_id_of(3, n))
 
 
 class Server:
@@ -183,12 +185,14 @@ class Place:
         kind: How it is given.
         where: Its file or URL.
         sink: It.
+        generic: Whether its receipts are in the form for dialects that nobody knows here.
     """
 
     kind: str
     where: str
     sink: Sink
     opened: list[Loader] = field(default_factory=list)
+    generic: bool = False
 
     def open(self) -> Loader:
         """Open the sink, as a worker does."""
@@ -232,8 +236,14 @@ class Place:
     @property
     def receipts(self) -> list[int]:
         """The numbers of the items that have receipts."""
-        found = self.query("SELECT item FROM persistq_receipt ORDER BY item")
-        return [item - item_id_of(3, 0) for (item,) in found]
+        return [n for first, last in self.spans for n in range(first, last + 1)]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first and the last number of each row of receipts."""
+        columns = "item, item" if self.generic else "first_item, last_item"
+        found = self.query(f"SELECT {columns} FROM persistq_receipt ORDER BY 1, 2")
+        return [(first - item_id_of(3, 0), last - item_id_of(3, 0)) for first, last in found]
 
     def handler(self, numbers: Sequence[object]) -> Callable[[Any, Sequence[int]], list[None]]:
         """Return an attempt that inserts a number for each item, in one go."""
@@ -270,5 +280,6 @@ def generic(place: Place, *, savepoints: bool) -> Loader:
         receipts.create(session)
     with target.transaction() as session:
         receipts.look(session)
+    place.generic = True
     place.opened.append(Loader(target, receipts))
     return place.opened[-1]

@@ -14,7 +14,7 @@ import pytest
 
 from persistq.errors import SinkUnavailable
 from persistq.sinks import Fault, Loader, NotStored, Sink, Stored
-from persistq.sinks.loading import CONFLICT_WAITS_S
+from persistq.sinks.batch import CONFLICT_WAITS_S
 from persistq.sinks.receipts import PlainReceipts
 from persistq.sinks.sink import receipts_for, target_of
 

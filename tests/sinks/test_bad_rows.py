@@ -49,6 +49,114 @@ def test_one_bad_row_costs_few_attempts(by_url: Place) -> None:
     assert len(attempts) <= 1 + 4 * 5
 
 
+def inserting_many(place: Place, numbers: Sequence[int], times: int = 1) -> Any:
+    """Return an attempt that inserts with `executemany`, and the sizes of its attempts."""
+    attempts: list[int] = []
+
+    def attempt(connection: Any, positions: Sequence[int]) -> list[None]:
+        attempts.append(len(positions))
+        rows = [(numbers[position], "x") for position in positions for _ in range(times)]
+        execute_many(place, connection, rows)
+        return [None] * len(positions)
+
+    return attempt, attempts
+
+
+def execute_many(place: Place, connection: Any, rows: list[tuple[int, str]]) -> None:
+    """Insert rows with one call, as drivers have it."""
+    mark = "%s" if "postgresql" in place.where else "?"
+    sql = f"INSERT INTO rows VALUES ({mark}, {mark})"
+    if hasattr(connection, "exec_driver_sql"):
+        connection.exec_driver_sql(sql, rows)
+    else:
+        connection.cursor().executemany(sql, rows)
+
+
+def test_the_database_says_which_row_it_has_refused(place: Place) -> None:
+    """So it is tried alone at once, and not looked for."""
+    numbers = [*range(500)]
+    numbers[123] = numbers[400] = -1
+    attempt, attempts = inserting_many(place, numbers)
+    endings = place.open().load([key(n) for n in range(1, 501)], attempt)
+    bad = {n: ending.fault for n, ending in enumerate(endings) if isinstance(ending, NotStored)}
+    assert bad == {123: Fault.DATA, 400: Fault.DATA}
+    assert place.rows == [n for n in range(500) if n not in bad]
+    assert place.spans == [(1, 123), (125, 400), (402, 500)]
+    # The row, what is before it, and four parts behind it; again in one of these.
+    assert attempts == [500, 1, 123, 94, 94, 94, 1, 88, 5, 94]
+
+
+def test_the_batch_behind_one_with_bad_rows_begins_in_parts(place: Place) -> None:
+    """And the one behind a good one again as a whole."""
+    numbers = [*range(1500)]
+    numbers[7] = numbers[720] = -1
+    loader = place.open()
+    sizes: list[list[int]] = []
+    for start in (0, 500, 1000):
+        attempt, attempts = inserting_many(place, numbers[start : start + 500])
+        loader.load([key(n) for n in range(start + 1, start + 501)], attempt)
+        sizes.append(attempts)
+    attempt, attempts = inserting_many(place, [*range(2000, 2500)])
+    loader.load([key(n) for n in range(2001, 2501)], attempt)
+    assert sizes[0][:3] == [500, 1, 7]
+    assert sizes[1:] == [[125, 125, 1, 95, 29, 125, 125], [125] * 4]
+    assert attempts == [500]
+    assert place.rows == [*(n for n in range(1500) if n not in {7, 720}), *range(2000, 2500)]
+
+
+def test_copy_says_in_which_line_it_was(postgresql: Place) -> None:
+    """Whether the row breaks a rule of the table, or its text is no number."""
+    words = [str(n) for n in range(300)]
+    words[17], words[200] = "-1", "seven"
+    attempts: list[int] = []
+
+    def attempt(connection: Any, positions: Sequence[int]) -> list[None]:
+        attempts.append(len(positions))
+        cursor = connection.connection.driver_connection.cursor()
+        with cursor.copy("COPY rows FROM STDIN") as copy:
+            for position in positions:
+                copy.write_row((words[position], "x"))
+        return [None] * len(positions)
+
+    endings = postgresql.open().load([key(n) for n in range(1, 301)], attempt)
+    assert [n for n in range(300) if isinstance(endings[n], NotStored)] == [17, 200]
+    assert postgresql.rows == [n for n in range(300) if n not in {17, 200}]
+    assert attempts[:3] == [300, 1, 17]
+    assert len(attempts) <= 12
+
+
+def test_a_guess_that_is_wrong_blames_nobody(by_url: Place) -> None:
+    """A handler that inserts two rows for each item: after one guess, it is looked for."""
+    numbers = [*range(200)]
+    numbers[60] = -1
+    attempt, attempts = inserting_many(by_url, numbers, times=2)
+    endings = by_url.open().load([key(n) for n in range(1, 201)], attempt)
+    assert [n for n in range(200) if isinstance(endings[n], NotStored)] == [60]
+    assert by_url.rows == sorted(n for n in range(200) if n != 60 for _ in range(2))
+    # The suspect, what is before it in four parts, and then in four again.
+    assert attempts == [200, 1, 120, 30, 30, 30, 8, 2, 1, 1, 2, 2, 2, 8, 8, 6, 30, 50, 29]
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(kinds=st.lists(st.sampled_from(["good", "good", "bad"]), min_size=1, max_size=130))
+def test_any_rows_of_one_statement_may_be_bad(sqlite: Place, kinds: list[str]) -> None:
+    """Wherever they are and however many, with no more attempts than two for each and some more."""
+    run = uuid.uuid4().hex
+    sqlite.run("DELETE FROM rows")
+    good = [n for n, kind in enumerate(kinds) if kind == "good"]
+    attempt, attempts = inserting_many(
+        sqlite, [-1 if kind == "bad" else n for n, kind in enumerate(kinds)]
+    )
+    loader = sqlite.open()
+    endings = loader.load([key(n + 1, run) for n in range(len(kinds))], attempt)
+    loader.close()
+    assert [n for n, ending in enumerate(endings) if isinstance(ending, Stored)] == good
+    assert sqlite.rows == good
+    assert len(attempts) <= 3 * (len(kinds) - len(good)) + 5
+
+
 def test_a_batch_of_bad_rows_ends(by_url: Place) -> None:
     """Each of them gets its own error."""
 

@@ -17,7 +17,7 @@ from persistq.errors import UsageError
 from persistq.sinks import FileSink, Sink, Stored
 from persistq.sinks.checking import check
 
-from .targets import Place, Server, key, made
+from .targets import EVERY, RUN, Place, Server, key, made
 
 
 def test_a_sink_can_be_pickled() -> None:
@@ -72,7 +72,7 @@ def test_who_may_not_make_the_table_is_told_what_to_do(server: Server, tmp_path:
     place.run("GRANT SELECT, INSERT, DELETE ON persistq_receipt TO PUBLIC")
     loader = sink.open()
     assert loader.load([key(1)], place.handler([1])) == [Stored(None)]
-    assert loader.purge_runs([key(1).partition("-")[0]]) == 1
+    assert loader.purge(RUN, *EVERY) == 1
     loader.close()
 
 
@@ -192,6 +192,33 @@ def test_a_mistake_in_a_url_is_told_before_a_load_begins(
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=unknown))
     assert words in refusal_of(url)
+
+
+def test_a_file_that_is_no_database_is_told_before_a_load_begins(tmp_path: Path) -> None:
+    """Nor a directory; an empty file is a database that nothing is in yet."""
+    for name, content in (("notes.txt", b"Dear diary"), ("half", b"SQLite format 3")):
+        (tmp_path / name).write_bytes(content)
+        assert f"{name} is no SQLite database" in refusal_of(f"sqlite:///{tmp_path}/{name}")
+        with pytest.raises(UsageError, match="is no SQLite database"):
+            check(FileSink(str(tmp_path / name)))
+    assert "Is a directory" in refusal_of(f"sqlite:///{tmp_path}")
+    with pytest.raises(UsageError, match="no directory /no/such/place"):
+        check(FileSink("/no/such/place/receipts.db"))
+    (tmp_path / "empty.db").touch()
+    check(Sink(f"sqlite:///{tmp_path}/empty.db"))
+    place = made("sqlite3", tmp_path, None)
+    check(Sink(f"sqlite:///{place.where}"))
+
+
+@pytest.mark.parametrize("kind", ["by URL", "sqlite3"])
+def test_a_file_that_is_no_database_is_no_target_that_is_away(tmp_path: Path, kind: str) -> None:
+    """Waiting for it would never end; a function says only in a worker which file it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text("Dear diary, " * 100)
+    target = f"sqlite:///{path}" if kind == "by URL" else lambda: sqlite3.connect(path)
+    with pytest.raises(UsageError, match="no SQLite database"):
+        Sink(target).open()
+    assert path.read_text() == "Dear diary, " * 100
 
 
 def test_a_name_that_cannot_be_looked_up_now_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from persistq import failpoints
 from persistq.errors import UsageError
-from persistq.pipeline.stage import ItemInfo
+from persistq.pipeline.iteminfo import ItemInfo
 from tests.pipeline.program import Program
 
 from .targets import Place, Server, key, made
@@ -68,7 +68,8 @@ def connection(target: Place) -> Iterator[Any]:
 
 def item(n: int) -> ItemInfo:
     """Return the n-th item."""
-    return ItemInfo(n, 1, "store", key(n))
+    run, item_id = key(n)
+    return ItemInfo(n, 1, "store", f"{run}-{item_id}")
 
 
 def store(target: Place, connection: Any, n: int) -> bool:

@@ -293,7 +293,8 @@ def test_receipts_are_deleted_when_done_records_are_on_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not before: a power cut may take the records away, and nothing would be known of the rows."""
-    monkeypatch.setattr(storing, "PURGED_ITEMS", 4)
+    monkeypatch.setattr(storing, "PURGED_BATCHES", 2)
+    monkeypatch.setattr(storing, "PURGED_BYTES", 100)
     happened: list[Any] = []
 
     class Place:
@@ -303,8 +304,8 @@ def test_receipts_are_deleted_when_done_records_are_on_disk(
         def flush(self) -> None:
             happened.append("flush")
 
-        def of(self, item_id: int) -> str:
-            return f"run-{item_id}"
+        def runs(self, first: int, last: int) -> Any:
+            yield "run", first, last
 
         def purge(self, run: str, first: int, last: int) -> None:
             happened.append((run, first, last))
@@ -322,6 +323,10 @@ def test_receipts_are_deleted_when_done_records_are_on_disk(
     worker._note_stored([8])
     worker._purge()
     assert happened[3:] == ["flush", ("run", 8, 8)]
+    worker._note_stored([9], 99)
+    assert happened[5:] == []
+    worker._note_stored([11], 1)
+    assert happened[5:] == ["flush", ("run", 9, 9), ("run", 11, 11)]
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:

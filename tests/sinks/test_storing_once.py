@@ -11,7 +11,7 @@ import pytest
 from persistq.errors import TransactionEnded
 from persistq.sinks import Fault, NotStored, Stored
 
-from .targets import Place, generic, key
+from .targets import EVERY, RUN, Place, generic, key
 
 
 def test_a_batch_is_stored_with_its_receipts(place: Place) -> None:
@@ -149,8 +149,8 @@ def test_dialects_without_sql_of_their_own_are_served_by_core(
     again = loader.load(keys, lambda connection, positions: [b"x"] * len(positions))
     assert [ending.outputs for ending in again] == [None if n > 0 else b"x" for n in numbers]
     assert by_url.receipts == [*range(1, 9)]
-    assert loader.purge(keys[0].partition("-")[0], 0, 1 << 60) == 8
-    assert loader.purge_runs([keys[0].partition("-")[0]]) == 0
+    assert loader.purge(RUN, *EVERY) == 8
+    assert loader.purge(RUN, *EVERY) == 0
 
 
 @pytest.mark.parametrize("form", ["plain", "generic"])

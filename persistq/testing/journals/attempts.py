@@ -59,6 +59,30 @@ def time_of_the_next_attempt_is_kept(place: JournalPlace) -> None:
 
 
 @RULES.check
+def an_item_that_is_put_off_has_one_failure_for_that(place: JournalPlace) -> None:
+    """The last one replaces the others, and says when the item is tried again.
+
+    Whatever else has happened to the item since says that instead.
+    """
+    feed = place.feed()
+    feed.put(2)
+    for seconds in range(5):
+        feed.fail(1, FailureKind.DEFERRED, retry_at=2e9 + seconds)
+    feed.fail(2, FailureKind.DEFERRED, retry_at=2e9)
+    feed.fail(2)
+    later = feed.carried_on(place.reopen())
+    expected = [
+        Attempts(feed.id(1), FailureKind.DEFERRED, 1, 2e9 + 4),
+        Attempts(feed.id(2), FailureKind.DEFERRED, 1),
+        Attempts(feed.id(2), FailureKind.EXCEPTION, 1),
+    ]
+    same(later.journal.failed_attempts(feed.load.load_id), expected)
+    later.fail(2, FailureKind.DEFERRED, retry_at=2e9 + 9)
+    found = later.journal.failed_attempts(feed.load.load_id)
+    same([one.retry_at for one in found], [2e9 + 4, 2e9 + 9, 2e9 + 9])
+
+
+@RULES.check
 def time_beyond_all_calendars_is_kept_as_late(place: JournalPlace) -> None:
     """A retry in ten thousand years is no error."""
     feed = place.feed()

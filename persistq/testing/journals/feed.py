@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from functools import cached_property
+from itertools import combinations
 from typing import Final
 
 from persistq.blocks import ITEMS_MAX, block_of, items_of, whole
@@ -21,6 +23,9 @@ from persistq.journal.base import (
     Load,
     Put,
     QueueRow,
+    Route,
+    RouteKind,
+    SourceRow,
     WorkerRecord,
 )
 from persistq.peer import Peer
@@ -51,6 +56,20 @@ class Feed:
             self.run_id = journal.begin_run(self.load.load_id, COMMAND)
         name = f"stage{position}"
         self.row: QueueRow = journal.add_queue(self.load.load_id, position, name)
+        rows = journal.queues(self.load.load_id)
+        # Each may have what it makes in all behind it.
+        journal.set_routes(
+            self.load.load_id,
+            [
+                Route(row.queue_id, other.queue_id, RouteKind.FEEDS)
+                for row, other in combinations(rows, 2)
+            ],
+        )
+
+    @cached_property
+    def source(self) -> SourceRow:
+        """A source of the queue, which is recorded when it is first asked for."""
+        return self.journal.add_source(self.row.queue_id, f"source of {self.row.name}")
 
     def id(self, n: int) -> int:
         """Return the id of the n-th item."""
@@ -122,10 +141,12 @@ class Feed:
         """Drop parked items by hand."""
         self._drop_parked(Batch(), Deed.DROPPED, numbers)
 
-    def replace(self, n: int, payload: bytes = b"mended") -> None:
+    def replace(self, n: int, payload: bytes = b"mended", digest: bytes | None = None) -> None:
         """Put an item by hand for a parked one, which is dropped; the queue stays sealed."""
         sealed = self.row.sealed_total is not None
-        batch = Batch(puts=self.singles(1, payload), reopened_load=self.load.load_id)
+        [put] = self.singles(1, payload)
+        puts = [put._replace(block=put.block._replace(digests=digest))]
+        batch = Batch(puts=puts, reopened_load=self.load.load_id)
         self.row.sealed_total = self.row.put if sealed else None
         self._drop_parked(batch, Deed.EDITED, [n], self.id(self.row.put))
 

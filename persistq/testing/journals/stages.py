@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from persistq.journal.base import RunResult
+from persistq.journal.base import Route, RouteKind, RunResult
 from persistq.testing.contract import same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules
@@ -54,6 +54,27 @@ def what_holds_a_stage_up_is_kept(place: JournalPlace) -> None:
         feed.put(1)
         feed = feed.carried_on(place.reopen())
         same(feed.row.held, held)
+
+
+@RULES.check
+def ways_between_stages_are_kept(place: JournalPlace) -> None:
+    """Those that were recorded last, of each load its own, also from a stage to itself."""
+    journal = place.open()
+    load_id = journal.begin_load("pipeline").load_id
+    first, second, third = (journal.add_queue(load_id, n, f"s{n}").queue_id for n in range(3))
+    other = journal.begin_load("pipeline").load_id
+    elsewhere = [journal.add_queue(other, n, f"s{n}").queue_id for n in range(2)]
+    of_other = [Route(elsewhere[0], elsewhere[1], RouteKind.FEEDS)]
+    wanted = [
+        Route(first, second, RouteKind.FEEDS),
+        Route(first, third, RouteKind.ENDS),
+        Route(second, second, RouteKind.PUTS),
+    ]
+    journal.set_routes(other, of_other)
+    journal.set_routes(load_id, [Route(second, third, RouteKind.FEEDS)])
+    journal.set_routes(load_id, reversed(wanted))
+    for one in place.now_and_later(journal):
+        same([one.routes(load_id), one.routes(other)], [wanted, of_other])
 
 
 @RULES.check

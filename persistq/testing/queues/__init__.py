@@ -8,10 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from persistq.testing.contract import Check, Making, run_checks
-from persistq.testing.queues import children, endings, joinable, resuming, settling
+from persistq.testing.queues import (
+    children,
+    endings,
+    joinable,
+    resuming,
+    retrying,
+    settling,
+)
 from persistq.testing.queues.interface import OpenQueue
 
-_SUBJECTS: Final = (joinable, settling, endings, children, resuming)
+_SUBJECTS: Final = (joinable, settling, retrying, endings, children, resuming)
 
 
 def joinable_contract_checks() -> list[Check[OpenQueue]]:

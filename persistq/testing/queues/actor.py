@@ -59,7 +59,8 @@ class Actor:
     def kill(self) -> None:
         """Kill it, and wait until it is dead."""
         os.kill(self.pid, signal.SIGKILL)
-        self.process.join(PATIENCE_S)
+        # With a time limit, it would be waited for those as well who have inherited its pipe.
+        self.process.join()
 
     def dismiss(self) -> int | None:
         """Let it end, and return its exit code."""

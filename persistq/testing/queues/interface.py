@@ -68,6 +68,19 @@ class DurableQueue(JoinableQueue, Protocol):
     def task_failed(self, item: Any = ..., error: BaseException | str = "") -> None:
         """Record that an item has failed for good."""
 
+    def task_retry(
+        self,
+        item: Any = ...,
+        error: BaseException | str = "",
+        *,
+        delay: float | str | None = None,
+        counts: bool = True,
+    ) -> None:
+        """Record that an attempt has failed, and have another one made."""
+
+    def attempt(self, item: Any = ...) -> int:
+        """Return which attempt at an item this is."""
+
     def mark_all_done(self) -> int:
         """Finish everything to the end."""
 
@@ -105,7 +118,13 @@ class OpenQueue(Protocol):
     """
 
     def __call__(
-        self, maxsize: int = 0, *, resume: bool = True, fresh: bool = False
+        self,
+        maxsize: int = 0,
+        *,
+        resume: bool = True,
+        fresh: bool = False,
+        retries: int | None = None,
+        backoff: float | None = None,
     ) -> DurableQueue:
         """Open the queue; the arguments are those of `persistq.PersistentQueue`."""
 

@@ -33,12 +33,12 @@ class QueuePlace:
         self._opened: list[DurableQueue] = []
         self._actors: list[Actor] = []
 
-    def open(self, maxsize: int = 0, **options: bool) -> DurableQueue:
+    def open(self, maxsize: int = 0, **options: Any) -> DurableQueue:
         """Open the queue; it is released at the end of the check."""
         self._opened.append(self._open(maxsize, **options))
         return self._opened[-1]
 
-    def reopen(self, **options: bool) -> DurableQueue:
+    def reopen(self, **options: Any) -> DurableQueue:
         """Release the queue in this process, and open it again as a new run would."""
         self._release()
         return self.open(**options)
