@@ -7,6 +7,9 @@ import shlex
 TEXT_MAX = 16_000
 """Most characters of a message or traceback that are kept, from its end."""
 
+SHOWN_MAX = 100
+"""Most characters of an item in a message."""
+
 
 def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its author did to its text."""
@@ -29,6 +32,15 @@ def encodable(text: str) -> str:
 def excerpt(text: str) -> str:
     """Return the end of a text, as much as is kept of one, as every encoding takes it."""
     return encodable(text)[-TEXT_MAX:]
+
+
+def shown(item: object) -> str:
+    """Return an item for a message; its own `repr` may raise, or be long."""
+    try:
+        text = excerpt(repr(item))
+    except Exception:  # noqa: BLE001 - the item is the user's
+        text = f"an item of type {type(item).__qualname__}"
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…"
 
 
 def printable(text: str) -> str:
