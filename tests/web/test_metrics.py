@@ -1,0 +1,41 @@
+"""What Prometheus is told by the page's server."""
+
+from __future__ import annotations
+
+import pytest
+
+from .asking import TOKEN, Begin, Site
+
+
+def test_a_program_with_a_token_is_told_what_is_measured(begin: Begin, site: Site) -> None:
+    """In the format that Prometheus reads."""
+    begin().put(1, 2, 3)
+    answer = site.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'journal="sales"' in answer.text
+
+
+def test_a_browser_that_is_in_is_told_as_well(begin: Begin, site: Site) -> None:
+    """By its session."""
+    begin().put(1)
+    assert 'journal="sales"' in site.enter().client.get("/metrics").text
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic eDp5", "Bearer"])
+def test_nobody_else_is_told_anything(begin: Begin, site: Site, header: str | None) -> None:
+    """Whatever he shows."""
+    begin().put(1)
+    headers = {} if header is None else {"Authorization": header}
+    answer = site.client.get("/metrics", headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "sales" not in answer.text
+
+
+def test_tokens_cannot_be_tried_for_long(begin: Begin, site: Site) -> None:
+    """Wrong ones are counted with those of browsers."""
+    begin()
+    for _ in range(10):
+        site.client.get("/metrics", headers={"Authorization": "Bearer wrong"})
+    answer = site.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 429
