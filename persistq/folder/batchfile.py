@@ -1,0 +1,176 @@
+"""Batch files: JSON lines, and behind them one line that says how many they are, and their CRC-32.
+
+A row is written to the kernel at once, so it survives its process; the file is synced before it
+takes its name in the folder. The last line tells a whole file from a half one, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from persistq import failpoints
+from persistq.errors import ItemNotStorable
+
+SUFFIX: Final = ".jsonl"
+
+
+class BatchFault(ValueError):
+    """A file is not a whole batch file."""
+
+
+class End(NamedTuple):
+    """What the last line says.
+
+    Attributes:
+        rows: How many rows are before it.
+        crc: The CRC-32 of their bytes; None if it is not said.
+    """
+
+    rows: int
+    crc: int | None
+
+
+def row_line(row: Any) -> bytes:
+    """Return a row as one line.
+
+    Raises:
+        ItemNotStorable: It is no JSON value.
+    """
+    try:
+        text = json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ItemNotStorable(type(row).__name__, f"rows are JSON values: {error}") from None
+
+
+class BatchWriter:
+    """Writes one batch file.
+
+    Args:
+        path: The file, which is made.
+
+    Attributes:
+        path: The file.
+        rows: How many rows it has.
+        size: How many bytes these are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = self.size = self._crc = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
+
+    def add(self, line: bytes) -> None:
+        """Write a row.
+
+        Crash: the row is in the file, or it is half a line, which is cut off.
+        """
+        try:
+            self._write(line)
+        except OSError:
+            self._cut()
+            raise
+        failpoints.point("folder.after_row")
+        self.rows += 1
+        self.size += len(line)
+        self._crc = zlib.crc32(line, self._crc)
+
+    def finish(self) -> None:
+        """Write the last line, and have the file survive a power cut; again after an error."""
+        if not self._file.closed:
+            self._cut()
+            self._write(_end_line(self.rows, self._crc))
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def _write(self, line: bytes) -> None:
+        if self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _cut(self) -> None:
+        """Cut off what is no whole row."""
+        os.ftruncate(self._file.fileno(), self.size)
+        os.lseek(self._file.fileno(), self.size, os.SEEK_SET)
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+
+def check_batch(path: Path) -> int:
+    """Return how many rows a batch file has.
+
+    Raises:
+        BatchFault: It is cut short, or was changed.
+    """
+    rows, crc, last = _measured(path)
+    end = _end_in(last)
+    if end is None:
+        raise BatchFault('it has no last line {"end": {"rows": …}}: it was not written to its end')
+    if end.rows != rows:
+        raise BatchFault(f"it has {rows:,} rows, and its last line says {end.rows:,}")
+    if end.crc not in (None, crc):
+        raise BatchFault("its rows are not those that its last line was made for")
+    return rows
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the rows of a whole batch file, undecoded."""
+    with path.open("rb") as file:
+        line = file.readline()
+        while line and (following := file.readline()):
+            yield line
+            line = following
+
+
+def salvage(path: Path) -> int:
+    """Make a whole batch file of what a dead process has written; return how many rows it has.
+
+    Crash: the next who does it finds it whole, or as it was.
+    """
+    rows, crc, last = _measured(path)
+    if _end_in(last) == End(rows, crc):
+        return rows
+    if last.endswith(b"\n"):
+        rows, crc = rows + 1, zlib.crc32(last, crc)
+        last = b""
+    with path.open("r+b") as file:
+        file.truncate(os.fstat(file.fileno()).st_size - len(last))
+        file.seek(0, os.SEEK_END)
+        failpoints.point("folder.within_salvage")
+        file.write(_end_line(rows, crc))
+        file.flush()
+        os.fsync(file.fileno())
+    return rows
+
+
+def _measured(path: Path) -> tuple[int, int, bytes]:
+    """Return how many lines are before the last, their CRC-32, and the last."""
+    rows, crc, last = 0, 0, b""
+    with path.open("rb") as file:
+        for line in file:
+            if last:
+                rows, crc = rows + 1, zlib.crc32(last, crc)
+            last = line
+    return rows, crc, last
+
+
+def _end_line(rows: int, crc: int) -> bytes:
+    return json.dumps({"end": {"rows": rows, "crc32": f"{crc:08x}"}}).encode() + b"\n"
+
+
+def _end_in(line: bytes) -> End | None:
+    """Return what a last line says; None if it is none."""
+    try:
+        end = json.loads(line)["end"]
+        rows, crc = end["rows"], end.get("crc32")
+        return End(int(rows), None if crc is None else int(crc, 16))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
