@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from persistq.errors import (
         BrokerLost,
+        ClaimLost,
+        FolderError,
         ItemNotReadable,
         ItemNotStorable,
         ItemsFailed,
@@ -31,23 +33,36 @@ if TYPE_CHECKING:
         UpstreamFailed,
         UsageError,
     )
+    from persistq.event import Event
     from persistq.flow import Drop, Failed, Retry
+    from persistq.folder import FolderQueue
+    from persistq.following import events
     from persistq.items import DONE, FAILED
     from persistq.pipeline import Pipeline
+    from persistq.pipeline.live import LiveRun
+    from persistq.pipeline.mapping import map as map  # noqa: A004 - as in `multiprocessing.Pool`
+    from persistq.pipeline.together import run_all
     from persistq.put import Put
     from persistq.queues import PersistentQueue
+    from persistq.routing import To
+    from persistq.settings import Settings
 
 _HOMES = {
     "BrokerLost": "persistq.errors",
+    "ClaimLost": "persistq.errors",
     "DONE": "persistq.items",
     "Drop": "persistq.flow",
+    "Event": "persistq.event",
     "FAILED": "persistq.items",
     "Failed": "persistq.flow",
+    "FolderError": "persistq.errors",
+    "FolderQueue": "persistq.folder",
     "ItemNotReadable": "persistq.errors",
     "ItemNotStorable": "persistq.errors",
     "ItemsFailed": "persistq.errors",
     "JournalBusy": "persistq.errors",
     "JournalError": "persistq.errors",
+    "LiveRun": "persistq.pipeline.live",
     "LoadUnfinished": "persistq.errors",
     "PersistentQueue": "persistq.queues",
     "PersistqError": "persistq.errors",
@@ -56,21 +71,31 @@ _HOMES = {
     "QueueClosed": "persistq.errors",
     "Retry": "persistq.flow",
     "RunEnded": "persistq.errors",
+    "Settings": "persistq.settings",
+    "To": "persistq.routing",
     "UpstreamFailed": "persistq.errors",
     "UsageError": "persistq.errors",
+    "events": "persistq.following",
+    "map": "persistq.pipeline.mapping",
+    "run_all": "persistq.pipeline.together",
 }
 
 __all__ = [
     "DONE",
     "FAILED",
     "BrokerLost",
+    "ClaimLost",
     "Drop",
+    "Event",
     "Failed",
+    "FolderError",
+    "FolderQueue",
     "ItemNotReadable",
     "ItemNotStorable",
     "ItemsFailed",
     "JournalBusy",
     "JournalError",
+    "LiveRun",
     "LoadUnfinished",
     "PersistentQueue",
     "PersistqError",
@@ -79,9 +104,15 @@ __all__ = [
     "QueueClosed",
     "Retry",
     "RunEnded",
+    "Settings",
+    "To",
     "UpstreamFailed",
     "UsageError",
+    "events",
+    "run_all",
 ]
+
+# `map` is not among them: who imports all names keeps Python's own.
 
 __version__ = "0.1.0"
 
@@ -93,4 +124,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted([*__all__, "__version__", "map"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,16 +21,9 @@ from persistq.cli.options import (
 )
 from persistq.cli.output import note
 from persistq.cli.pointing import Names, load_in_words, names_in, pointed, stages_chosen
-from persistq.errors import (
-    BrokerLost,
-    BrokerSilent,
-    JournalBusy,
-    PersistqError,
-    RunEnded,
-    UsageError,
-)
+from persistq.cli.reaching import holder_of, reached
+from persistq.errors import JournalBusy, PersistqError, UsageError
 from persistq.journal.reader import ItemState
-from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
@@ -41,7 +33,6 @@ if TYPE_CHECKING:
     from persistq.journal.reader import JournalReader
     from persistq.site.runlock import Holder
 
-_DIAL_S: Final = 30.0
 _CHANGING_S: Final = 5.0
 """Longest wait for a broker that is just starting or ending."""
 
@@ -174,9 +165,7 @@ def carried_out(choice: Choice, order: Callable[[Hand], int]) -> int:
 
 @contextmanager
 def _hand(choice: Choice) -> Iterator[Hand]:
-    site = site_of(choice.view.path)
-    holder = site.holder() if site.is_held() else None
-    if holder is not None and site.reaches(holder):
+    if (holder := holder_of(choice.view.path)) is not None:
         with _live(choice, holder) as hand:
             yield hand
         return
@@ -223,39 +212,21 @@ class _Live:
 
 def end_run(choice: Choice, reason: str) -> None:
     """Have a live run on these items' load end unfinished; nothing if there is none."""
-    site = site_of(choice.view.path)
-    holder = site.holder() if site.is_held() else None
-    if holder is not None and site.reaches(holder):
+    if (holder := holder_of(choice.view.path)) is not None:
         with suppress(PersistqError), _live(choice, holder) as hand:
             hand.fail(reason)
 
 
 @contextmanager
 def _live(choice: Choice, holder: Holder) -> Iterator[_Live]:
-    from persistq.client.connection import Connection
-    from persistq.client.handle import Handle
-    from persistq.client.starting import new_token
-    from persistq.wire.messages import Role
-
-    view, own = choice.view, new_token()
-    handle = Handle(
-        view.name, view.path, holder.address, holder.token, own, os.getpid(), 0, 0.0, _DIAL_S
-    )
-    try:
-        connection, welcome = Connection.dial(handle, Role.CONTROL)
-    except BrokerSilent:
-        raise
-    except (BrokerLost, RunEnded) as error:
-        raise JournalBusy(view.path, holder.peer.pid, holder.peer.node) from error
-    try:
+    view = choice.view
+    with reached(view.name, view.path, holder) as (connection, welcome):
         if welcome.load_id != choice.load_id:
             raise UsageError(
                 f"a run works on load {welcome.load_id} of {view.name!r}: wait until it is over "
                 f"to change load {choice.load_id}"
             )
         yield _Live(connection)
-    finally:
-        connection.close()
 
 
 def introduce(choice: Choice) -> None:

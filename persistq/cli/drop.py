@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from persistq.cli.amending import carried_out, choice_options, chosen, introduce
+from persistq.cli.amending import choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
+from persistq.cli.deeds import NOTHING_FITS, dropped
 from persistq.cli.output import note, write_json
-from persistq.cli.plan import counted, head, samples, show_plan
-from persistq.items import ranges_of
+from persistq.cli.plan import head, samples, show_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +55,8 @@ def command(
 
 def _dropped(choice: Choice, reason: str) -> int:
     if not choice.item_ids:
-        note("nothing is parked as failed that fits")
+        note(NOTHING_FITS)
         return 0
-    count = carried_out(choice, lambda hand: hand.discard(ranges_of(choice.item_ids), reason))
-    note(f"{counted(count)} {'is' if count == 1 else 'are'} dropped")
-    return count
+    deed = dropped(choice, reason)
+    note(deed.sentence)
+    return deed.changed

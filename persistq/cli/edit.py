@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from persistq.cli.amending import carried_out, chosen, introduce
+from persistq.cli.amending import chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
+from persistq.cli.deeds import Asked, edited, replaced
 from persistq.cli.editor import Draft
+from persistq.cli.fitting import fitting_of
 from persistq.cli.options import (
     item_argument,
     journal_option,
@@ -20,7 +22,7 @@ from persistq.cli.options import (
     name_option,
 )
 from persistq.cli.output import note, write_json, write_lines
-from persistq.cli.plan import head, who_takes
+from persistq.cli.plan import head
 from persistq.errors import ItemNotStorable, UsageError
 from persistq.text.payloads import JSON, in_brief, shown
 
@@ -51,6 +53,12 @@ _RESULT_SHOWN: Final = 10_000
     metavar="FILE",
     help="Take all of the item from a file, as JSON; - is standard input.",
 )
+@click.option(
+    "--program",
+    metavar="TARGET",
+    help="Check the item by this program: module:name or path/to/script.py:name, as for run."
+    "  [default: that of the last run, if persistq run was given one]",
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why, for whoever asks later.")
 @click.option("--dry-run", is_flag=True, help="Show the changed item, and change nothing.")
 @name_option
@@ -62,6 +70,7 @@ def command(
     item: str,
     changes: Sequence[str],
     file: IO[bytes] | None,
+    program: str | None,
     reason: str,
     dry_run: bool,
     name: str | None,
@@ -73,7 +82,8 @@ def command(
 
     The new one is at the end of the same stage. Only items that are JSON can be edited; without
     --set and --file your editor ($VISUAL, or else $EDITOR) opens, in a file that only you can
-    read. If nothing is changed there, nothing is done.
+    read. If nothing is changed there, nothing is done. What the annotation of the stage's handler
+    does not allow is refused, where the program is known.
 
     \b
     Example:
@@ -86,22 +96,25 @@ def command(
         [item_id] = choice.item_ids
         before = next(reader.items(item_id, item_id)).item
     introduce(choice)
-    old = _value(before, item)
+    old = value_of(before, item)
+    fit = fitting_of(choice, directory_of(journal, name), program)
+
+    def fitted(block: Block) -> Block:
+        return block if block.data == block_with(old).data else fit(block)
+
     with ExitStack() as editing:
         if changes:
-            block = block_with(_changed(old, changes, item))
+            block = fitted(block_with(_changed(old, changes, item)))
         elif file is not None:
-            block = block_in(file.read())
+            block = fitted(block_in(file.read()))
         else:
             draft = Draft(json.dumps(old, ensure_ascii=False, indent=2) + "\n", ".json")
-            block = editing.enter_context(draft).edited(block_in)
+            block = editing.enter_context(draft).edited(lambda text: fitted(block_in(text)))
         same = block.data == block_with(old).data
-        made = 0 if same or dry_run else _put(choice, block, reason)
+        made = 0 if same or dry_run else replaced(choice, block, reason)
     if made:
         with reader_of(directory_of(journal, name), name) as reader:
-            takes = who_takes(reader, choice, 1, journal, named=load is not None)
-        names = choice.names
-        note(f"{names.of(made)} is put for {names.of(item_id)}, which is dropped; {takes}")
+            note(edited(reader, choice, made, Asked(journal, load is not None)).sentence)
     elif same:
         note("nothing is changed")
     elif dry_run:
@@ -112,18 +125,12 @@ def command(
         write_lines([in_brief(block.codec, block.data, _RESULT_SHOWN)])
 
 
-def _put(choice: Choice, block: Block, reason: str) -> int:
-    """Put an item for another one, and return its number."""
-    [item_id] = choice.item_ids
-    made = carried_out(choice, lambda hand: hand.replace(item_id, block, reason))
-    if not made:
-        raise UsageError(
-            f"{choice.names.of(item_id)} is not parked any more, and nothing was changed"
-        )
-    return made
+def value_of(item: Item, typed: str) -> Any:
+    """Return what an item is, to be edited.
 
-
-def _value(item: Item, typed: str) -> Any:
+    Raises:
+        UsageError: It is no JSON.
+    """
     if item.codec != JSON:
         described = in_brief(item.codec, item.payload, _SHOWN)
         raise UsageError(f"{typed} cannot be edited: it is no JSON, but {described}")

@@ -205,15 +205,15 @@ def grouped(parked: Iterable[ParkedError], names: Names) -> list[Group]:
     """Return the groups of parked items, the largest first."""
     groups: dict[tuple[str, str], Group] = {}
     for item in parked:
-        pattern = _pattern(error_of(item))
+        pattern = pattern_of(item)
         group = groups.setdefault((names.stage(item.item_id), pattern), Group(item, pattern))
         group.count += 1
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
-def _pattern(text: str) -> str:
+def pattern_of(parked: ParkedError) -> str:
     """Return an error without what differs from item to item."""
-    return re.sub(_NUMBER, "N", re.sub(_QUOTED, "'…'", text))
+    return re.sub(_NUMBER, "N", re.sub(_QUOTED, "'…'", error_of(parked)))
 
 
 def _item(reader: JournalReader, item_id: int) -> Item:

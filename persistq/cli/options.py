@@ -122,6 +122,22 @@ item_argument = click.argument("item", shell_complete=_items)
 
 item_arguments = click.argument("items", metavar="[ITEM]...", nargs=-1, shell_complete=_items)
 
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "log", "none"]),
+    help="How progress is shown: live on a terminal and plain lines elsewhere, plain lines, an "
+    "object of JSON on each line, by the program's logger, or not at all.  "
+    "[env: PERSISTQ_PROGRESS; default: auto]",
+)
+
+quiet_option = click.option(
+    "--quiet",
+    "-q",
+    is_flag=True,
+    default=None,
+    help="Say what goes wrong, and nothing else.  [env: PERSISTQ_QUIET]",
+)
+
 load_option = click.option(
     "--load",
     type=click.IntRange(min=1),

@@ -121,6 +121,13 @@ def write_jsonl(objects: Iterable[Mapping[str, Any]]) -> None:
         sys.stdout.buffer.flush()
 
 
+def write_raw(document: bytes) -> None:
+    """Write a document as it is to standard output."""
+    with until_closed():
+        sys.stdout.buffer.write(document)
+        sys.stdout.buffer.flush()
+
+
 def write_document(head: Mapping[str, Any], member: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON document whose last member is an array, in constant memory.
 

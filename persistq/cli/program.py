@@ -28,17 +28,24 @@ _HOMES: Final = {
     "retry": "retry",
     "drop": "drop",
     "edit": "edit",
+    "wake": "wake",
     "outstanding": "outstanding",
     "list": "listing",
     "check": "check",
     "export": "export",
     "workers": "workers",
+    "events": "events",
+    "report": "reporting",
+    "serve": "serve",
+    "metrics": "metrics",
     "backup": "backup",
     "db": "db",
     "doctor": "doctor",
     "verify": "verify",
     "purge": "purge",
     "sink": "sink",
+    "import-pympx": "importpympx",
+    "folder": "folder",
     "completion": "completion",
 }
 
@@ -51,8 +58,8 @@ Exit codes:
   2    wrong usage
   3    work is outstanding, or check: a load is overdue
   4    the journal is missing, locked, foreign, newer, damaged or cannot be written;
-       doctor: something would keep persistq from working
-  5    verify: the journal contradicts itself
+       a folder cannot be used; doctor: something would keep persistq from working
+  5    verify: the journal, or a folder, contradicts itself
   6    settled, some items are parked as failed
   1    an error of the program that was run, with its traceback
   130  interrupted by Ctrl-C, 143 by SIGTERM

@@ -10,7 +10,7 @@ import click
 
 from persistq.cli.choosing import directory_of, reader_of
 from persistq.cli.options import journal_option, json_option, name_argument
-from persistq.cli.output import note, write_document, write_lines
+from persistq.cli.output import note, write_document, write_json, write_lines
 from persistq.cli.standing import moment
 from persistq.errors import UsageError
 from persistq.journal.keeping import Keep, beyond
@@ -53,12 +53,14 @@ class Wish:
         loads: The loads to purge; if there are none, those beyond what is kept.
         keep: How much is kept.
         abandoned: Whether abandoned loads with outstanding items are purged as well.
+        keys: Whether it is forgotten which keys were done, and nothing else.
     """
 
     name: str
     loads: tuple[int, ...]
     keep: Keep
     abandoned: bool
+    keys: bool
 
 
 @click.command("purge", short_help="Give up the items of old loads, and their space.")
@@ -87,6 +89,12 @@ class Wish:
 @click.option(
     "--abandoned", is_flag=True, help="Drop the outstanding items of abandoned loads as well."
 )
+@click.option(
+    "--keys",
+    is_flag=True,
+    help="Forget which keys loads have done, so that a source with once=True yields them again; "
+    "loads stay as they are.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be given up, and do nothing.")
 @json_option
 @journal_option
@@ -97,6 +105,7 @@ def command(
     keep_loads: int | None,
     keep_bytes: int | None,
     abandoned: bool,
+    keys: bool,
     dry_run: bool,
     as_json: bool,
     journal: str | None,
@@ -114,8 +123,14 @@ def command(
     """  # noqa: D301 - \b is click's mark for lines to keep
     if name is None:
         raise UsageError("say which load: give its NAME, as `persistq list` shows it")
-    wish = Wish(name, loads, _keep(keep_loads, keep_bytes), abandoned)
+    others = loads or abandoned or keep_loads is not None or keep_bytes is not None
+    if keys and (fields_of(name) or others):
+        raise UsageError("--keys is of one journal, and of no loads: give its NAME and no more")
+    wish = Wish(name, loads, _keep(keep_loads, keep_bytes), abandoned, keys)
     directory = directory_of(journal, None if fields_of(name) else name)
+    if keys:
+        _forget(wish, directory, dry_run=dry_run, as_json=as_json)
+        return
     found = _chosen(wish, directory)
     if not dry_run:
         _give_up(wish, directory, found)
@@ -209,6 +224,26 @@ def _give_up(wish: Wish, directory: Path, found: list[_Found]) -> None:
         spools_before = journal.next_spool_id()
         while journal.tidy(spools_before):
             pass
+
+
+def _forget(wish: Wish, directory: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Forget which keys were done, and say how many.
+
+    Crash: all of them are forgotten, or none.
+    """
+    from persistq.journal.holding import held
+
+    if dry_run:
+        with reader_of(directory, wish.name) as reader:
+            count = reader.done_keys()
+    else:
+        with held(catalogue_of(directory).site(wish.name)) as journal:
+            count = journal.forget_done_keys()
+    if as_json:
+        write_json({"done": not dry_run, "name": wish.name, "keys": count})
+    else:
+        write_lines([f"{wish.name}: {count:,} keys"])
+    note(f"{'would forget' if dry_run else 'forgot'} which keys were done; journals {directory}")
 
 
 def _by_site(found: Iterable[_Found]) -> dict[Site, list[int]]:

@@ -149,12 +149,31 @@ def _cluster(word: str) -> tuple[str, str]:
     return "", ""
 
 
+def target_in(repetition: Repetition) -> str:
+    """Return the pipeline that ``persistq run`` was told to run; empty if it was another command.
+
+    A script without the name of a pipeline is none: it is run, and not imported.
+    """
+    from persistq.cli.running import command
+
+    called = _called(repetition.argv)
+    words = list(repetition.argv[called.rest :])
+    if not _is_own(called) or words[:1] != [command.name]:
+        return ""
+    with command.make_context("run", words[1:], resilient_parsing=True) as context:
+        target = str(context.params.get("target") or "")
+    return target if ":" in target else ""
+
+
+def _is_own(called: _Called) -> bool:
+    return Path(called.what).name == "persistq" or called.what in {"persistq", "persistq.cli"}
+
+
 def _pointed_at(directory: Path, command: Command, called: _Called) -> tuple[str, ...]:
     """Let a recorded ``persistq run --journal`` follow a journal directory that was moved."""
     argv = list(command.argv)
-    own = Path(called.what).name == "persistq" or called.what in {"persistq", "persistq.cli"}
     stop = argv.index("--") if "--" in argv else len(argv)
-    for position in range(called.rest if own else stop, stop):
+    for position in range(called.rest if _is_own(called) else stop, stop):
         option, equals, value = argv[position].partition("=")
         if option != "--journal":
             continue

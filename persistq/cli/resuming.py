@@ -19,7 +19,13 @@ from persistq.cli.choosing import (
     reader_of,
     require_any,
 )
-from persistq.cli.options import journal_option, load_option, name_argument
+from persistq.cli.options import (
+    journal_option,
+    load_option,
+    name_argument,
+    progress_option,
+    quiet_option,
+)
 from persistq.cli.output import note, write_lines
 from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
@@ -45,17 +51,26 @@ if TYPE_CHECKING:
     help="Put items that are parked as failed back to work too.  [env: PERSISTQ_RETRY_FAILED]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@progress_option
+@quiet_option
 @load_option
 @journal_option
 def command(
-    *, name: str | None, failed: bool, dry_run: bool, load: int | None, journal: str | None
+    *,
+    name: str | None,
+    failed: bool,
+    dry_run: bool,
+    progress: str | None,
+    quiet: bool | None,
+    load: int | None,
+    journal: str | None,
 ) -> Callable[[], int] | None:
     """Carry on an unfinished load: repeat the command that ran it, in its directory.
 
     NAME is the load's name; without it, the unfinished load on which a run started last. With
     --load an older load of this name is worked on: one that was abandoned, or with --failed one
     that is settled. The program takes the place of this process, so signals and exit code are its
-    own.
+    own. --progress is for a command that does not say that itself.
 
     \b
     Example:
@@ -74,7 +89,9 @@ def command(
     if dry_run:
         write_lines(map(printable, _plan(view, repetition, failed=failed)))
         return None
-    return partial(_repeat, view, repetition, _environment(directory, view, failed=failed))
+    own = _environment(directory, view, failed=failed) | _display(progress, quiet=bool(quiet))
+    # Who reads objects reads nothing else.
+    return partial(_repeat, view, repetition, own, quiet=bool(quiet) or progress == "json")
 
 
 def _chosen(
@@ -182,9 +199,18 @@ def _environment(directory: Path, view: JournalView, *, failed: bool) -> dict[st
     return own | ({"PERSISTQ_RETRY_FAILED": "1"} if failed else {})
 
 
-def _repeat(view: JournalView, repetition: Repetition, own: dict[str, str]) -> NoReturn:
-    note(f"resuming {view.name}, {view.outstanding:,} outstanding; journal {view.path}")
-    note(f"in {repetition.cwd}: {repetition}")
+def _display(progress: str | None, *, quiet: bool) -> dict[str, str]:
+    """Return in which way the program is to show its progress."""
+    chosen = {"PERSISTQ_PROGRESS": progress} if progress else {}
+    return chosen | ({"PERSISTQ_QUIET": "1"} if quiet else {})
+
+
+def _repeat(
+    view: JournalView, repetition: Repetition, own: dict[str, str], *, quiet: bool
+) -> NoReturn:
+    if not quiet:
+        note(f"resuming {view.name}, {view.outstanding:,} outstanding; journal {view.path}")
+        note(f"in {repetition.cwd}: {repetition}")
     with _startable(view, repetition):
         os.chdir(repetition.cwd)
         environment = _inherited(repetition, own)

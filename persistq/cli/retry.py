@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from persistq.cli.amending import carried_out, choice_options, chosen, introduce
+from persistq.cli.amending import choice_options, chosen, introduce
 from persistq.cli.choosing import directory_of, reader_of
+from persistq.cli.deeds import NOTHING_FITS, Asked, retried
 from persistq.cli.output import note, write_json
-from persistq.cli.plan import counted, head, samples, show_plan, who_takes
+from persistq.cli.plan import counted, head, samples, show_plan
 from persistq.cli.standing import standing_of
 from persistq.errors import ItemsFailed
-from persistq.items import ranges_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ def _carry_out(reader: JournalReader, choice: Choice, wish: Wish) -> Result:
             show_plan(reader, choice, "retried")
         return Result(len(choice.item_ids))
     if not choice.item_ids:
-        note("nothing is parked as failed that fits")
+        note(NOTHING_FITS)
         return Result(0)
     if wish.sample is None:
         return Result(_retry(reader, choice, wish, choice.item_ids))
@@ -121,13 +121,9 @@ def _carry_out(reader: JournalReader, choice: Choice, wish: Wish) -> Result:
 
 
 def _retry(reader: JournalReader, choice: Choice, wish: Wish, item_ids: Sequence[int]) -> int:
-    count = carried_out(choice, lambda hand: hand.retry(ranges_of(item_ids)))
-    if not count:
-        note("nothing of this is parked any more, and nothing was changed")
-        return 0
-    takes = who_takes(reader, choice, count, wish.journal, named=wish.named)
-    note(f"{counted(count)} {'is' if count == 1 else 'are'} outstanding again; {takes}")
-    return count
+    deed = retried(reader, choice, item_ids, Asked(wish.journal, wish.named))
+    note(deed.sentence)
+    return deed.changed
 
 
 def _sampled(reader: JournalReader, choice: Choice, wish: Wish, size: int) -> Result:

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from persistq.cli.mainmodule import run_as_main
-from persistq.cli.options import journal_option
+from persistq.cli.options import journal_option, progress_option, quiet_option
 from persistq.cli.output import note
 from persistq.cli.target import Target, parse_target, pipeline_of, pipelines_in
 from persistq.ending import has_sentence
@@ -78,11 +78,14 @@ def _value(text: str) -> Any:
     "  [env: PERSISTQ_PARAMS, a JSON object]",
 )
 @click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "none"]),
-    help="How progress is shown: a live line on a terminal and plain lines elsewhere, plain lines, "
-    "or not at all.  [env: PERSISTQ_PROGRESS; default: auto]",
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Try the first N items of each source in a journal that is thrown away: sinks roll back, "
+    "and whatever else handlers do is real.  [env: PERSISTQ_SAMPLE]",
 )
+@progress_option
+@quiet_option
 @journal_option
 def command(target: str, arguments: tuple[str, ...], **values: Any) -> Callable[[], int]:
     """Run a pipeline or a script: start its load, or carry on the one that is unfinished.
@@ -111,10 +114,10 @@ def command(target: str, arguments: tuple[str, ...], **values: Any) -> Callable[
     if values["journal"] is not None:
         # What the program starts in its turn belongs to the same directory.
         os.environ["PERSISTQ_JOURNAL"] = str(Path(settings.journal).resolve())
-    return partial(_perform, parsed, arguments)
+    return partial(_perform, parsed, arguments, quiet=settings.quiet)
 
 
-def _perform(target: Target, arguments: tuple[str, ...]) -> int:
+def _perform(target: Target, arguments: tuple[str, ...], *, quiet: bool) -> int:
     try:
         if target.script is not None and not target.name:
             _run_script(target.script, arguments)
@@ -125,7 +128,8 @@ def _perform(target: Target, arguments: tuple[str, ...]) -> int:
             raise
         return _crash(error)
     finally:
-        _name_journals()
+        if not quiet:
+            _name_journals()
     return 0
 
 

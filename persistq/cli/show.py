@@ -18,7 +18,6 @@ from persistq.cli.options import (
 from persistq.cli.output import Column, Failing, note, write_json, write_lines, write_table
 from persistq.cli.pointing import Names, Pointed, item_object, names_in, pointed
 from persistq.cli.standing import moment
-from persistq.items import FailureKind
 from persistq.journal.reader import ItemState
 from persistq.text.masking import masked_text
 from persistq.text.payloads import in_brief, shown
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.items import Failure
-    from persistq.journal.reader import Attempt
+    from persistq.journal.base import Line
+    from persistq.journal.reader import Attempt, JournalReader
     from persistq.keys import ItemKeys
 
 _ATTEMPTS = (
@@ -48,12 +48,14 @@ class Card(NamedTuple):
         names: What the items of its load are called.
         keys: What makes the keys of its stage.
         attempts: Its failed attempts, oldest first.
+        printed: What its handler has printed, in all attempts.
     """
 
     point: Pointed
     names: Names
     keys: ItemKeys
     attempts: list[Attempt]
+    printed: list[Line]
 
 
 @click.command("show", short_help="Show one item, its attempts and the last traceback.")
@@ -76,15 +78,25 @@ def command(
       $ persistq show clean:2 --name sales
     """  # noqa: D301 - \b is click's mark for lines to keep
     with reader_of(directory_of(journal, name), name) as reader:
-        point = pointed(reader, item, load)
-        names = names_in(reader, point.view)
-        keys = reader.keys(point.queue.queue_id)
-        card = Card(point, names, keys, reader.attempts(point.item_id))
-    note(f"{point.view.name}; journal {point.view.path}")
+        card = card_of(reader, item, load)
+    note(f"{card.point.view.name}; journal {card.point.view.path}")
     if as_json:
         write_json(_as_object(card))
     else:
         _write(card)
+
+
+def card_of(reader: JournalReader, item: str, load: int | None) -> Card:
+    """Return all that is shown of the item that was typed.
+
+    Raises:
+        UsageError: There is no such item.
+    """
+    point = pointed(reader, item, load)
+    names = names_in(reader, point.view)
+    keys = reader.keys(point.queue.queue_id)
+    attempts, printed = reader.attempts(point.item_id), reader.printed(point.item_id)
+    return Card(point, names, keys, attempts, printed)
 
 
 def _write(card: Card) -> None:
@@ -97,6 +109,9 @@ def _write(card: Card) -> None:
     text = masked_text(card.attempts[-1].failure.traceback).rstrip() if card.attempts else ""
     if text:
         write_lines(["", *map(printable, text.splitlines())])
+    if card.printed:
+        lines = [printable(masked_text(line.text)) for line in card.printed]
+        write_lines(["", "printed:", *(f"  {line}".rstrip() for line in lines)])
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
@@ -151,7 +166,14 @@ def _as_object(card: Card) -> dict[str, Any]:
         "state": point.found.state.value,
         "reason": masked_text(point.found.reason) or None,
         "attempts": [*map(attempt_object, card.attempts)],
+        "printed": [
+            {"stream": _STREAMS[line.stream], "text": masked_text(line.text)}
+            for line in card.printed
+        ],
     }
+
+
+_STREAMS = {1: "stdout", 2: "stderr"}
 
 
 def attempt_object(attempt: Attempt) -> dict[str, Any]:
@@ -170,5 +192,5 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
         "peak_rss": failure.peak_rss,
         "out_of_memory": failure.out_of_memory,
         "forgiven": attempt.forgiven,
-        "counted": failure.kind is not FailureKind.SUSPECT and not attempt.forgiven,
+        "counted": failure.kind.counts and not attempt.forgiven,
     }

@@ -73,14 +73,15 @@ def purge(
     """  # noqa: D301 - \b is click's mark for lines to keep
     from persistq.pipeline.clearing import clear_receipts
     from persistq.sinks import Sink
-    from persistq.sinks.checking import check
+    from persistq.sinks.checking import check, require_file
 
     sink = Sink(url, schema)
-    check(sink)
     with reader_of(directory_of(journal, name), name) as reader:
         known = [load.load_id for load in reader.loads()]
         if unknown := set(loads) - set(known):
             raise UsageError(f"there is no load {min(unknown)} in {name}")
+        require_file(sink)
+        check(sink)
         count = clear_receipts(reader, sink, loads or known, abandoned=abandoned)
     note(f"{name}: receipts deleted in {sink}: {count:,}")
 

@@ -53,8 +53,8 @@ class Standing:
 
     @property
     def done(self) -> int:
-        """Items done, over all stages."""
-        return sum(queue.done for queue in self.view.queues)
+        """Items done, over all stages; results are no work."""
+        return sum(queue.done for queue in self.view.worked_on)
 
     @property
     def dropped(self) -> int:
@@ -69,15 +69,15 @@ def standing_of(view: JournalView) -> Standing:
     return Standing(view, running, site.holder() if running else None)
 
 
-def in_hand(standing: Standing) -> dict[int, InHand]:
-    """Return what the consumers of a live run on this host work on, by process; none if unknown."""
+def in_hand(standing: Standing) -> list[InHand]:
+    """Return what the consumers of a live run on this host work on; nothing if it is unknown."""
     if not standing.running:
-        return {}
+        return []
     with suppress(OSError, JournalError):
         lookout = site_of(standing.view.path).lookout()
         with closing(lookout):
-            return {held.pid: held for held in lookout.items_in_hand()}
-    return {}
+            return lookout.items_in_hand()
+    return []
 
 
 def next_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:
@@ -96,6 +96,26 @@ def next_command(standing: Standing, journal: str | None, *, named: bool = False
     if named or view.load.state is LoadState.ABANDONED:
         words += ["--load", str(view.load.load_id)]
     words.append(view.name)
+    return _typed([*words, *(["--journal", journal] if journal is not None else [])])
+
+
+def parked_command(standing: Standing, journal: str | None, *, named: bool = False) -> str | None:
+    """Return what to type to see what is parked, or None if nothing is.
+
+    Args:
+        standing: The load.
+        journal: The directory as it was typed, to be repeated.
+        named: Whether the load was asked for by its number, to be repeated.
+    """
+    view = standing.view
+    if view.load is None or not view.parked:
+        return None
+    words = [
+        "persistq",
+        "failed",
+        *(["--load", str(view.load.load_id)] if named else []),
+        view.name,
+    ]
     return _typed([*words, *(["--journal", journal] if journal is not None else [])])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -104,7 +105,7 @@ def command(
         made = reader.made_of(point.item_id)
         by_hand = reader.by_hand(point.item_id)
     standing = standing_of(point.view)
-    held = [it.pid for it in in_hand(standing).values() if it.item_id == point.item_id]
+    held = [it.pid for it in in_hand(standing) if it.item_id == point.item_id]
     history = History(
         point, names, run, made, attempts, by_hand, standing.running, held[0] if held else 0
     )
@@ -122,7 +123,8 @@ def command(
 def events_of(history: History) -> Iterator[Event]:
     """Yield what has happened to an item, in order; the last one says where it is now."""
     yield put_event(history)
-    attempts = [Event(it.at, _failed(n, it)) for n, it in enumerate(history.attempts, 1)]
+    numbers = count(1)
+    attempts = [Event(it.at, _ended(it, numbers)) for it in history.attempts]
     by_hand = [Event(it.at, text) for it in history.by_hand if (text := _handled(it, history))]
     yield from sorted([*attempts, *by_hand], key=_moment_of)
     forgiven = any(attempt.forgiven for attempt in history.attempts)
@@ -168,6 +170,7 @@ def put_event(history: History) -> Event:
         text = f"It was put by hand for {history.names.of(instead[0].item_id)}, which was edited."
         return Event(at, text)
     made = "" if found.origin is None else f", made of {history.names.of(found.origin)}"
+    made += "" if found.due is None else f", to wait until {moment(found.due)}"
     if run is None:
         return Event(at, f"It was put{made}; by which run is not recorded.")
     began = f"run {run.run_id}, which began {moment(run.started_at)}"
@@ -226,21 +229,28 @@ _NOW = {
 
 
 def _counts(attempt: Attempt) -> bool:
-    return not attempt.forgiven and attempt.failure.kind is not FailureKind.SUSPECT
+    return not attempt.forgiven and attempt.failure.kind.counts
 
 
-def _failed(number: int, attempt: Attempt) -> str:
+def _ended(attempt: Attempt, numbers: Iterator[int]) -> str:
+    """Return how an attempt has ended; those that failed have numbers."""
     failure = attempt.failure
+    if failure.kind is FailureKind.DEFERRED:
+        last = f", last in run {attempt.run_id}" if attempt.run_id is not None else ""
+        return f"Its handler has put it off{last}: {_cause(failure)}"
     by = f" of run {attempt.run_id}" if attempt.run_id is not None else ""
-    return f"Attempt {number}{by} failed: {_cause(failure)}"
+    return f"Attempt {next(numbers)}{by} failed: {_cause(failure)}"
 
 
 def _cause(failure: Failure) -> str:
     match failure.kind:
-        case FailureKind.EXCEPTION:
+        case FailureKind.EXCEPTION | FailureKind.DEFERRED:
             return f"the handler raised {error_in_words(failure)}"
         case FailureKind.TIMEOUT:
             return f"it took too long, and its worker was killed{_process(failure)}."
+        case FailureKind.SUSPECT if not failure.pid:
+            several = "for several items, this one among them,"
+            return f"{several} the handler raised {error_in_words(failure)}"
         case FailureKind.SUSPECT:
             died = "its worker died with several items in hand, this one among them"
             return f"{died}{_process(failure)}."

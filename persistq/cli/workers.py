@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
@@ -25,6 +27,8 @@ from persistq.items import queue_of
 from persistq.site.processes import has_ended
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from persistq.journal.base import JournalView
     from persistq.journal.reader import WorkerRow
 
@@ -49,13 +53,20 @@ class Line(NamedTuple):
         row: What is recorded.
         stage: Its stage.
         state: ``working``, or how it ended.
-        item: What it works on, or empty.
+        item: What it works on, or empty; of several that which it has begun first.
+        others: How many it works on beside that.
     """
 
     row: WorkerRow
     stage: str
     state: str
     item: str
+    others: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """What it works on, for people."""
+        return f"{self.item} and {self.others:,} more" if self.others else self.item
 
 
 @click.command("workers", short_help="Show the processes of the last run that took items.")
@@ -81,8 +92,7 @@ def command(
         rows = reader.workers(view.run.run_id) if view.run is not None else []
         names = names_in(reader, view)
     standing = standing_of(view)
-    held = _held(standing, view, names)
-    lines = [_line(row, view, standing, held) for row in rows]
+    lines = lines_of(rows, standing, names)
     shown = [line for line in lines if everyone or line.state == WORKING]
     _introduce(view, standing, ended=len(lines) - len(shown))
     if form is not Form.PEOPLE:
@@ -93,18 +103,30 @@ def command(
         write_fields(map(_fields, shown))
 
 
-def _held(standing: Standing, view: JournalView, names: Names) -> dict[int, str]:
-    """Return the names of items in hand, by process."""
+def lines_of(rows: Iterable[WorkerRow], standing: Standing, names: Names) -> list[Line]:
+    """Return what is shown of workers of a load's last run, at this moment."""
+    held = _held(standing, standing.view, names)
+    return [_line(row, standing.view, standing, held) for row in rows]
+
+
+def _held(standing: Standing, view: JournalView, names: Names) -> dict[int, list[str]]:
+    """Return the names of items in hand, by process, in the order in which they were begun."""
     queues = {queue.queue_id for queue in view.queues}
-    held = in_hand(standing).values()
-    return {it.pid: names.of(it.item_id) for it in held if queue_of(it.item_id) in queues}
+    held = defaultdict[int, list[str]](list)
+    for it in sorted(in_hand(standing), key=attrgetter("since")):
+        if queue_of(it.item_id) in queues:
+            held[it.pid].append(names.of(it.item_id))
+    return held
 
 
-def _line(row: WorkerRow, view: JournalView, standing: Standing, held: dict[int, str]) -> Line:
+def _line(
+    row: WorkerRow, view: JournalView, standing: Standing, held: dict[int, list[str]]
+) -> Line:
     stages = {queue.queue_id: queue.name for queue in view.queues}
     state = _state(row, standing)
-    item = held.get(row.peer.pid, "") if state == WORKING else ""
-    return Line(row, stages.get(row.queue_id, "?"), state, item)
+    items = held.get(row.peer.pid, []) if state == WORKING else []
+    stage = stages.get(row.queue_id, "?")
+    return Line(row, stage, state, items[0] if items else "", max(0, len(items) - 1))
 
 
 def _state(row: WorkerRow, standing: Standing) -> str:
@@ -128,7 +150,7 @@ def _row(line: Line) -> list[str]:
     took = duration(end - row.started_at) if end is not None else "-"
     state = line.state if line.state in {WORKING, "left"} else Failing(line.state)
     times = moment(row.started_at), took
-    return [str(row.worker_id), line.stage, str(row.peer.pid), *times, state, line.item or "-"]
+    return [str(row.worker_id), line.stage, str(row.peer.pid), *times, state, line.in_words or "-"]
 
 
 def _fields(line: Line) -> list[str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from persistq import settings
 from persistq.cli.program import program
 from persistq.journal.base import Command
 from persistq.journal.sqlite import SqliteJournal, open_journal
+from persistq.settings import typed
 from persistq.site.processes import peer_here
 from persistq.testing import check_journal
 
@@ -30,7 +30,7 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     (tmp_path / "pyproject.toml").write_text("")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(settings, "_typed", {})
+    monkeypatch.setattr(typed, "values", {})
     return tmp_path
 
 

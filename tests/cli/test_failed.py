@@ -254,6 +254,29 @@ def test_why_tells_how_a_worker_died(call: Call, record: Record) -> None:
     assert now == "It is outstanding: it is tried again when the load is resumed."
 
 
+def test_why_tells_what_was_put_off_and_what_goes_alone(call: Call, record: Record) -> None:
+    """The last time stands for all of them; no worker has died of a call for several items."""
+    ledger = record()
+    ledger.put("busy")
+    failures = [
+        Failure(ledger.id(1), FailureKind.DEFERRED, "Retry", "429 at noon", pid=77),
+        Failure(ledger.id(1), FailureKind.SUSPECT, "ValueError", "one of five"),
+        Failure(ledger.id(1), FailureKind.DEFERRED, "Retry", "429 at one", pid=78),
+    ]
+    for failure in failures:
+        ledger.journal.commit(Batch(failures=[failure]))
+    _, alone, put_off, _ = told(call, "store:1")
+    assert alone == (
+        "Attempt 1 of run 1 failed: for several items, this one among them, the handler raised "
+        "ValueError: one of five"
+    )
+    assert put_off == (
+        "Its handler has put it off, last in run 1: the handler raised Retry: 429 at one"
+    )
+    result = call("duplicates", "sales")
+    assert [line.split("\t")[:3] for line in result.stdout.splitlines()] == [["store:1", "2", "0"]]
+
+
 def test_why_tells_of_done_and_retried_items(call: Call, record: Record) -> None:
     """Failures that a retry by hand has forgiven are told, and count no more."""
     ledger = night(record)

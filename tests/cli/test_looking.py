@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from persistq import __version__
 from persistq.cli.output import CLEAR_SCREEN
-from persistq.cli.status import allotted
+from persistq.cli.sections import allotted
 from persistq.journal.base import Command
 from persistq.site import register
 from persistq.site.processes import this_process
@@ -204,7 +204,11 @@ def test_status_json_has_stages_and_runs(call: Call, record: Record) -> None:
             "dropped": 0,
             "parked": 0,
             "outstanding": 0,
+            "duplicates": 0,
+            "skipped": 0,
             "sealed": True,
+            "feeds": [],
+            "puts": [],
             "waits": None,
         }
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -109,12 +110,27 @@ def test_exit_code_is_that_of_the_program(shell: Shell, write_script: WriteScrip
     assert shell("resume", BROKEN="3").returncode == 6
 
 
+def test_who_wants_it_quiet_or_reads_objects_gets_no_sentences(
+    shell: Shell, write_script: WriteScript
+) -> None:
+    """Neither of the command nor of the program that it repeats."""
+    write_script()
+    assert shell("etl.py", python=True, DEADLY="1").returncode == -9
+    killed = shell("resume", "--progress", "json", DEADLY="3")
+    assert killed.returncode == -9
+    assert {json.loads(line)["name"] for line in killed.stderr.splitlines()} == {"sales"}
+    quiet = shell("resume", "--quiet")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
 def test_interpreter_that_is_gone_is_replaced_with_a_warning(
     shell: Shell, write_script: WriteScript, record: Record, notes: Notes
 ) -> None:
     """A removed virtual environment does not end a load; the running interpreter steps in."""
     write_script()
-    record(executable="/gone/bin/python", pid=2**22 + 1).journal.close()
+    load = record(executable="/gone/bin/python", pid=2**22 + 1)
+    load.journal.add_source(load.row.queue_id, "numbers")
+    load.journal.close()
     result = shell("resume")
     assert "the interpreter /gone/bin/python is gone; using " in result.stderr
     assert sys.executable in result.stderr

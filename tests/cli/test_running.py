@@ -206,7 +206,7 @@ def test_parameters_are_json_where_they_can_be(typed: str, received: object) -> 
 def test_options_that_are_not_given_leave_the_code_alone() -> None:
     """Only what was typed wins; absence is not a value."""
     params = running.command.make_context("run", ["etl.py"]).params
-    options = ("workers", "fresh", "params", "progress", "journal")
+    options = ("workers", "fresh", "params", "progress", "quiet", "journal")
     assert {params[option] for option in options} == {None}
 
 
@@ -252,6 +252,33 @@ def test_progress_none_shows_no_progress(shell: Shell, write_script: WriteScript
     write_script()
     assert "/s\n" not in shell("run", "etl.py", "--progress", "none").stderr
     assert "/s\n" in shell("run", "etl.py", "--progress", "plain").stderr
+
+
+def test_quiet_says_what_has_gone_wrong_and_nothing_else(
+    shell: Shell, write_script: WriteScript
+) -> None:
+    """Whatever the progress; of what has gone well nothing, whichever way it is said."""
+    write_script()
+    assert shell("run", "etl.py", "--quiet", "--progress", "plain").stderr == ""
+    assert shell("run", "etl.py", PERSISTQ_QUIET="1").stderr == ""
+    failed = shell("run", "etl.py", "-q", BROKEN="3")
+    assert failed.returncode == 6
+    first, last = failed.stderr.splitlines()
+    assert first == "sales: store:4 failed: ValueError: 3 is broken (parked)"
+    assert last.startswith("sales: load 'sales' has nothing outstanding, and 1 item parked")
+
+
+def test_progress_json_is_an_object_on_each_line(shell: Shell, write_script: WriteScript) -> None:
+    """Also of an inline run, which has no progress to show."""
+    write_script()
+    for options, kinds in (
+        ([], {"said", "progress", "end"}),
+        (["--workers", "0"], {"said", "end"}),
+    ):
+        result = shell("run", "etl.py", "--progress", "json", *options)
+        found = [json.loads(line) for line in result.stderr.splitlines()]
+        assert {one["kind"] for one in found} == kinds
+        assert (found[-1]["kind"], found[-1]["done"]) == ("end", 5)
 
 
 def test_journal_option_reaches_programs_that_the_program_starts(

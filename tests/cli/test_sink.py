@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.sinks import Sink
+from persistq.sinks import Key, Sink
 
 from .acting import Call, Ledger, Record
 
@@ -21,7 +21,7 @@ def test_the_sql_of_a_dialect_makes_the_table(call: Call) -> None:
         connection.execute(result.stdout)
         connection.execute(result.stdout)
         names = [row[1] for row in connection.execute("PRAGMA table_info(persistq_receipt)")]
-    assert names == ["run", "item", "outputs", "files"]
+    assert names == ["run", "first_item", "last_item", "outputs", "files"]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def receipts_of(ledger: Ledger, target: Path, *numbers: int) -> str:
     with closing(sqlite3.connect(ledger.journal.path)) as connection:
         [(run,)] = connection.execute("SELECT uuid FROM run").fetchall()
     loader = Sink(f"sqlite:///{target}").open()
-    keys = [f"{run}-{ledger.id(n)}" for n in numbers]
-    loader.load(keys, lambda _, places: [None] * len(places))
+    for n in numbers:
+        loader.load([Key(run, ledger.id(n))], lambda _, places: [None] * len(places))
     loader.close()
     return f"sqlite:///{target}"
 
@@ -77,7 +77,7 @@ def receipts_of(ledger: Ledger, target: Path, *numbers: int) -> str:
 def left(ledger: Ledger, target: Path) -> list[int]:
     """Return the numbers of the items whose receipts are there."""
     with closing(sqlite3.connect(target)) as connection:
-        found = connection.execute("SELECT item FROM persistq_receipt ORDER BY item").fetchall()
+        found = connection.execute("SELECT first_item FROM persistq_receipt ORDER BY 1").fetchall()
     return [item - ledger.id(0) for (item,) in found]
 
 
@@ -113,6 +113,23 @@ def test_receipts_of_an_abandoned_load_stay_while_it_can_be_carried_on(
     assert left(ledger, target) == [2]
     assert call("sink", "purge", "sales", url, "--abandoned").stderr.endswith(": 1\n")
     assert left(ledger, target) == []
+
+
+def test_a_mistyped_file_is_told_and_not_made(call: Call, record: Record, tmp_path: Path) -> None:
+    """Nor is a table made in a database that has none."""
+    record("sales")
+    target = tmp_path / "wharehouse.db"
+    result = call("sink", "purge", "sales", f"sqlite:///{target}")
+    assert result.exit_code == 2
+    assert f"there is no file {target}" in result.stderr
+    assert not target.exists()
+    with closing(sqlite3.connect(target)) as connection:
+        connection.execute("CREATE TABLE sales (n)")
+    result = call("sink", "purge", "sales", f"sqlite:///{target}")
+    assert result.exit_code == 2
+    assert "there is no table of receipts, persistq_receipt" in result.stderr
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("sales",)]
 
 
 def test_a_load_that_does_not_exist_has_no_receipts(

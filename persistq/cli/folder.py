@@ -1,0 +1,302 @@
+"""``persistq folder``: directories that are queues, seen and helped from a shell."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from persistq.cli.options import json_option
+from persistq.cli.output import (
+    Column,
+    Failing,
+    note,
+    on_terminal,
+    write_fields,
+    write_json,
+    write_table,
+)
+from persistq.errors import FolderError
+from persistq.text.masking import masked_text
+
+if TYPE_CHECKING:
+    from persistq.folder.owner import Watch
+    from persistq.folder.place import Place
+    from persistq.folder.recovery import Recovered
+    from persistq.folder.standing import Standing
+    from persistq.peer import Peer
+
+UNSOUND: Final = 5
+
+_COLUMNS: Final = (Column("what"), Column("name"), Column("details", wrap=True))
+
+_LOOKS: Final = 20
+"""So often is an owner of another host looked at while its lease runs."""
+
+_path = click.argument("path", type=click.Path(path_type=Path))
+
+_match = click.option(
+    "--match", default="*", metavar="PATTERN", help="Which files are items, as in FolderQueue."
+)
+
+_lease = click.option(
+    "--lease",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an owner on another host may be silent.",
+)
+
+
+@click.group("folder", short_help="See directories that are queues, and help them on.")
+def command() -> None:
+    """See what waits in a directory that is a queue, who has what, and what was put aside."""
+
+
+@command.command("status", short_help="Show what waits, who has what, and what was put aside.")
+@_path
+@_match
+@json_option
+def status(*, path: Path, match: str, as_json: bool) -> int:
+    """Show the producers of PATH, what waits, who has what in hand, and what was put aside.
+
+    With tabs between what it is, its name, and details. Exits with 3 if something is left to do,
+    and with 6 if nothing is, and something was put aside. Nothing is changed.
+
+    \b
+    Example:
+      $ persistq folder status in
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.standing import standing_of
+
+    place = _existing(path)
+    standing = standing_of(place, match, _watch_of(place, 60.0))
+    note(f"folder {place.path}: {_in_short(standing)}")
+    if as_json:
+        write_json(_as_object(standing))
+    elif on_terminal() and (rows := [*_rows(standing)]):
+        write_table(_COLUMNS, rows)
+    else:
+        write_fields(_rows(standing))
+    return standing.exit_code
+
+
+@command.command("recover", short_help="Give back what dead processes had in hand.")
+@_path
+@_lease
+@click.option("--wait", is_flag=True, help="Watch owners on other hosts for that long.")
+@json_option
+def recover(*, path: Path, lease: float, wait: bool, as_json: bool) -> None:
+    """Let what dead processes had claimed wait again, and clear up what they were writing.
+
+    Every reader does so by itself; this is for when none runs. What a live process has is never
+    touched. Whether one on another host lives can only be found out by watching it.
+
+    \b
+    Example:
+      $ persistq folder recover in
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    place = _existing(path)
+    place.prepare()
+    watch = _watch_of(place, lease)
+    found, unseen = _recovered(place, watch, lease if wait else 0.0)
+    for name in unseen:
+        note(f"{name} is on another host: whether it lives can be found out with --wait")
+    if as_json:
+        keys = ("owners", "given_back", "parked")
+        write_json({"folder": str(place.path), **{key: getattr(found, key) for key in keys}})
+    else:
+        write_fields([("given back", name) for name in found.given_back])
+        write_fields([("parked", name) for name in found.parked])
+        note(f"{len(found.owners)} dead, {len(found.given_back)} given back")
+
+
+@command.command("pause", short_help="Have nobody claim anything.")
+@_path
+@json_option
+def pause(*, path: Path, as_json: bool) -> None:
+    """Have nobody claim anything in PATH; what is in hands is finished, and put can still be.
+
+    The same is done by `touch PATH/PAUSE`.
+
+    \b
+    Example:
+      $ persistq folder pause in
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.names import PAUSE
+
+    place = _existing(path)
+    with _told(place):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(place.path / PAUSE, flags, 0o666))
+    _say_paused(place, as_json=as_json, paused=True)
+
+
+@command.command("resume", short_help="Let files be claimed again.")
+@_path
+@json_option
+def resume(*, path: Path, as_json: bool) -> None:
+    """Let files of PATH be claimed again, after `persistq folder pause`.
+
+    \b
+    Example:
+      $ persistq folder resume in
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.names import PAUSE
+
+    place = _existing(path)
+    with _told(place):
+        (place.path / PAUSE).unlink(missing_ok=True)
+    _say_paused(place, as_json=as_json, paused=False)
+
+
+@command.command("verify", short_help="Find what does not agree with itself.")
+@_path
+@_match
+@json_option
+def verify(*, path: Path, match: str, as_json: bool) -> int:
+    """Look for files that nobody will ever touch: of no known owner, without a reason, cut short.
+
+    One line for each. Exits with 5 if there are any, with 0 otherwise. Nothing is changed.
+
+    \b
+    Example:
+      $ persistq folder verify in
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.standing import problems_of
+
+    place = _existing(path)
+    problems = problems_of(place, match, _watch_of(place, 60.0))
+    if as_json:
+        write_json({"folder": str(place.path), "sound": not problems, "problems": problems})
+    else:
+        write_fields([(problem,) for problem in problems])
+        note(f"folder {place.path}: {len(problems)} problems" if problems else "all is sound")
+    return UNSOUND if problems else 0
+
+
+def _existing(path: Path) -> Place:
+    """Return a folder that is there.
+
+    Raises:
+        FolderError: It is not, or is a stranger's.
+    """
+    from persistq.folder.place import place_of
+
+    place = place_of(path)
+    if not place.path.is_dir():
+        raise FolderError(str(place.path), "there is no directory here")
+    place.require_own()
+    return place
+
+
+def _told(place: Place) -> Any:
+    from persistq.folder.reader import reported
+
+    return reported(place)
+
+
+def _watch_of(place: Place, lease: float) -> Watch:
+    from persistq.folder.owner import Watch
+
+    return Watch(place, lease)
+
+
+def _recovered(place: Place, watch: Watch, wait: float) -> tuple[Recovered, list[str]]:
+    """Recover once, or until owners on other hosts had the time to show that they live.
+
+    Returns:
+        What was done, and the owners of whom it is not known.
+    """
+    from persistq.folder.claims import Claims
+    from persistq.folder.recovery import recover as recover_once
+
+    claims = Claims(place)
+    with _told(place):
+        found = recover_once(claims.owner, watch, max_crashes=3)
+        deadline = time.monotonic() + wait + wait / _LOOKS
+        while wait and _unseen(place, watch) and time.monotonic() < deadline:
+            time.sleep(wait / _LOOKS)
+        if wait:
+            found.extend(recover_once(claims.owner, watch, max_crashes=3))
+        claims.leave()
+    return found, _unseen(place, watch)
+
+
+def _unseen(place: Place, watch: Watch) -> list[str]:
+    names = [name for name in os.listdir(place.owners) if not name.startswith(".")]  # noqa: PTH208
+    return sorted(name for name in names if watch.peer_of(name) and watch.is_dead(name) is None)
+
+
+def _say_paused(place: Place, *, as_json: bool, paused: bool) -> None:
+    if as_json:
+        write_json({"folder": str(place.path), "paused": paused})
+    else:
+        note(f"folder {place.path} is {'paused' if paused else 'open'}")
+
+
+def _in_short(standing: Standing) -> str:
+    counts = (
+        f"{len(standing.waiting):,} waiting, {standing.taken:,} in hand, "
+        f"{len(standing.parked):,} parked"
+    )
+    return f"{counts}; paused" if standing.paused else counts
+
+
+def _rows(standing: Standing) -> Iterator[tuple[str, str, str]]:
+    from persistq.folder.owner import load_of
+
+    for producer in standing.producers:
+        by = _process(producer.peer)
+        reason = f": {masked_text(producer.reason)}" if producer.reason else ""
+        state = f"{producer.state}, {by}{reason}"
+        bad = producer.state in ("failed", "dead")
+        yield "producer", producer.name, Failing(state) if bad else state
+    yield from (("waiting", name, "") for name in standing.waiting)
+    for holder in standing.holders:
+        life = {True: "dead", False: "alive", None: "not to be seen from here"}[holder.dead]
+        load = load_of(holder.owner)
+        by = f"load {load}, in its journal" if load else f"{_process(holder.peer)}, {life}"
+        yield from (("in hand", name, by) for name in holder.taken)
+        yield from (("written", name, by) for name in holder.writing)
+    for aside in standing.parked:
+        yield "parked", aside.name, Failing(f"{aside.kind}: {masked_text(aside.reason)}")
+    yield from (("left alone", name, "") for name in standing.strange)
+
+
+def _process(peer: Peer | None) -> str:
+    return "nobody known" if peer is None else str(peer)
+
+
+def _as_object(standing: Standing) -> dict[str, Any]:
+    return {
+        "folder": str(standing.path),
+        "paused": standing.paused,
+        "rounds": standing.rounds,
+        "waiting": standing.waiting,
+        "holders": [
+            {
+                "owner": holder.owner,
+                "process": None if holder.peer is None else holder.peer.pid,
+                "host": None if holder.peer is None else holder.peer.node,
+                "dead": holder.dead,
+                "taken": holder.taken,
+                "writing": holder.writing,
+            }
+            for holder in standing.holders
+        ],
+        "parked": [
+            {"name": one.name, "kind": one.kind, "reason": masked_text(one.reason)}
+            for one in standing.parked
+        ],
+        "producers": [
+            {"name": one.name, "state": one.state, "reason": masked_text(one.reason)}
+            for one in standing.producers
+        ],
+        "left_alone": standing.strange,
+    }
