@@ -158,7 +158,7 @@ class Load:
         try:
             with self.warehouse.connect() as connection:
                 return connection.exec_driver_sql(
-                    "SELECT count(*), max(item) FROM persistq_receipt"
+                    "SELECT count(*), max(last_item) FROM persistq_receipt"
                 ).one()
         except DBAPIError:
             return None

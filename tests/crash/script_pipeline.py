@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from evidence import EFFECTS, Pen
 
-from persistq import Pipeline, Put
+from persistq import Pipeline, Put, Retry
 from persistq.client import outputs
 
 ITEMS = int(os.environ["SOAK_ITEMS"])
@@ -23,9 +25,16 @@ LONG_S = float(os.environ["SOAK_LONG_S"])
 OUTPUT = os.environ.get("SOAK_OUTPUT", "")
 """How what the first stage makes goes on: "spooled", "streamed" or, as usual, with its report.
 
-If it is "behind cursors", the source says with each item how far it has come.
-If it is "batched", that stage gets batches, and each batch raises, so that it goes item by item. If
-it is "stored", that stage has a sink, which is away for a moment.
+If it is "behind cursors", the source says with each item how far it has come. If it is "keyed",
+items have natural keys. If it is "asked", it is asked for them; if it is "two sources", each yields
+one half.
+If it is "deferred", the first stage puts each item off once.
+If it is "batched", that stage gets batches, and each batch raises, so that it goes item by item;
+so too if it is "metered", where each of these calls waits for its time. If
+it is "stored", that stage has a sink, which is away for a moment. If it is "in contexts", it has a
+context. If it is "with checkpoints", it says how far it has come. If it is
+"recycled", its workers are replaced after three items, and what it does is printed; if it is "at
+once", they also work on two items at the same time.
 """
 
 INTERRUPT_AT = int(os.environ.get("SOAK_INTERRUPT_AT", "-1"))
@@ -67,7 +76,39 @@ def keys_behind(cursor: int | None) -> Iterator[Put]:
         yield Put(number, cursor=number + 1)
 
 
-pipeline.source(keys_behind if OUTPUT == "behind cursors" else keys)
+KEYED = OUTPUT == "keyed"
+
+
+def itself(number: int) -> int:
+    """Return what names an item: its value."""
+    return number
+
+
+def keys_wanted(wanted: int, cursor: int | None) -> Iterator[Put]:
+    """Yield so many keys behind a cursor."""
+    for number in islice(keys(first=cursor or 0), wanted):
+        yield Put(number, cursor=number + 1)
+
+
+def even_keys() -> Iterator[int]:
+    """Yield every second key."""
+    return islice(keys(), 0, None, 2)
+
+
+def odd_keys() -> Iterator[int]:
+    """Yield the others."""
+    return islice(keys(), 1, None, 2)
+
+
+if OUTPUT == "asked":
+    pipeline.source(poll=True, interval=0.01, exhausted_after=10, max_outstanding=8)(keys_wanted)
+elif OUTPUT == "two sources":
+    pipeline.source(even_keys)
+    pipeline.source(odd_keys)
+else:
+    pipeline.source(key=itself if KEYED else None, once=KEYED)(
+        keys_behind if OUTPUT == "behind cursors" else keys
+    )
 
 
 def in_batches(numbers: list[int], items: list[Any]) -> list[int]:
@@ -82,6 +123,9 @@ def first(number: int, item: Any) -> Iterator[int]:
     """Work on a number and pass it on."""
     if number == INTERRUPT_AT:
         os.kill(os.getppid(), signal.SIGTERM)
+    if OUTPUT == "deferred" and not Path(f"deferred-{number}").exists():
+        Path(f"deferred-{number}").touch()
+        raise Retry(0, counts=False)
     if OUTPUT != "streamed":
         work(f"a{number}", item.attempt)
     yield number
@@ -107,15 +151,61 @@ def stored(number: int, item: Any) -> int:
     return number
 
 
-if OUTPUT == "stored":
+def connect() -> Iterator[list[int]]:
+    """Give each worker a list, and empty it when it ends."""
+    numbers: list[int] = []
+    yield numbers
+    numbers.clear()
+
+
+def with_context(number: int, item: Any, ctx: list[int]) -> int:
+    """Work on a number, note it in the context, and pass it on."""
+    work(f"a{number}", item.attempt)
+    ctx.append(number)
+    return number
+
+
+def with_checkpoint(number: int, item: Any) -> int:
+    """Say how far it has come, work on a number, and pass it on."""
+    assert item.last_checkpoint in {None, number}
+    item.checkpoint(number)
+    work(f"a{number}", item.attempt)
+    return number
+
+
+def printing(number: int, item: Any) -> int:
+    """Say what it does, work on a number, and pass it on."""
+    print("at work on", number)
+    work(f"a{number}", item.attempt)
+    return number
+
+
+async def awaited(number: int, item: Any) -> int:
+    """Do the same, and let others go on before it."""
+    await asyncio.sleep(0)
+    return printing(number, item)
+
+
+if OUTPUT == "at once":
+    pipeline.stage(name="first", concurrency=2, max_items_per_worker=3)(awaited)
+elif OUTPUT == "recycled":
+    pipeline.stage(name="first", max_items_per_worker=3)(printing)
+elif OUTPUT == "with checkpoints":
+    pipeline.stage(name="first")(with_checkpoint)
+elif OUTPUT == "in contexts":
+    pipeline.context(connect)
+    pipeline.stage(name="first")(with_context)
+elif OUTPUT == "stored":
     pipeline.stage(name="first", sink=target)(stored)
+elif OUTPUT == "metered":
+    pipeline.stage(name="first", batch=4, linger=0.01, rate="500/s")(in_batches)
 elif OUTPUT == "batched":
     pipeline.stage(name="first", batch=4, linger=0.01)(in_batches)
 else:
     pipeline.stage(stream=OUTPUT == "streamed")(first)
 
 
-@pipeline.stage
+@pipeline.stage(key=itself if KEYED else None)
 def second(number: int, item: Any) -> None:
     """Work on a number again; it ends here."""
     work(f"b{number}", item.attempt)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """One planted bug.
-
-    Attributes:
-        name: What is wrong with it.
-        file: The source file.
-        old: A piece of it that occurs once.
-        new: What takes its place.
-        caught_by: Tests of which at least one must fail.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    caught_by: tuple[str, ...]
-
+from tests.mutants import (
+    control,
+    display,
+    folders,
+    handing_out,
+    importing,
+    machines,
+    notebooks,
+    plain_queues,
+    reading,
+    report,
+    timings,
+    web,
+)
+from tests.mutants.mutant import Mutant
 
 QUEUE = "tests/queue/"
 PIPELINE = "tests/pipeline/"
@@ -45,10 +40,15 @@ BATCHES = "tests/pipeline/test_batches.py::"
 PAUSES = "tests/pipeline/test_pauses.py::"
 FLOW = "tests/pipeline/test_flow_control.py::"
 FILLING = "tests/unit/test_filling.py::"
+GIVEN_UP = "test_what_handlers_have_printed_is_given_up_with_its_load"
+CONTEXTS = "tests/pipeline/test_contexts.py::"
+RECYCLING = "tests/pipeline/test_recycling.py::"
+PRINTING = "tests/pipeline/test_printing.py::"
 SINKS = "tests/sinks/test_stages.py::"
 AGAIN = "test_what_is_stored_is_done_without_the_handler_and_its_outputs_go_on"
 STORING = "tests/sinks/test_storing_once.py::"
 BAD_ROWS = "tests/sinks/test_bad_rows.py::"
+SPANS = "tests/sinks/test_spans.py::"
 DEATHS = "tests/sinks/test_deaths.py::test_killed_at_any_instant_each_item_is_stored_once"
 
 LATE = "test_a_report_that_names_what_its_sender_does_not_hold_changes_nothing"
@@ -61,6 +61,8 @@ PARKED_AMONG = "test_a_parked_item_among_finished_ones_is_in_none_of_their_range
 LIVE_RETRY = "test_items_are_retried_by_hand_beside_a_live_run"
 
 CURSORS = "tests/pipeline/test_cursors.py::"
+SEVERAL = "tests/pipeline/test_several_sources.py::"
+POLLED = "tests/pipeline/test_polled_sources.py::"
 SPOOLS = "tests/unit/test_spools_and_streams.py"
 BIG = "tests/pipeline/test_big_outputs.py"
 VOID = "test_what_is_spooled_of_an_attempt_that_ends_otherwise_is_void"
@@ -68,7 +70,190 @@ OF_EARLIER = "test_an_attempt_absorbs_what_those_before_have_streamed_and_nothin
 ABSORBED = "test_another_attempt_absorbs_what_the_first_has_streamed"
 ONLY_STREAMS = "test_only_a_stage_that_streams_streams_and_it_does_nothing_else"
 
+QUIET = "test_a_circle_is_sealed_as_a_whole_when_nothing_is_left_in_it"
+SHAPE = "tests/pipeline/test_shape.py::"
+GROUPS = "tests/pipeline/test_groups.py::"
+MAPS = "tests/pipeline/test_map.py::"
+KEPT = "test_results_are_done_when_they_are_recorded_and_nobody_gets_them"
+ALL_GIVEN = "test_after_a_crash_all_results_are_given_and_what_is_done_is_not_called"
+HOOKS = "tests/pipeline/test_hooks.py::"
+GATHERING = "tests/unit/test_gathering.py::"
+AT_ONCE = "tests/unit/test_at_once.py::"
+CONCURRENCY = "tests/pipeline/test_concurrency.py::"
+TYPES = "tests/unit/test_item_types.py::"
+TYPED = "tests/pipeline/test_typed_items.py::"
+
 MUTANTS = [
+    Mutant(
+        "hands out no more items than their pace allows to who begins several at once",
+        "persistq/broker/serving.py",
+        "max(lane.pace.items_in(seconds), room)",
+        "lane.pace.items_in(seconds)",
+        (f"{AT_ONCE}test_who_works_on_several_gets_as_many_as_begin_at_once",),
+    ),
+    Mutant(
+        "begins others beside what a worker has died of",
+        "persistq/broker/scheduler.py",
+        "consumer.alone = window.suspect and consumer.at_once > 1",
+        "consumer.alone = False",
+        (f"{AT_ONCE}test_a_death_with_several_at_work_makes_all_of_them_suspects",),
+    ),
+    Mutant(
+        "forgets in the next run what has died in company",
+        "persistq/broker/serving.py",
+        "if room and lane.apart:",
+        "if not room and lane.apart:",
+        (f"{AT_ONCE}test_what_has_died_in_company_in_an_earlier_run_goes_alone",),
+    ),
+    Mutant(
+        "blames one of several items at work",
+        "persistq/broker/consuming.py",
+        "self._transitions.deaths.suspect(link.number, begun, cause)",
+        "self._transitions.deaths.blame(link.number, begun[0], cause)",
+        (f"{CONCURRENCY}test_a_death_makes_suspects_of_all_that_was_at_work[awaited]",),
+    ),
+    Mutant(
+        "blames who was at work beside the one that was late",
+        "persistq/broker/consuming.py",
+        "        if begun and overdue.attempt not in begun:\n",
+        "        self._transitions.deaths.blame("
+        'link.number, begun[0], Cause(FailureKind.CRASH, "", ""))\n'
+        "        if begun and overdue.attempt not in begun:\n",
+        (f"{CONCURRENCY}test_each_item_has_its_own_deadline[awaited]",),
+    ),
+    Mutant(
+        "begins more than its share",
+        "persistq/pool/concurrent.py",
+        "while self._seats and not self._drains and",
+        "while self._seats and",
+        (f"{CONCURRENCY}test_a_worker_that_is_replaced_finishes_what_it_has_begun[awaited]",),
+    ),
+    Mutant(
+        "reports what was cancelled as failed",
+        "persistq/pool/concurrent.py",
+        "            if self._stopping:\n                # It was",
+        "            if False:\n                # It was",
+        (f"{CONCURRENCY}test_what_is_at_work_is_cancelled_and_awaited_after_the_grace",),
+    ),
+    Mutant(
+        "mixes lines that several items have begun",
+        "persistq/pool/capture.py",
+        "return self._at_work() if several else 0",
+        "return 0",
+        (f"{CONCURRENCY}test_what_is_printed_belongs_to_its_item[threaded]",),
+    ),
+    Mutant(
+        "hands out results that are kept as work",
+        "persistq/broker/intake.py",
+        "            if queue_id in self.results:\n",
+        "            if not queue_id:\n",
+        (f"{SPOOLS}::{KEPT}",),
+    ),
+    Mutant(
+        "has a load of map settled before its caller has all results",
+        "persistq/pipeline/mapping.py",
+        '        Source("caller", _nothing, to=RESULTS, here=True),\n',
+        "",
+        (f"{MAPS}{ALL_GIVEN}",),
+    ),
+    Mutant(
+        "takes None for no result of a mapped function",
+        "persistq/pipeline/mapwork.py",
+        "        kind: Any = type(result)\n",
+        "        if result is None:\n            return ()\n        kind: Any = type(result)\n",
+        (f"{MAPS}test_each_item_has_one_result_whatever_that_is",),
+    ),
+    Mutant(
+        "passes over inputs that are still at work",
+        "persistq/pipeline/inorder.py",
+        "{ItemState.PARKED, ItemState.DROPPED}",
+        "{ItemState.PARKED, ItemState.DROPPED, ItemState.OUTSTANDING}",
+        (f"{MAPS}test_results_come_in_the_order_of_the_items_if_wanted",),
+    ),
+    Mutant(
+        "seals a circle of stages when one of them is empty",
+        "persistq/graph.py",
+        "(not turns or all(map(is_quiet, names)))",
+        "(not turns or any(map(is_quiet, names)))",
+        (f"{UNIT}test_graph.py::{QUIET}",),
+    ),
+    Mutant(
+        "seals a circle of stages before its source has ended",
+        "persistq/broker/seals.py",
+        "self._named[name].outstanding == 0 and self._is_over(name)",
+        "self._named[name].outstanding == 0",
+        (f"{SHAPE}test_a_source_may_pause_while_nothing_turns",),
+    ),
+    Mutant(
+        "loses outputs that say where they go",
+        "persistq/client/report.py",
+        "            return Done(ranges_of(self.item_ids), self.busy, outputs_by_queue(routed))\n",
+        "            return Done(ranges_of(self.item_ids), self.busy)\n",
+        (f"{SHAPE}test_items_go_to_the_stages_that_are_named[fork]",),
+    ),
+    Mutant(
+        "spools outputs of one stage for all",
+        "persistq/broker/intake.py",
+        "for row in [self._rows[spool.queue_id]] if spool.queue_id else fed:",
+        "for row in fed:",
+        (f"{SHAPE}test_much_that_goes_several_ways_is_spooled",),
+    ),
+    Mutant(
+        "absorbs what a source repeats with what handlers have put",
+        "persistq/broker/intake.py",
+        "self._record\n        self._note_source(row, source)\n",
+        "self._record\n        if source:\n            self._note_source(row, source)\n",
+        (f"{SHAPE}test_what_a_handler_has_put_absorbs_nothing_of_the_source",),
+    ),
+    Mutant(
+        "hands out a group as soon as its size is known",
+        "persistq/broker/gathering.py",
+        "0 < self.size <= self.count",
+        "0 < self.size",
+        (f"{GATHERING}test_a_group_is_complete_when_so_many_members_are_there",),
+    ),
+    Mutant(
+        "counts a member that comes twice as two",
+        "persistq/broker/gathering.py",
+        "return len(self.members) or len(self.ids)",
+        "return len(self.ids)",
+        (f"{GATHERING}test_a_member_that_comes_twice_counts_once",),
+    ),
+    Mutant(
+        "gives up groups whose last members are being put",
+        "persistq/broker/shortfall.py",
+        "lane.falls_short and self._is_small and not is_coming\n",
+        "lane.falls_short and self._is_small\n",
+        (f"{GATHERING}test_a_group_is_not_given_up_while_its_last_item_is_being_put",),
+    ),
+    Mutant(
+        "halves a group of which a worker has died",
+        "persistq/broker/deaths.py",
+        "        if len(item_ids) > 1 and lane.gathering is None:\n",
+        "        if len(item_ids) > 1:\n",
+        (f"{GATHERING}test_a_group_of_which_a_worker_has_died_stays_whole",),
+    ),
+    Mutant(
+        "has what waits for its group take room",
+        "persistq/broker/capacity.py",
+        "waiting = 0 if self.gathering is None else self.gathering.waiting",
+        "waiting = 0",
+        (f"{GATHERING}test_what_waits_for_its_group_takes_no_room",),
+    ),
+    Mutant(
+        "seals the stage of a hook and does not call it",
+        "persistq/broker/seals.py",
+        "                    self._hooks.call(row)\n",
+        "                    pass\n",
+        (f"{HOOKS}test_hooks_are_called_when_all_is_settled[fork]",),
+    ),
+    Mutant(
+        "calls a hook that was retried before the load is settled again",
+        "persistq/broker/lane.py",
+        "return self.last and self.row.sealed_total is None",
+        "return False",
+        (f"{GATHERING}test_a_hook_waits_until_its_stage_is_sealed",),
+    ),
     Mutant(
         "reports an item before its handler has run",
         "persistq/pool/worker.py",
@@ -97,7 +282,7 @@ MUTANTS = [
     Mutant(
         "does not hand on what a dead consumer held",
         "persistq/broker/scheduler.py",
-        "        lane.ready.put_back(held)\n",
+        "        lane.put_back(held)\n",
         "",
         (f"{UNIT}test_scheduler.py::test_items_of_a_lost_consumer_go_to_the_front",),
     ),
@@ -115,7 +300,7 @@ MUTANTS = [
         "        self._transitions.finish(link.number, done.ids, done.busy)\n"
         "        for made in done.outputs:\n"
         "            self._session.after_commit(\n"
-        "                lambda made=made: self._transitions.put(\n"
+        "                lambda made=made: self._transitions.intake.put(\n"
         "                    made.queue_id, made.blocks, synced=False, origins=made.origins\n"
         "                )\n"
         "            )\n",
@@ -138,16 +323,15 @@ MUTANTS = [
     ),
     Mutant(
         "counts against an item that its worker died with others in hand",
-        "persistq/broker/transitions.py",
-        "        if len(item_ids) > 1:\n",
-        "        for item_id in item_ids[1:]:\n"
-        "            self.failures.add(item_id, cause.kind)\n"
-        "        if len(item_ids) > 1:\n",
+        "persistq/broker/deaths.py",
+        "        row = self._scheduler.lanes[queue_of(item_ids[0])].row\n",
+        "        row = self._scheduler.lanes[queue_of(item_ids[0])].row\n"
+        "        self._verdicts.count(item_ids[1:], cause)\n",
         (f"{UNIT}test_transitions.py::{HALVED}",),
     ),
     Mutant(
         "hands a suspect attempt out whole again",
-        "persistq/broker/lane.py",
+        "persistq/broker/suspects.py",
         "        halves = divided(attempt, (count_of(attempt) + 1) // 2)\n",
         "        halves = divided(attempt, count_of(attempt))\n",
         (f"{UNIT}test_transitions.py::{HALVED}", f"{UNIT}test_scheduler_machine.py"),
@@ -164,36 +348,36 @@ MUTANTS = [
     ),
     Mutant(
         "begins what has died in company together with others again",
-        "persistq/broker/lane.py",
-        "            alone = item_id in self.apart\n",
-        "            alone = False\n",
+        "persistq/broker/window.py",
+        "        alone = item_id in apart\n",
+        "        alone = False\n",
         (f"{UNIT}test_transitions.py::{COMPANY}", f"{UNIT}test_scheduler_machine.py"),
     ),
     Mutant(
         "puts an item back to work and leaves the seals behind it",
-        "persistq/broker/transitions.py",
-        "            self._named[name].sealed_total = None\n",
+        "persistq/broker/seals.py",
+        "            self._lift(self._named[name])\n",
         "            pass\n",
         (f"{UNIT}test_broker_turns.py::{LIVE_RETRY}",),
     ),
     Mutant(
         "reads twice what is put back to work",
         "persistq/broker/lane.py",
-        " if not any(span.after < n <= span.last for span in unread)\n",
-        "\n",
+        "wanted = [n for n in item_ids if n not in unread]\n",
+        "wanted = [*item_ids]\n",
         (f"{UNIT}test_transitions.py::{UNREAD}",),
     ),
     Mutant(
         "blames nothing for the death of a worker",
         "persistq/broker/consuming.py",
-        "if in_hand and not link.farewell and not self._dismissed(link):",
+        "if (overdue or (begun and not link.farewell)) and not self._dismissed(link):",
         "if False:",
         (f"{QUEUE}test_deaths.py::test_item_that_kills_twice_is_parked",),
     ),
     Mutant(
         "forgets between runs how often an item has killed",
         "persistq/broker/opening.py",
-        "        transitions.remember(attempts)\n",
+        "        transitions.verdicts.remember(attempts)\n",
         "        pass\n",
         (f"{QUEUE}test_deaths.py::test_poison_is_remembered_by_the_next_run",),
     ),
@@ -241,14 +425,14 @@ MUTANTS = [
     ),
     Mutant(
         "keeps the first id of a block for its neighbour",
-        "persistq/broker/transitions.py",
+        "persistq/broker/intake.py",
         "first = self._grow(row, block.count)\n",
         "first = self._grow(row, 1)\n",
         (f"{UNIT}test_transitions.py::{BLOCKS}",),
     ),
     Mutant(
         "leaves a gap between blocks",
-        "persistq/broker/transitions.py",
+        "persistq/broker/intake.py",
         "first = self._grow(row, block.count)\n",
         "first = self._grow(row, block.count + 1)\n",
         (f"{UNIT}test_transitions.py::{BLOCKS}",),
@@ -256,8 +440,8 @@ MUTANTS = [
     Mutant(
         "records a parked item as done when its neighbours are",
         "persistq/broker/transitions.py",
-        "        self._batch.done += ranges\n",
-        "        self._batch.done.append(IdRange(min(ranges).first, max(ranges).last))\n",
+        "        self.record.batch.done += ranges\n",
+        "        self.record.batch.done.append(IdRange(min(ranges).first, max(ranges).last))\n",
         (f"{UNIT}test_transitions.py::{PARKED_AMONG}",),
     ),
     Mutant(
@@ -530,17 +714,17 @@ MUTANTS = [
     Mutant(
         "says that something is journaled before it is",
         "persistq/broker/server.py",
-        "        self._session.transitions.commit()\n        self._flush_if_due()\n",
+        "        self._session.transitions.commit()\n        self._telling.tell_if_due()\n",
         "        self._session.tell()\n"
         "        self._session.transitions.commit()\n"
-        "        self._flush_if_due()\n",
+        "        self._telling.tell_if_due()\n",
         (f"{GROUND}test_syscall_sweep.py::{KILLED}[pwrite64]",),
     ),
     Mutant(
         "acknowledges puts that a power cut takes",
         "persistq/broker/producing.py",
-        "session.transitions.put(put.queue_id, blocks, synced=True)",
-        "session.transitions.put(put.queue_id, blocks, synced=False)",
+        "put(put.queue_id, blocks, synced=True, source=source)",
+        "put(put.queue_id, blocks, synced=False, source=source)",
         (f"{GROUND}test_power_cut.py::test_what_was_acknowledged_survives_a_power_cut",),
     ),
     Mutant(
@@ -583,8 +767,8 @@ MUTANTS = [
     ),
     Mutant(
         "keeps a suspect from consumers that collect, though nobody else can come for it",
-        "persistq/broker/lane.py",
-        "(idle or (self.stuck and not self.ready and self.deadlocked))",
+        "persistq/broker/serving.py",
+        "(idle or (lane.stuck and not lane.ready and lane.deadlocked))",
         "idle",
         (
             f"{UNIT}test_lane.py::{COLLECTOR}",
@@ -667,15 +851,15 @@ MUTANTS = [
     Mutant(
         "gives an item the id in its journal for a key",
         "persistq/pipeline/task.py",
-        "self.name, channel.keys.of(item_id))",
-        "self.name, str(item_id))",
+        "channel.keys.of(item_id)",
+        "str(item_id)",
         (f"{PIPELINE}test_keys.py::{TWO_NAMES}",),
     ),
     Mutant(
         "names an item by the run that works on it",
         "persistq/keys.py",
-        "self._runs[position - 1]",
-        "self._runs[-1]",
+        "return position - 1\n",
+        "return len(self._runs) - 1\n",
         (f"{QUEUE}test_item_keys.py::test_what_a_program_puts_again_keeps_its_first_key",),
     ),
     Mutant(
@@ -971,19 +1155,18 @@ MUTANTS = [
         (f"{QUEUE}test_purged_loads.py::test_a_purged_load_takes_no_puts_and_gives_what_failed",),
     ),
     Mutant(
-        "publishes what was spooled by an attempt that has failed",
+        "publishes what was spooled of an item that is dropped",
         "persistq/broker/transitions.py",
-        "        self.spools.end(consumer_id, ranges)\n        policy = ",
+        "        self.spools.end(consumer_id, ranges)\n        row",
         "        for spool in self.spools.end(consumer_id, ranges):\n"
-        "            self._publish(self._row_of(consumer_id), spool)\n"
-        "        policy = ",
+        "            self.intake.publish(self._row_of(consumer_id), spool)\n        row",
         (f"{SPOOLS}::{VOID}",),
     ),
     Mutant(
         "publishes what another attempt has spooled",
-        "persistq/broker/transitions.py",
-        "        self.spools.end(consumer_id, ranges)\n        policy = ",
-        "        policy = ",
+        "persistq/broker/attempts.py",
+        "            self._spools.end(consumer_id, ranges)\n",
+        "            pass\n",
         (f"{SPOOLS}::{VOID}",),
     ),
     Mutant(
@@ -995,16 +1178,17 @@ MUTANTS = [
     ),
     Mutant(
         "spools what is made of an item in other hands",
-        "persistq/broker/transitions.py",
-        "        if not self.is_held(consumer_id, item_id):\n            return False\n",
-        "",
+        "persistq/broker/interim.py",
+        "        if not self._scheduler.is_held(consumer_id, item_id):\n            return False\n"
+        "        for record",
+        "        for record",
         (f"{SPOOLS}::test_a_late_report_publishes_nothing",),
     ),
     Mutant(
         "hands out what is put behind a spool before the spool",
-        "persistq/broker/transitions.py",
-        "            if queue_id not in self._unread:\n                arrivals",
-        "            if True:\n                arrivals",
+        "persistq/broker/intake.py",
+        "            elif queue_id not in self._unread:\n                arrivals",
+        "            elif True:\n                arrivals",
         (f"{SPOOLS}::test_what_is_published_waits_on_disk_and_so_does_what_is_put_behind_it",),
     ),
     Mutant(
@@ -1024,10 +1208,10 @@ MUTANTS = [
     Mutant(
         "spools from a process that a handler has forked",
         "persistq/pipeline/task.py",
-        "            channel.spool(item_id, blocks)\n",
-        "            channel.spool(item_id, blocks)\n"
+        "            channel.spool(item_id, blocks, queue_id)\n",
+        "            channel.spool(item_id, blocks, queue_id)\n"
         "        else:\n"
-        "            channel.spool(item_id, blocks)\n",
+        "            channel.spool(item_id, blocks, queue_id)\n",
         (f"{BIG}::test_what_a_handler_forks_spools_nothing",),
     ),
     Mutant(
@@ -1039,15 +1223,15 @@ MUTANTS = [
     ),
     Mutant(
         "forgets what was streamed",
-        "persistq/broker/transitions.py",
-        "        self._batch.streamed.append(Streamed(item_id, ids))\n",
+        "persistq/broker/interim.py",
+        "            self._record.batch.streamed.append(Streamed(item_id, ids))\n",
         "",
         (f"{SPOOLS}::test_what_is_streamed_is_put_at_once_and_remembered",),
     ),
     Mutant(
         "puts again what an earlier attempt has streamed",
         "persistq/broker/streams.py",
-        "absorber.admit(stream.blocks) if absorber else stream.blocks",
+        "absorber.admit(stream.blocks) if absorber and not keyed else stream.blocks",
         "stream.blocks",
         (f"{SPOOLS}::{OF_EARLIER}", f"{BIG}::{ABSORBED}"),
     ),
@@ -1081,9 +1265,9 @@ MUTANTS = [
     ),
     Mutant(
         "hands out batches that are not full",
-        "persistq/broker/lane.py",
-        "        if self._must_wait(now):\n",
-        "        if False:\n",
+        "persistq/broker/serving.py",
+        "    if lane.must_wait(now):\n",
+        "    if False:\n",
         (f"{FILLING}test_a_batch_waits_until_it_is_full",),
     ),
     Mutant(
@@ -1096,8 +1280,8 @@ MUTANTS = [
     Mutant(
         "lets the last items wait for others",
         "persistq/broker/lane.py",
-        "return self.row.sealed_total is not None\n\n    def next_window",
-        "return False\n\n    def next_window",
+        "return self.row.sealed_total is not None\n\n    # --- questions",
+        "return False\n\n    # --- questions",
         (f"{FILLING}test_the_last_items_do_not_wait",),
     ),
     Mutant(
@@ -1123,15 +1307,15 @@ MUTANTS = [
     ),
     Mutant(
         "acknowledges the first half of a batch twice",
-        "persistq/broker/lane.py",
-        "        self.suspects.extend(half for half in halves if half)\n",
-        "        self.suspects.extend(half for half in (attempt, halves[0]) if half)\n",
+        "persistq/broker/suspects.py",
+        "        self.extend(half for half in halves if half)\n",
+        "        self.extend(half for half in (attempt, halves[0]) if half)\n",
         (f"{BATCHES}test_a_batch_that_kills_its_worker_is_halved[fork]",),
     ),
     Mutant(
         "commits what a handler has stored by itself without a receipt",
         "persistq/sinks/own.py",
-        "            receipts.add(session, {name: Receipt(None)})\n",
+        "            receipts.add(session, [name], [None])\n",
         "            pass\n",
         ("tests/sinks/test_own_connection.py::test_an_item_is_stored_once[sqlite3]",),
     ),
@@ -1190,8 +1374,8 @@ MUTANTS = [
     Mutant(
         "tries again what the database has refused",
         "persistq/pipeline/storing.py",
-        "ending.error, ending.fault is Fault.DATA\n",
-        "ending.error, False\n",
+        "(ending.error), ending.fault is Fault.DATA\n",
+        "(ending.error), False\n",
         (f"{SINKS}test_bad_rows_are_parked_at_once_and_no_others[sqlite by URL]",),
     ),
     Mutant(
@@ -1203,9 +1387,9 @@ MUTANTS = [
     ),
     Mutant(
         "hands out items of a stage that rests",
-        "persistq/broker/lane.py",
-        "        if self.rest.holds or not room:\n",
-        "        if not room:\n",
+        "persistq/broker/serving.py",
+        "    if lane.rest.holds or lane.is_early or not free:\n",
+        "    if lane.is_early or not free:\n",
         (f"{UNIT}test_rest.py",),
     ),
     Mutant(
@@ -1217,9 +1401,9 @@ MUTANTS = [
     ),
     Mutant(
         "hands out items although what they become has no room",
-        "persistq/broker/lane.py",
-        "        if self.rest.holds or not room:\n",
-        "        if self.rest.holds:\n",
+        "persistq/broker/serving.py",
+        "    if lane.rest.holds or lane.is_early or not free:\n",
+        "    if lane.rest.holds or lane.is_early:\n",
         (f"{UNIT}test_capacity.py",),
     ),
     Mutant(
@@ -1238,8 +1422,8 @@ MUTANTS = [
     ),
     Mutant(
         "tries the item that has met the pause again and again",
-        "persistq/broker/scheduler.py",
-        "        if lane.rest.until is None:\n",
+        "persistq/broker/lane.py",
+        "        if self.gathering is not None or self.rest.until is None:\n",
         "        if True:\n",
         (f"{UNIT}test_rest.py::test_the_item_that_is_tried_is_another_one_each_time",),
     ),
@@ -1247,7 +1431,8 @@ MUTANTS = [
         "counts an attempt for a pause",
         "persistq/pool/worker.py",
         "        if (seconds := self._pause(error)) is not None:\n"
-        "            self._rest_for([item_id], error, seconds)\n",
+        "            item_ids = [item_id] if isinstance(item_id, int) else item_id\n"
+        "            self._rest_for(item_ids, error, seconds)\n",
         "        if (seconds := self._pause(error)) is not None:\n"
         "            self._channel.failed(item_id, 'a', 'b', 'c')\n",
         (f"{PAUSES}test_a_stage_whose_server_is_away_stops_and_goes_on[one by one]",),
@@ -1255,8 +1440,8 @@ MUTANTS = [
     Mutant(
         "forgets what is about to come into a queue",
         "persistq/broker/capacity.py",
-        "left = self._items_max - self._row.outstanding - coming",
-        "left = self._items_max - self._row.outstanding",
+        "left = self._items_max - self._held - coming",
+        "left = self._items_max - self._held",
         (f"{UNIT}test_capacity.py::test_items_in_hand_count_as_about_to_come",),
     ),
     Mutant(
@@ -1296,9 +1481,9 @@ MUTANTS = [
     ),
     Mutant(
         "stores items without looking for their receipts",
-        "persistq/sinks/loading.py",
-        "rest = [position for position in positions if keys[position] not in found]",
-        "rest = [position for position in positions]",
+        "persistq/sinks/work.py",
+        "return [position for position in positions if position not in self.endings]",
+        "return positions",
         (f"{STORING}test_what_is_stored_is_not_given_to_the_handler_again[sqlite3]",),
     ),
     Mutant(
@@ -1310,9 +1495,9 @@ MUTANTS = [
     ),
     Mutant(
         "keeps no outputs in receipts",
-        "persistq/sinks/loading.py",
-        "Receipt(outputs[0], files.as_text(written.prepared))",
-        "Receipt(None, files.as_text(written.prepared))",
+        "persistq/sinks/work.py",
+        "self._receipts.add(self._session, keys, kept,",
+        "self._receipts.add(self._session, keys, [None] * len(keys),",
         (f"{STORING}test_outputs_of_a_stored_item_are_kept[sqlite by URL]",),
     ),
     Mutant(
@@ -1331,9 +1516,9 @@ MUTANTS = [
     ),
     Mutant(
         "finishes files before the receipt is committed",
-        "persistq/sinks/loading.py",
+        "persistq/sinks/batch.py",
         'failpoints.point("sink.before_commit")',
-        'files.finish(self._written); failpoints.point("sink.before_commit")',
+        'files.finish(work.written); failpoints.point("sink.before_commit")',
         (f"{DEATHS}[files-sink.before_commit-1]",),
     ),
     Mutant(
@@ -1344,10 +1529,80 @@ MUTANTS = [
         (f"{DEATHS}[files-sink.within_append-1]",),
     ),
     Mutant(
+        "blames the item that was guessed without trying it",
+        "persistq/sinks/parts.py",
+        "    yield positions[suspect : suspect + 1]\n",
+        "    yield positions[suspect : suspect]\n",
+        (f"{BAD_ROWS}test_a_guess_that_is_wrong_blames_nobody[sqlite by URL]",),
+    ),
+    Mutant(
+        "begins every batch as a whole, whatever was in the one before",
+        "persistq/sinks/loading.py",
+        "self._wary = batch.has_bad_items",
+        "self._wary = False",
+        (f"{BAD_ROWS}test_the_batch_behind_one_with_bad_rows_begins_in_parts[sqlite by URL]",),
+    ),
+    Mutant(
+        "goes by guesses that have been wrong",
+        "persistq/sinks/parts.py",
+        "            self.trusted = False\n",
+        "            pass\n",
+        (f"{BAD_ROWS}test_a_guess_that_is_wrong_blames_nobody[sqlite by URL]",),
+    ),
+    Mutant(
+        "takes the parts of a batch for stored whose commit was refused",
+        "persistq/sinks/batch.py",
+        "            return False\n",
+        "            return True\n",
+        (f"{BAD_ROWS}test_a_constraint_that_shows_at_the_commit_finds_its_row[sqlite by URL]",),
+    ),
+    Mutant(
+        "purges a row of receipts when one of its items is done",
+        "persistq/sinks/statements.py",
+        " AND last_item <= :last\n",
+        "\n",
+        ("tests/sinks/test_purging.py::test_a_row_goes_when_nobody_will_ask_for_any_of_its_items",),
+    ),
+    Mutant(
+        "finds receipts only by the first item of their row",
+        "persistq/sinks/statements.py",
+        "(SELECT max(first_item) FROM {table}\n     WHERE run = :run",
+        "(SELECT max(first_item) + 1 FROM {table}\n     WHERE run = :run",
+        (f"{SPANS}test_a_batch_that_was_cut_otherwise_is_taken_apart[sqlite3-within]",),
+    ),
+    Mutant(
+        "inserts a row of receipts over another one in a SQLite file",
+        "persistq/sinks/statements.py",
+        "WHERE run = :run AND first_item <= json_extract(value, '$[1]')",
+        "WHERE run = :run AND first_item <= json_extract(value, '$[0]')",
+        (f"{SPANS}test_who_looks_before_the_transaction_begins_is_refused_by_the_insert",),
+    ),
+    Mutant(
+        "lets PostgreSQL keep two rows of receipts for one item",
+        "persistq/sinks/statements.py",
+        "    EXCLUDE USING gist (span WITH &&)\n",
+        "    EXCLUDE USING gist (span WITH =)\n",
+        (f"{SPANS}test_somebody_who_stores_a_part_meanwhile_is_noticed[theirs0]",),
+    ),
+    Mutant(
+        "gives the items of a row what came of others",
+        "persistq/sinks/receipts.py",
+        "for item, text in zip(range(first, last + 1), each, strict=False):",
+        "for item, text in zip(range(first, last + 1), [*each][::-1] if outputs else each):",
+        (f"{SPANS}test_a_batch_that_was_cut_otherwise_is_taken_apart[sqlite3-within]",),
+    ),
+    Mutant(
+        "makes an empty database for a path that was mistyped",
+        "persistq/cli/sink.py",
+        "        require_file(sink)\n",
+        "",
+        ("tests/cli/test_sink.py::test_a_mistyped_file_is_told_and_not_made",),
+    ),
+    Mutant(
         "purges the receipts of other runs",
         "persistq/sinks/statements.py",
-        'WHERE run = {run}"  # noqa: S608',
-        'WHERE {run} = {run}"  # noqa: S608',
+        "WHERE run = {run} AND first_item BETWEEN",
+        "WHERE {run} = {run} AND first_item BETWEEN",
         ("tests/sinks/test_purging.py::test_receipts_are_purged_by_run_and_range[sqlite3]",),
     ),
     Mutant(
@@ -1394,8 +1649,8 @@ MUTANTS = [
     Mutant(
         "takes what was put by hand for a put of a program",
         "persistq/broker/opening.py",
-        "        absorber.expect(after, by_hand - 1)\n",
-        "        absorber.expect(after, by_hand)\n",
+        "            yield Span(after, by_hand - 1)\n",
+        "            yield Span(after, by_hand)\n",
         ("tests/cli/test_amending.py::test_an_edited_item_stands_for_no_other_put",),
     ),
     Mutant(
@@ -1408,8 +1663,8 @@ MUTANTS = [
     Mutant(
         "takes an order while the run is coming to its end",
         "persistq/broker/controlling.py",
-        "        if session.transitions.settled or session.scheduler.over:\n",
-        "        if session.transitions.settled:\n",
+        "        if session.transitions.seals.settled or session.scheduler.over:\n",
+        "        if session.transitions.seals.settled:\n",
         ("tests/cli/test_amending.py::test_a_run_that_ends_takes_no_orders",),
     ),
     Mutant(
@@ -1456,23 +1711,24 @@ MUTANTS = [
     ),
     Mutant(
         "forgives the failures of what is dropped by hand",
-        "persistq/broker/transitions.py",
-        "        self._batch.discarded += item_ids\n",
-        "        self._batch.unparked += item_ids\n",
+        "persistq/broker/parked.py",
+        "        batch.discarded += item_ids\n",
+        "        batch.unparked += item_ids\n",
         ("tests/unit/test_transitions.py::test_dropped_by_hand_is_not_forgiven",),
     ),
     Mutant(
         "what is retried by hand leaves no trace",
-        "persistq/broker/transitions.py",
-        "        self._batch.by_hand += [ByHand(item_id, Deed.RETRIED) for item_id in parked]\n",
+        "persistq/broker/parked.py",
+        "        self._record.batch.by_hand += "
+        "[ByHand(item_id, Deed.RETRIED) for item_id in item_ids]\n",
         "",
         ("tests/unit/test_transitions.py::test_what_is_done_by_hand_leaves_its_trace",),
     ),
     Mutant(
         "an edited stage stays open for ever",
-        "persistq/broker/transitions.py",
-        "        row.sealed_total = row.put if sealed else None\n",
-        "        row.sealed_total = None\n",
+        "persistq/broker/seals.py",
+        "        if not self._graph.turns(row.name):\n",
+        "        if False:\n",
         ("tests/unit/test_transitions.py::test_what_is_done_by_hand_leaves_its_trace",),
     ),
     Mutant(
@@ -1492,15 +1748,15 @@ MUTANTS = [
     Mutant(
         "absorbs what comes behind the cursor",
         "persistq/broker/opening.py",
-        "absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))",
-        "absorber_of(journal, row, 0)",
+        "item_id_of(row.queue_id, sources.put_at_cursor(source.source_id))",
+        "item_id_of(row.queue_id, 0)",
         (f"{CURSORS}test_a_source_goes_on_behind_its_cursor[fork]",),
     ),
     Mutant(
         "takes what was put behind the cursor for new",
         "persistq/broker/opening.py",
-        "absorber_of(journal, row, transitions.put_at_cursor(row.queue_id))",
-        "absorber_of(journal, row, row.put)",
+        "item_id_of(row.queue_id, sources.put_at_cursor(source.source_id))",
+        "item_id_of(row.queue_id, row.put)",
         (f"{CURSORS}test_what_was_put_behind_the_last_cursor_is_absorbed",),
     ),
     Mutant(
@@ -1513,9 +1769,86 @@ MUTANTS = [
     Mutant(
         "goes on behind a cursor that the source does not take",
         "persistq/broker/opening.py",
-        "    if opening.cursor:\n",
-        "    if True:\n",
+        "        if spec.cursor and (found",
+        "        if spec.name and (found",
         (f"{CURSORS}test_a_source_that_takes_no_cursor_any_more_begins_anew",),
+    ),
+    Mutant(
+        "a source is taken to repeat what others have put",
+        "persistq/broker/sources.py",
+        "            who, begun = span.source_id, max(",
+        "            who, begun = source.source_id, max(",
+        (f"{SEVERAL}test_a_killed_source_repeats_only_itself[plain]",),
+    ),
+    Mutant(
+        "a stage is over with the first of its sources",
+        "persistq/broker/seals.py",
+        "        if not fed and not self._sources.is_awaited(queue_id):\n",
+        "        if not fed:\n",
+        (f"{SEVERAL}test_a_stage_is_over_when_all_of_its_sources_are[fork]",),
+    ),
+    Mutant(
+        "a stage is over while a source still puts on it",
+        "persistq/broker/seals.py",
+        "        return filter(self._is_over, found)\n",
+        "        return iter(found)\n",
+        (f"{SEVERAL}test_a_source_feeds_a_later_stage",),
+    ),
+    Mutant(
+        "does not record which source has put what",
+        "persistq/broker/intake.py",
+        "        if source != self._sources.latest(row.queue_id):\n",
+        "        if False:\n",
+        (f"{SEVERAL}test_what_two_sources_have_put_in_turns_is_kept_apart",),
+    ),
+    Mutant(
+        "the end of a source is not recorded",
+        "persistq/journal/sqlite.py",
+        "        if batch.ended_sources:\n",
+        "        if False:\n",
+        (f"{CONTRACT}[end_of_a_source_is_recorded]",),
+    ),
+    Mutant(
+        "a run that is told to end is done before its items are",
+        "persistq/broker/polling.py",
+        "        if not self.draining or any(row.outstanding for row in session.rows):\n",
+        "        if not self.draining:\n",
+        (f"{POLLED}test_what_cannot_be_worked_off_in_time_is_left_and_said",),
+    ),
+    Mutant(
+        "forgets at a restart what was put lately",
+        "persistq/broker/requeuing.py",
+        "                    self._recent.note(_digests(part.block, part), at)\n",
+        "                    _digests(part.block, part)\n",
+        (f"{POLLED}test_an_item_that_comes_again_is_not_put_again_for_a_while",),
+    ),
+    Mutant(
+        "what was put lately counts for longer than its source says",
+        "persistq/broker/opening.py",
+        "Requeuing(window, time.time)",
+        "Requeuing(3600.0, time.time)",
+        (f"{POLLED}test_an_item_that_comes_again_later_is_put_again",),
+    ),
+    Mutant(
+        "a source is asked while its stage is full",
+        "persistq/broker/polling.py",
+        "        room = min(most - lane.row.outstanding, _room(lane.capacity, most))\n",
+        "        room = min(most, _room(lane.capacity, most))\n",
+        (f"{POLLED}test_a_full_queue_holds_the_source_until_there_is_room",),
+    ),
+    Mutant(
+        "pauses double without a bound",
+        "persistq/pipeline/polling.py",
+        "min(times - 1, _DOUBLINGS_MAX)",
+        "(times - 1)",
+        (f"{UNIT}test_polling.py::test_pauses_stay_finite_however_long_it_is_idle",),
+    ),
+    Mutant(
+        "asks again before what was yielded is on disk",
+        "persistq/pipeline/asking.py",
+        "            self._producer.flush()\n        self._errors = 0\n",
+        "            pass\n        self._errors = 0\n",
+        (f"{UNIT}test_asking.py::test_what_was_yielded_is_on_disk_before_it_asks_again",),
     ),
     Mutant(
         "goes on with a file that has changed",
@@ -1537,5 +1870,194 @@ MUTANTS = [
         "    if row[key] == before:\n",
         "    if row[key] is None:\n",
         (f"{UNIT}test_sources.py::test_a_query_that_may_miss_rows_is_told",),
+    ),
+    Mutant(
+        "makes a context anew for each stage of an inline run",
+        "persistq/pipeline/lifespan.py",
+        "        if not self._begun:\n",
+        "        if True:\n",
+        (f"{CONTEXTS}test_stages_of_an_inline_run_share_one_context",),
+    ),
+    Mutant(
+        "leaves a context as it is at the end",
+        "persistq/pipeline/lifespan.py",
+        "            stack.close()\n",
+        "            pass\n",
+        (f"{CONTEXTS}test_a_clean_up_that_fails_is_told_and_undoes_nothing",),
+    ),
+    Mutant(
+        "dies of SIGTERM before the context is cleaned up",
+        "persistq/pool/worker.py",
+        "    if task.cleans_up:\n",
+        "    if False:\n",
+        (f"{CONTEXTS}test_a_context_is_cleaned_up_after_the_grace",),
+    ),
+    Mutant(
+        "outlives SIGTERM when the context is cleaned up",
+        "persistq/pool/termination.py",
+        "        if self._come:\n",
+        "        if False:\n",
+        (f"{CONTEXTS}test_a_worker_that_is_terminated_cleans_up_and_its_item_is_blamed",),
+    ),
+    Mutant(
+        "cleans the context up in a child that a handler has forked",
+        "persistq/pool/termination.py",
+        "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n    _unblock()\n",
+        "    _unblock()\n",
+        (f"{CONTEXTS}test_a_child_that_a_handler_has_forked_cleans_nothing_up",),
+    ),
+    Mutant(
+        "keeps silent about a clean-up that fails",
+        "persistq/pool/supervisor.py",
+        "        if place.left and ending.code:\n",
+        "        if False:\n",
+        (f"{CONTEXTS}test_a_clean_up_that_fails_is_told_and_undoes_nothing",),
+    ),
+    Mutant(
+        "enters a connection that a function has returned",
+        "persistq/pipeline/lifespan.py",
+        "    return inspect.isclass(function) or type(value).__name__ in MADE_BY_CONTEXTLIB\n",
+        "    return True\n",
+        (f"{CONTEXTS}test_a_context_is_made_once_and_cleaned_up_once",),
+    ),
+    Mutant(
+        "answers a checkpoint that is not on disk",
+        "persistq/broker/interim.py",
+        "= value\n        self._record.batch.synced = True\n        return True\n",
+        "= value\n        return True\n",
+        (f"{UNIT}test_transitions.py::test_a_checkpoint_is_synced_and_of_who_holds_the_item",),
+    ),
+    Mutant(
+        "keeps the checkpoint of an item that is done",
+        "persistq/journal/sqlite.py",
+        "            self._writer.many(changes.END_CHECKPOINT, ranges)\n",
+        "            pass\n",
+        (
+            f"{JOURNAL}test_journal_contract.py::test_journal_contract[last_checkpoint_is_kept_until_its_item_ends]",
+        ),
+    ),
+    Mutant(
+        "records a checkpoint of an item in other hands",
+        "persistq/broker/interim.py",
+        "            return False\n        self._record.batch.checkpoints[item_id] = value\n",
+        "            pass\n        self._record.batch.checkpoints[item_id] = value\n",
+        (f"{UNIT}test_transitions.py::test_a_checkpoint_is_synced_and_of_who_holds_the_item",),
+    ),
+    Mutant(
+        "gives nothing back when a worker has done its share",
+        "persistq/pool/worker.py",
+        "        word = worker.work(task.limits)\n        worker.leave()\n",
+        "        word = worker.work(task.limits)\n",
+        (f"{RECYCLING}test_a_worker_is_replaced_after_so_many_items[fork]",),
+    ),
+    Mutant(
+        "counts a worker that has done its share as dead",
+        "persistq/pool/crew.py",
+        "        place.deaths += not (place.over or place.left)\n",
+        "        place.left = False\n",
+        (f"{RECYCLING}test_a_worker_is_replaced_after_so_many_items[fork]",),
+    ),
+    Mutant(
+        "lets a clean-up hang for ever",
+        "persistq/pool/crew.py",
+        "now >= place.leaving + patience",
+        "False",
+        (f"{RECYCLING}test_a_clean_up_that_hangs_holds_no_place_for_ever",),
+    ),
+    Mutant(
+        "tells of the death of a worker before its last lines",
+        "persistq/pool/supervisor.py",
+        "            self._pass_on()\n            for place, ending in ended:\n",
+        "            for place, ending in ended:\n",
+        (f"{PRINTING}test_what_a_killed_worker_has_printed_is_kept",),
+    ),
+    Mutant(
+        "tears what many workers print at once",
+        "persistq/pool/hearing.py",
+        "        if line.ends or len(pieces) >= PIECES_MAX:\n",
+        "        if True:\n",
+        (f"{PRINTING}test_lines_of_many_workers_are_not_torn",),
+    ),
+    Mutant(
+        "keeps all that an item prints",
+        "persistq/pool/hearing.py",
+        "        if count <= ITEM_LINES_MAX:\n",
+        "        if True:\n",
+        (f"{PRINTING}test_an_item_that_prints_without_end_fills_no_journal",),
+    ),
+    Mutant(
+        "tells the lines of a process that a handler has forked",
+        "persistq/pool/capture.py",
+        "        if not self._teller.is_own:\n            return self._original.write(text)\n",
+        "",
+        (f"{PRINTING}test_what_a_process_prints_that_a_handler_has_forked_goes_where_it_went",),
+    ),
+    Mutant(
+        "has workers handle what they log themselves",
+        "persistq/pool/records.py",
+        "        logger.handlers[:] = [] if logger.propagate and",
+        "        _ = [] if logger.propagate and",
+        (f"{PRINTING}test_what_is_logged_reaches_the_handlers_of_the_script[fork]",),
+    ),
+    Mutant(
+        "keeps what was printed in a load that is given up",
+        "persistq/journal/retention.py",
+        "self._drop_rows(purges.PRINTED_BOUND, purges.DROP_PRINTED, bounds)",
+        "()",
+        (f"{JOURNAL}test_retention.py::{GIVEN_UP}",),
+    ),
+    Mutant(
+        "keeps all lines that were ever printed",
+        "persistq/journal/sqlite.py",
+        "            self._writer.execute(changes.DROP_OLD_LINES, most=LINES_MAX)\n",
+        "",
+        (f"{JOURNAL}test_retention.py::{GIVEN_UP}",),
+    ),
+    *control.MUTANTS,
+    *display.MUTANTS,
+    *folders.MUTANTS,
+    *handing_out.MUTANTS,
+    *importing.MUTANTS,
+    *reading.MUTANTS,
+    *report.MUTANTS,
+    *plain_queues.MUTANTS,
+    *notebooks.MUTANTS,
+    *timings.MUTANTS,
+    *machines.MUTANTS,
+    *web.MUTANTS,
+    Mutant(
+        "stores what comes back from JSON as something else",
+        "persistq/pipeline/itemtype.py",
+        "return payload if _equal(rebuilt, item) else None",
+        "return payload",
+        (f"{TYPES}test_what_json_would_change_is_pickled_as_ever",),
+    ),
+    Mutant(
+        "writes fields in the order in which they came",
+        "persistq/pipeline/jsonform.py",
+        "if not self._ordered:",
+        "if self._ordered:",
+        (f"{TYPES}test_plain_values_make_an_item_and_equal_ones_have_equal_bytes",),
+    ),
+    Mutant(
+        "does not look at an item that JSON cannot hold",
+        "persistq/pipeline/itemtype.py",
+        "            self._check(item)\n",
+        "",
+        (f"{TYPES}test_what_is_not_of_the_type_is_refused_with_the_field",),
+    ),
+    Mutant(
+        "tells natural keys by what was given for an item",
+        "persistq/naturalkeys.py",
+        "if self.item is not None:",
+        "if False:",
+        (f"{TYPES}test_keys_and_groups_are_told_by_the_item",),
+    ),
+    Mutant(
+        "hands out typed items as they lie in a block",
+        "persistq/pipeline/task.py",
+        "self._ready = VALUE if task.typed is None else None",
+        "self._ready = VALUE",
+        (f"{TYPED}test_types_go_into_every_process",),
     ),
 ]

@@ -1,0 +1,146 @@
+"""Bugs planted in directories that are queues."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+FILES = "tests/folder/test_folder_files.py::"
+ROUNDS = "tests/folder/test_folder_rounds.py::"
+OWNERS = "tests/folder/test_folder_owners.py::"
+GROUPS = "tests/folder/test_folder_groups.py::"
+ROWS = "tests/folder/test_folder_rows.py::"
+LOADS = "tests/folder/test_folder_loads.py::"
+DEATHS = "tests/folder/test_folder_deaths.py::"
+ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
+
+MUTANTS = [
+    Mutant(
+        "renames over a file that waits",
+        "persistq/folder/renames.py",
+        "_NOREPLACE: Final = 1\n",
+        "_NOREPLACE: Final = 0\n",
+        (f"{FILES}test_put_moves_or_copies_and_never_replaces",),
+    ),
+    Mutant(
+        "replaces where the file system cannot refuse",
+        "persistq/folder/renames.py",
+        "directory / unique(name), found)",
+        "directory / name, found)",
+        (f"{FILES}test_files_are_kept_apart_where_renames_replace",),
+    ),
+    Mutant(
+        "takes what a live process has",
+        "persistq/folder/recovery.py",
+        "return name != owner.name and watch.is_dead(name) is True",
+        "return name != owner.name and watch.is_dead(name) is not None",
+        (f"{OWNERS}test_what_a_live_process_has_is_not_touched",),
+    ),
+    Mutant(
+        "does not notice that others were given what it had",
+        "persistq/folder/claims.py",
+        "        if self._owner is None or self._owner.taken.is_dir():\n            return\n",
+        "        return\n",
+        (f"{OWNERS}test_who_was_taken_for_dead_settles_nothing_and_goes_on",),
+    ),
+    Mutant(
+        "blames a name for the deaths of another file",
+        "persistq/folder/crashes.py",
+        'if facts["file"] == identity else 0',
+        "if facts else 0",
+        (f"{OWNERS}test_another_file_of_that_name_is_not_blamed",),
+    ),
+    Mutant(
+        "calls it done while a put is under way",
+        "persistq/folder/over.py",
+        "        return being_put or any(",
+        "        return any(",
+        (f"{ROUNDS}test_a_put_that_has_begun_is_waited_for",),
+    ),
+    Mutant(
+        "takes a producer for dead that has closed a moment before its end",
+        "persistq/folder/over.py",
+        " and producer not in {*again.dones, *again.faults}",
+        "",
+        (f"{ROUNDS}test_the_last_word_of_a_producer_is_heard_though_it_is_dead",),
+    ),
+    Mutant(
+        "believes one look",
+        "persistq/folder/over.py",
+        "return now - self._quiet[1] >= self._settle and stamp == stamp_of(self._place)",
+        "return True",
+        (f"{ROUNDS}test_what_is_given_back_meanwhile_is_not_overlooked",),
+    ),
+    Mutant(
+        "is ended by control files of yesterday",
+        "persistq/folder/controls.py",
+        "if control.mark not in void and _counts(",
+        "if _counts(",
+        (f"{ROUNDS}test_a_reader_of_the_next_day_is_not_told_that_the_last_one_is_over",),
+    ),
+    Mutant(
+        "listens to what an earlier start has said",
+        "persistq/folder/controls.py",
+        'return helo is None or control.token in ("", helo.token)',
+        "return True",
+        (f"{ROUNDS}test_a_producer_starts_again_with_one_rename",),
+    ),
+    Mutant(
+        "goes on handing out after it has failed",
+        "persistq/folder/reader.py",
+        "            self._line.clear()\n            return Ended(Outcome.FAILED, self._failure)\n",
+        "            return Ended(Outcome.FAILED, self._failure)\n",
+        (f"{ROUNDS}test_failed_comes_before_what_waits",),
+    ),
+    Mutant(
+        "follows links",
+        "persistq/folder/listing.py",
+        "fine = entry.is_file(follow_symlinks=False) and fits(entry.name)",
+        "fine = entry.is_file() and fits(entry.name)",
+        (f"{FILES}test_links_and_directories_are_left_alone_and_told",),
+    ),
+    Mutant(
+        "keeps what it has taken of half a group",
+        "persistq/folder/claims.py",
+        "                give_back_all(part, self._place)\n",
+        "",
+        (f"{GROUPS}test_rivals_leave_no_group_in_pieces",),
+    ),
+    Mutant(
+        "drops the rows of a dead producer",
+        "persistq/folder/recovery.py",
+        "    if salvage(entry):\n",
+        "    if False:\n",
+        (f"{ROWS}test_rows_of_a_killed_producer_are_there",),
+    ),
+    Mutant(
+        "counts half a row as one",
+        "persistq/folder/batchfile.py",
+        "        except OSError:\n            self._cut()\n            raise\n",
+        "        except OSError:\n            raise\n",
+        (f"{ROWS}test_a_full_disk_costs_no_row_that_was_put",),
+    ),
+    Mutant(
+        "loses a reason that was not beside its file yet",
+        "persistq/folder/recovery.py",
+        "        if not deliver_reason(place, entry):\n            entry.unlink()\n",
+        "        entry.unlink()\n",
+        (f"{ONCE}[files, parked-kill]", f"{ONCE}[files-kill]"),
+    ),
+    Mutant(
+        "waits for a round that its load was told is over",
+        "persistq/folder/loadclaims.py",
+        "        rounds = began if type(began) is int else rounds\n",
+        "",
+        (f"{LOADS}test_a_load_is_told_that_the_round_is_over_also_if_it_was_told_before",),
+    ),
+    Mutant(
+        "finishes any path that it is given",
+        "persistq/sources/folders.py",
+        '    if not is_one or ".." in path.parts:\n',
+        "    if False:\n",
+        (
+            f"{LOADS}test_only_what_was_claimed_is_finished[/x/.taken/host-1-ab/1.a]",
+            f"{LOADS}test_only_what_was_claimed_is_finished[a]",
+        ),
+    ),
+]
