@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from scenarios import SCENARIOS
@@ -29,6 +30,10 @@ the medians; in brackets is their spread over the rounds."""
 WARNING = """\
 > **Trial figures**: {}.
 > They show that the suite works, and nothing about speed: run `make bench` on a quiet machine."""
+
+LOADED = """\
+> **Perhaps not quiet**: the machine had a load average of {:g} before the first scenario. It counts
+> what has just ended too; where others were at work all the time, the spreads are wide."""
 
 ENOUGH_ROUNDS = 5
 
@@ -72,6 +77,8 @@ def page(records: list[Record], compared: list[Record], notes: str) -> Iterator[
     yield HEAD
     if doubts := list(_doubts([*records, *compared])):
         yield from ("", WARNING.format("; ".join(doubts)))
+    if (load := _load_before(records)) is not None:
+        yield from ("", LOADED.format(load))
     yield from ("", "## Targets", "", *_claims(records))
     if compared:
         yield from ("", "## Against an earlier commit", "", *_since(compared))
@@ -90,9 +97,13 @@ def _doubts(records: list[Record]) -> Iterator[str]:
         yield f"taken with few items: {', '.join(dict.fromkeys(small))}"
     if any(one["rounds"] < ENOUGH_ROUNDS for one in records):
         yield f"some of fewer than {ENOUGH_ROUNDS} rounds"
-    first = records[0]["machine"]
-    if first["load_before"] > QUIET_LOAD * first["cpus"]:
-        yield f"taken on a busy machine, with a load average of {first['load_before']:g} before"
+
+
+def _load_before(records: list[Record]) -> float | None:
+    """Return the load before the first scenario if it was high; later ones add their own."""
+    first = min((one["machine"] for one in records), key=itemgetter("taken_at"))
+    load = float(first["load_before"])
+    return load if load > QUIET_LOAD * first["cpus"] else None
 
 
 def _row(*cells: str) -> str:

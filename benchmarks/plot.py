@@ -24,7 +24,11 @@ ACCENT, GREY, FAINT, INK, SOFT = "#0B6FB8", "#B4B8BD", "#E4E6E9", "#1F2328", "#6
 SHADES = {True: ACCENT, False: GREY}
 
 WIDTH_IN, DPI = 8.0, 200
+CHARACTER_IN = 0.072
+"""About the width of a letter of a contender's name."""
+
 ROW_IN, HEAD_IN, FOOT_IN, LINE_IN, TOP_IN, LEFT = 0.36, 1.05, 0.6, 0.25, 0.16, 0.02
+MEDIANS_AT, RATIOS_AT = 0.907, 0.99
 TITLE_CHARACTERS = 76
 LOG_FROM = 40
 """From this ratio of the largest to the smallest bar on, a linear axis would hide small ones."""
@@ -57,7 +61,9 @@ def draw(record: Record, path: Path) -> None:
     height = head + FOOT_IN + ROW_IN * len(contenders)
     figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.31, right=0.78, top=1 - head / height, bottom=FOOT_IN / height)
+    longest = max(len(one["name"]) for one in contenders)
+    left = max(0.31, LEFT + longest * CHARACTER_IN / WIDTH_IN)
+    figure.subplots_adjust(left=left, right=0.78, top=1 - head / height, bottom=FOOT_IN / height)
     log = _spans_decades(contenders)
     _values(axes, contenders, log=log)
     _frame(axes, record, contenders, log=log)
@@ -95,18 +101,18 @@ def _values(axes: Axes, contenders: list[Record], *, log: bool) -> None:
 def _columns(axes: Axes, contenders: list[Record], ratios: dict[str, str]) -> None:
     """Write figures and ratios beside the axes, where nothing can cover them."""
     head = -0.85
-    _cell(axes, 1.27, head, "median", color=SOFT, size=9)
+    _cell(axes, MEDIANS_AT, head, "median", color=SOFT, size=9)
     if ratios:
-        _cell(axes, 1.45, head, "ratio", color=SOFT, size=9)
+        _cell(axes, RATIOS_AT, head, "ratio", color=SOFT, size=9)
     for place, one in enumerate(contenders):
         weight = "bold" if one["ours"] else "normal"
-        _cell(axes, 1.27, place, number(one["median"]), size=10, weight=weight)
-        _cell(axes, 1.45, place, ratios.get(one["name"], ""), size=10)
+        _cell(axes, MEDIANS_AT, place, number(one["median"]), size=10, weight=weight)
+        _cell(axes, RATIOS_AT, place, ratios.get(one["name"], ""), size=10)
 
 
 def _cell(axes: Axes, right: float, place: float, text: str, **style: Any) -> None:
     axes.annotate(
-        text, (right, place), xycoords=("axes fraction", "data"), ha="right", va="center", **style
+        text, (right, place), xycoords=("figure fraction", "data"), ha="right", va="center", **style
     )
 
 

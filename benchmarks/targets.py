@@ -48,6 +48,8 @@ BULK = {workers: at_least(5, 7) for workers in (2, 4, 8)}
 
 MANY_WORKERS = at_least(0.8)
 POOL_CHUNKS_OF_64 = at_least(0.5, 0.7)
+MAP = at_least(3)
+MAP_MILLISECOND = at_most(1.05)
 BEST_DURABLE = at_least(150, 250)
 FLOOR = at_least(1.5, 2.5)
 """Against executemany with 100 rows a statement."""
@@ -57,6 +59,7 @@ REDIS = {"everysec": at_least(5, 8), "always": at_least(6, 10)}
 
 SINGLE_PUT = at_least(0.5)
 MILLISECOND = at_most(1.03)
+SLEEPS = at_most(1.2)
 LATENCY = at_most(4)
 PAYLOADS = at_least(0.5)
 IMPORT = at_most(3)
@@ -64,6 +67,16 @@ COMMAND = at_most(1.25)
 BACKLOG_RATE = at_least(0.9)
 BACKLOG_MEMORY = at_most(1.1)
 RESUME = at_most(1.5)
+
+RECEIPTS = at_least(0.85)
+"""Rows stored with receipts against the same without."""
+
+BATCHES = at_least(10)
+"""Batches of 500 rows against row by row."""
+
+DLT = at_least(1)
+BAD_ROWS = at_least(0.5)
+"""81 of 20,001 rows bad, against none."""
 
 # --- figures by themselves ---
 

@@ -11,11 +11,14 @@ SCENARIOS = (
     "pipeline",
     "workers",
     "pools",
+    "map",
+    "map_millisecond",
     "durable",
     "redis",
     "floor",
     "single_put",
     "millisecond",
+    "sleeps",
     "latency",
     "payloads",
     "startup",
@@ -23,6 +26,7 @@ SCENARIOS = (
     "outstanding",
     "count",
     "resume",
+    "sinks",
 )
 """Their names, in the order of the report."""
 

@@ -15,7 +15,7 @@ from rivals import ours
 from persistq import PersistentQueue
 
 WORKERS = 2
-ENOUGH = 1_000_000
+ENOUGH = 10_000_000
 
 
 def drain_some(backlog: int, items: int) -> Outcome:

@@ -61,7 +61,7 @@ def scenario(scale: Scale) -> Scenario:
         contenders=[
             _code(PASS, "pass", starts),
             _code(IMPORT, "import persistq", starts, ours=True),
-            _code(LIBRARIES, "import sqlalchemy, click, pydantic_settings", starts),
+            _code(LIBRARIES, "import click, msgspec, sqlite3", starts),
             Contender(
                 name=COUNT,
                 play="scenarios.startup:count_outstanding",
