@@ -11,7 +11,8 @@ import pytest
 from persistq import testing
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "guarantees.md"
+PROMISES = ROOT / "docs" / "guarantees.md"
+PAGE = ROOT / "docs" / "proofs.md"
 
 CHECKED = sorted(
     re.findall(r"::test_(journal|queue)_contract\[([\w\[\] ]+)\]", PAGE.read_text(encoding="utf-8"))
@@ -49,12 +50,31 @@ def test_every_named_check_exists(contract: str, name: str) -> None:
     assert name in {check.name.partition("[")[0] for check in checks}
 
 
+def rows_of(page: Path) -> list[tuple[str, list[str]]]:
+    """Return the rows of all tables of a page, each with the heading that it is under."""
+    rows, heading = [], ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line
+        elif line.startswith("| ") and not line.startswith(("| event", "| what")):
+            rows.append((heading, [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]))
+    return rows
+
+
+def test_every_promise_is_shown() -> None:
+    """What no test shows is not in a table; what is shown is told, in the same order."""
+    promised = [
+        (heading, cells[0]) for heading, cells in rows_of(PROMISES) if heading != "## At a glance"
+    ]
+    shown = [(heading, cells[0]) for heading, cells in rows_of(PAGE)]
+    assert promised
+    assert promised == shown
+
+
 def test_every_row_names_a_test() -> None:
-    """What nothing shows is not in a table."""
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "| " in line]
-    claims = [row for row in rows if not row.startswith(("| event", "| what", "|---"))]
-    assert claims
-    assert [row for row in claims if "::" not in row] == []
+    """And users read none of them among the promises."""
+    assert [cells for _, cells in rows_of(PAGE) if "::" not in cells[1]] == []
+    assert [cells for _, cells in rows_of(PROMISES) if "::" in cells[-1]] == []
 
 
 def test_every_test_of_bad_ground_is_in_the_page() -> None:
