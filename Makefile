@@ -6,6 +6,9 @@ OLD_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON = $(shell for python in $(CANDIDATES); do \
 	$$python -c '$(OLD_ENOUGH)' 2>/dev/null && { echo $$python; break; }; done)
 
+# Where it is set, each of the thousands of processes of a test run would compile the package anew.
+export PYTHONDONTWRITEBYTECODE =
+
 VENV = .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
@@ -16,7 +19,8 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test mutants soak kills bench bench-full compare figures wheel clean
+.PHONY: help venv demo test test-all mutants soak crawl kills pull concurrent csv report bench bench-full compare figures docs pages \
+	wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,18 +42,36 @@ TARGET = sqlite
 demo: $(DEMO_DATA)  ## load a year of flights, kill it, resume it, check it; TARGET=postgresql
 	@$(BIN)/python examples/etl/demo.py $(TARGET)
 
-test: $(READY)  ## run the linters, the type checker, the architecture's contracts and all tests
+test: $(READY)  ## run the linters, the type checker, the architecture's contracts and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST)
+	$(PYTEST) --one-in 6
 
-mutants: $(READY)  ## all planted bugs, of which `make test` has a sixth: prove that the tests notice each
+test-all: $(READY)  ## every test with all its cases; `make test` has one in six of those that take long
+	PERSISTQ_TEST_FULL=1 $(PYTEST)
+
+mutants: $(READY)  ## all planted bugs, of which `make test` has a tenth: prove that the tests notice each
 	PERSISTQ_TEST_FULL=1 $(PYTEST) tests/mutants
 
 soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost
 	$(BIN)/python -m tests.crash.soak --minutes $(or $(MINUTES),20)
+
+crawl: $(READY)  ## crawl 1,000 pages of a server that is slow to please, and kill the crawler ten times
+	$(BIN)/python -m tests.crash.crawl --kills $(or $(KILLS),10)
+
+pull: $(READY)  ## hit a run whose source is asked for items for MINUTES=10, and check that nothing is lost
+	$(BIN)/python -m tests.crash.pull --minutes $(or $(MINUTES),10)
+
+concurrent: $(READY)  ## kill workers of several items at once for MINUTES=10, and check who is blamed
+	$(BIN)/python -m tests.crash.at_once --minutes $(or $(MINUTES),10)
+
+csv: $(READY)  ## load GB=5 of CSV files, kill and resume it by offset, check lines and memory
+	$(BIN)/python -m tests.crash.csvload --gb $(or $(GB),5)
+
+report: $(READY)  ## time the report of a load of ITEMS=10000000 items and RUNS=100 runs
+	$(BIN)/python -m tests.report.large --items $(or $(ITEMS),10000000) --runs $(or $(RUNS),100)
 
 kills: $(DEMO_DATA)  ## load the flights into SQLite and PostgreSQL, kill KILLS=30 times, compare all rows
 	$(BIN)/python -m tests.crash.flights --kills $(or $(KILLS),30)
@@ -71,6 +93,16 @@ compare: $(READY)  ## measure this tree and the commit BASE=HEAD in turns, on a 
 figures: $(RIVALS)  ## draw docs/figures and write docs/performance.md from what was measured
 	$(BIN)/python benchmarks/plot.py
 	$(BIN)/python benchmarks/page.py > docs/performance.md
+
+# Whatever Sphinx warns of, such as a link that leads nowhere, ends it.
+SPHINX = $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --write-all
+docs: $(READY)  ## make the site of the documents in build/site
+	$(SPHINX) docs build/site
+	@echo "build/site/index.html"
+
+pages: $(READY)  ## write the pages that are made from the code: settings and verbs
+	$(BIN)/python docs/settings_page.py > docs/settings.md
+	$(BIN)/python docs/verbs_page.py > docs/verbs.md
 
 wheel: $(READY)  ## build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .

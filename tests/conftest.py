@@ -19,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from portion import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 from persistq import PersistentQueue

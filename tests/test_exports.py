@@ -12,15 +12,20 @@ import persistq
 
 NAMES = {
     "BrokerLost",
+    "ClaimLost",
     "DONE",
     "Drop",
+    "Event",
     "FAILED",
     "Failed",
+    "FolderError",
+    "FolderQueue",
     "ItemNotReadable",
     "ItemNotStorable",
     "ItemsFailed",
     "JournalBusy",
     "JournalError",
+    "LiveRun",
     "LoadUnfinished",
     "PersistentQueue",
     "PersistqError",
@@ -29,12 +34,16 @@ NAMES = {
     "QueueClosed",
     "Retry",
     "RunEnded",
+    "Settings",
+    "To",
     "UpstreamFailed",
     "UsageError",
+    "events",
+    "run_all",
 }
 
-HEAVY = {"sqlalchemy", "alembic", "pydantic", "pydantic_settings", "msgspec", "rich", "click"}
-FOR_BROKERS_ONLY = {"sqlalchemy", "alembic", "pydantic", "pydantic_settings", "rich", "click"}
+HEAVY = {"sqlalchemy", "alembic", "dotenv", "pydantic", "msgspec", "rich", "click"}
+FOR_BROKERS_ONLY = HEAVY - {"msgspec"}
 
 WORKERS_MODULES = [
     "persistq.pool.worker",
@@ -68,6 +77,8 @@ def test_public_names_are_these() -> None:
     for name in NAMES:
         assert getattr(persistq, name).__class__ is not None
         assert name in dir(persistq)
+    assert callable(persistq.map)
+    assert "map" in dir(persistq)
     assert persistq.__version__.count(".") == 2
     assert "__version__" in dir(persistq)
 
@@ -85,6 +96,12 @@ def test_importing_persistq_is_cheap() -> None:
     loaded = loaded_by("import persistq")
     assert "persistq" in loaded
     assert not loaded & (HEAVY | {"multiprocessing", "sqlite3"})
+
+
+def test_settings_without_a_file_load_nothing_but_msgspec() -> None:
+    """Every start waits for them, also that of a command and of a load that is carried on."""
+    loaded = loaded_by("from persistq.settings import load_settings; load_settings()")
+    assert loaded & HEAVY == {"msgspec"}
 
 
 @pytest.mark.parametrize("module", WORKERS_MODULES)

@@ -9,18 +9,40 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from persistq.pipeline.stage import Stage
+from persistq.fields import fields_of
+from persistq.pipeline.grouping import GROUP_OPTIONS
+from persistq.pipeline.stageoptions import stage_of
+from persistq.pipeline.validation import validated
 from persistq.policy import BATCH_OPTIONS, OPTIONS, STAGE_OPTIONS, Policy, StageOptions
 from persistq.settings import Settings, load_settings
 from persistq.wire.messages import StageSpec
 
-OF_STAGES_ALONE = {"name", "was", "workers", "stream", "sink", "pause", *BATCH_OPTIONS}
+OF_STAGES_ALONE = {
+    "name",
+    "was",
+    "workers",
+    "stream",
+    "sink",
+    "pause",
+    "rate",
+    "burst",
+    "after",
+    "puts",
+    "keep_results",
+    "key",
+    "concurrency",
+    "threads",
+    "priority",
+    "order",
+    *BATCH_OPTIONS,
+    *GROUP_OPTIONS,
+}
 
 
 def test_every_option_of_a_policy_is_a_setting_with_its_default() -> None:
     """Who says nothing gets the same from both."""
-    assert set(OPTIONS) <= set(Settings.model_fields)
-    defaults = {name: Settings.model_fields[name].default for name in OPTIONS}
+    assert set(OPTIONS) <= set(fields_of(Settings))
+    defaults = {name: fields_of(Settings)[name].default for name in OPTIONS}
     assert defaults == msgspec.structs.asdict(Policy())
 
 
@@ -40,7 +62,7 @@ def test_a_stage_may_say_every_option_of_a_policy_or_leave_it_to_the_settings() 
 
 def test_what_a_stage_does_not_say_is_taken_from_the_settings() -> None:
     """What it says wins."""
-    stage = Stage.of(lambda item: item, {"name": "load", "retries": 3, "backoff": None}).validated()
+    stage = validated(stage_of(lambda item: item, {"name": "load", "retries": 3, "backoff": None}))
     settings = load_settings(retries=7, backoff=0.5, halt="soon,fail=3")
     wanted = StageSpec("load", retries=3, backoff=0.5, halt="soon,fail=3")
     assert stage.spec(settings) == wanted

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.playing import play
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
@@ -74,9 +76,16 @@ def test_wheel_carries_a_queue_through_in_an_empty_environment(
 
     assert run(installed / "python", script, cwd=tmp_path) == "carried through\n"
     assert run(installed / "persistq", "outstanding", "wheel", "--count", cwd=tmp_path) == "0\n"
+    assert "uPlot" in run(installed / "persistq", "report", "wheel", "-o", "-", cwd=tmp_path)
 
 
 @pytest.mark.timeout(300)
 def test_wheel_contains_the_migrations(installed: Path, tmp_path: Path) -> None:
     """An installed persistq finds the scripts that upgrade an older journal."""
     run(installed / "python", "-c", UPGRADE, cwd=tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_the_readme_alone_leads_to_the_first_resume(installed: Path, tmp_path: Path) -> None:
+    """In an empty directory: its programs are written, killed and resumed as it says."""
+    play("../README.md", tmp_path, installed)
