@@ -81,7 +81,7 @@ class Putter:
                 self._copied(source, number, name)
                 if not copy:
                     failpoints.point("folder.before_unlink")
-                    source.unlink()
+                    source.unlink(missing_ok=True)
             failpoints.point("folder.after_put")
 
     def _moved(self, source: Path, name: str) -> bool:
@@ -107,7 +107,7 @@ class Putter:
             failpoints.point("folder.before_publish")
             rename_new(draft, self._place.path / name)
         except FileExistsError:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
             raise _taken(self._place, name) from None
         except BaseException:
             draft.unlink(missing_ok=True)
