@@ -58,6 +58,40 @@ def not_up(said: list[Said]) -> set[str]:
     return begun
 
 
+class Tally:
+    """Counts what is being said, without reading anything twice.
+
+    Args:
+        home: Where the logs are.
+
+    Attributes:
+        words: How often each word was said.
+        wrong: The first line that says that somebody has failed; empty if none does.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._read: dict[Path, int] = {}
+        self.words: Counter[str] = Counter()
+        self.wrong = ""
+
+    def update(self) -> None:
+        """Take in what was said since."""
+        for log in self._home.glob("*.log"):
+            with log.open("rb") as file:
+                file.seek(self._read.get(log, 0))
+                whole = file.read().rpartition(b"\n")[0]
+            self._read[log] = self._read.get(log, 0) + (len(whole) + 1 if whole else 0)
+            self._take_in(whole.decode().splitlines())
+
+    def _take_in(self, lines: list[str]) -> None:
+        for line in lines:
+            _, _, word, what = line.split(" ", 3)
+            self.words[word] += 1
+            if word == "error" or (word == "left" and what != "0"):
+                self.wrong = self.wrong or line
+
+
 @dataclass
 class Handovers:
     """Follows each file from hand to hand.

@@ -27,7 +27,7 @@ from typing import Any
 
 from persistq.folder.names import original
 
-from .handovers import Handovers, not_up, read_lines
+from .handovers import Handovers, Tally, not_up, read_lines
 from .script_host import WRITERS, content_of
 
 NAMES = ("one", "two")
@@ -39,7 +39,7 @@ UNSHARE = ("unshare", "--uts", "--pid", "--mount", "--mount-proc", "--fork", "--
 HITS = (*["reader"] * 28, *["writer"] * 8, *["pause"] * 4, "host")
 SECOND_SHARE = 10
 LOOK_S = 0.02
-REST = (".done", ".owners", ".rounds", ".crashes", ".taken", ".tmp", ".parked")
+SCRIPT = "tests.crash.script_host"
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ class TwoHosts:
         self._dice = random.Random(plan.seed)
         self._hosts: dict[str, subprocess.Popen[bytes]] = {}
         self._round = 0
+        self._tally = Tally(home)
         self._put: list[str] = []
 
     def play(self) -> Found:
@@ -138,6 +139,7 @@ class TwoHosts:
 
     def _play_round(self, files: int, kills: int) -> None:
         self._round += 1
+        self._tally = Tally(self._home)
         self._fill(files)
         for name in NAMES:
             self._begin(name)
@@ -178,8 +180,7 @@ class TwoHosts:
         }
         with (self._home / f"{name}.errors").open("a") as errors:
             self._hosts[name] = subprocess.Popen(
-                [*self._command(name), sys.executable, "-m", "tests.crash.script_host"]
-                + [json.dumps(config)],
+                [*self._command(name), sys.executable, "-m", SCRIPT, json.dumps(config)],
                 env=_environment(),
                 stdin=subprocess.PIPE,
                 stdout=errors,
@@ -251,20 +252,16 @@ class TwoHosts:
         while not comes():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"it is waited in vain that {what}: {self._home}")
-            if wrong := self._gone_wrong():
+            if wrong := self._tally.wrong:
                 raise RuntimeError(f"{wrong}, while it is waited that {what}: {self._home}")
             dead = [name for name, host in self._hosts.items() if host.poll() is not None]
             if dead:
                 raise RuntimeError(f"host {dead[0]} has ended while it is waited that {what}")
             time.sleep(LOOK_S)
 
-    def _gone_wrong(self) -> str:
-        lines = [line for log in self._home.glob("*.log") for line in log.read_text().splitlines()]
-        return next((line for line in lines if " error " in line), "")
-
     def _count(self, word: str) -> int:
-        mark = f" {word} ".encode()
-        return sum(log.read_bytes().count(mark) for log in self._home.glob("*.log"))
+        self._tally.update()
+        return self._tally.words[word]
 
     def _not_up(self) -> set[str]:
         return not_up(read_lines(self._home))
@@ -286,7 +283,7 @@ class TwoHosts:
         self._judge_rest()
 
     def _judge_done(self) -> None:
-        done = [path for path in (self._at / "in/.done").iterdir()]
+        done = list((self._at / "in/.done").iterdir())
         names = Counter(original(path.name) for path in done)
         self.found.files = len(done)
         wrong = {

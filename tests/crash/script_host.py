@@ -29,6 +29,7 @@ WORK_S = 0.02
 REST_S = 0.004
 NEVER = 1_000_000
 BEATS = 8
+HOLD_S = 1.0
 
 
 class Host:
@@ -41,14 +42,11 @@ class Host:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._log = os.open(
-            Path(config["home"], f"{config['name']}.log"),
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
-            0o600,
-        )
+        self._path = Path(config["home"], f"{config['name']}.log")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._log = os.open(self._path, flags, 0o600)
         self._living: dict[str, tuple[int, str]] = {}
         self._stopped: dict[str, float] = {}
-        self._paused_until = 0.0
 
     def live(self) -> int:
         """Do what is said until everybody has come to an end, or nobody says anything any more."""
@@ -78,18 +76,34 @@ class Host:
 
     def _strike(self, word: str, role: str, seconds: float) -> None:
         pid, who = self._living[role]
+        if word == "pause":
+            if self._stop_with_a_file(pid, who):
+                self._stopped[role] = time.monotonic() + seconds
+            return
         # Said before it is done: what others do about it comes later.
         self.note(who, word)
-        if word == "pause":
-            os.kill(pid, signal.SIGSTOP)
-            self._stopped[role] = time.monotonic() + seconds
-            return
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         del self._living[role]
         self._stopped.pop(role, None)
         if word == "kill":
             self._start(role)
+
+    def _stop_with_a_file(self, pid: int, who: str) -> bool:
+        """Stop a reader that has a file in hand; return whether it had one in time."""
+        deadline = time.monotonic() + HOLD_S
+        while time.monotonic() < deadline:
+            os.kill(pid, signal.SIGSTOP)
+            if self._last_word(who) == "got":
+                self.note(who, "pause")
+                return True
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(WORK_S / 10)
+        return False
+
+    def _last_word(self, who: str) -> str:
+        lines = self._path.read_text().splitlines()
+        return next((line.split()[2] for line in reversed(lines) if f" {who} " in line), "")
 
     def _go_on(self) -> None:
         for role, until in [*self._stopped.items()]:
@@ -116,7 +130,7 @@ class Host:
             lost_answers.begin(self._config["lost"])
             (self._write if role.startswith("w") else self._read)(role, who)
             code = 0
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is told, and that is an end
             self.note(who, "error", repr(error).replace("\n", " "))
         finally:
             os._exit(code)
