@@ -130,9 +130,8 @@ class TwoHosts:
             self._play_round(self._plan.files, self._plan.kills)
             self._play_round(self._plan.files // SECOND_SHARE, 0)
         finally:
-            for host in self._hosts.values():
-                host.kill()
-                host.wait()
+            for name in self._hosts:
+                self._kill(name)
         self._judge()
         self.found.seconds = time.monotonic() - began
         return self.found
@@ -208,10 +207,16 @@ class TwoHosts:
     def _leave(self) -> None:
         for name, host in self._hosts.items():
             self._send(name, "leave")
-            if host.wait(60):
-                self.found.problems.append(f"host {name} has ended with {host.returncode}")
+            if code := host.wait(60):
+                self.found.problems.append(f"host {name} has ended with {code}")
+            self._kill(name)
         for log in self._home.glob("*.log"):
             log.rename(log.with_suffix(f".log{self._round}"))
+
+    def _kill(self, name: str) -> None:
+        host = self._hosts[name]
+        host.kill()
+        host.communicate()
 
     # --- hits ---
 
@@ -239,8 +244,7 @@ class TwoHosts:
         """Kill all processes of a host, as a power cut does, and start it anew."""
         with (self._home / f"{name}.log").open("a") as log:
             log.write(f"{time.monotonic_ns()} * died \n")
-        self._hosts[name].kill()
-        self._hosts[name].wait()
+        self._kill(name)
         self._begin(name)
         for role in ROLES[name]:
             self._send(name, f"start {role}")
