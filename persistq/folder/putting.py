@@ -145,6 +145,7 @@ class Putter:
         draft = self._draft(number, name, COPY)
         try:
             shutil.copyfile(source, draft)
+            failpoints.point("folder.within_copy")
             shutil.copystat(source, draft)
             _sync(draft)
             failpoints.point("folder.before_publish")
