@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants import (
     control,
     display,
+    folder_views,
     folders,
     handing_out,
     importing,
@@ -2015,6 +2016,7 @@ MUTANTS = [
     ),
     *control.MUTANTS,
     *display.MUTANTS,
+    *folder_views.MUTANTS,
     *folders.MUTANTS,
     *handing_out.MUTANTS,
     *importing.MUTANTS,
