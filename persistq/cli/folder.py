@@ -186,12 +186,10 @@ def pause(*, path: Path, as_json: bool) -> None:
     Example:
       $ persistq folder pause in
     """  # noqa: D301 - \b is click's mark for lines to keep
-    from persistq.folder.names import PAUSE
+    from persistq.folder.pausing import pause as pause_folder
 
     place = _existing(path)
-    with _told(place):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(place.path / PAUSE, flags, 0o666))
+    pause_folder(place)
     _say_paused(place, as_json=as_json, paused=True)
 
 
@@ -205,11 +203,10 @@ def resume(*, path: Path, as_json: bool) -> None:
     Example:
       $ persistq folder resume in
     """  # noqa: D301 - \b is click's mark for lines to keep
-    from persistq.folder.names import PAUSE
+    from persistq.folder.pausing import resume as resume_folder
 
     place = _existing(path)
-    with _told(place):
-        (place.path / PAUSE).unlink(missing_ok=True)
+    resume_folder(place)
     _say_paused(place, as_json=as_json, paused=False)
 
 

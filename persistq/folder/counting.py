@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from persistq.errors import FolderError
-from persistq.folder.listing import list_folder, owned, pattern_of
+from persistq.folder.listing import Listing, list_folder, owned, pattern_of
 from persistq.folder.names import WHY
 from persistq.folder.owner import Watch
 from persistq.folder.place import Place, place_of
@@ -72,7 +72,15 @@ def counts_of(place: Place, watch: Watch) -> Counts:
     Raises:
         OSError: It cannot be read.
     """
-    listing = list_folder(place, pattern_of("*"))
+    return counts_from(place, list_folder(place, pattern_of("*")), watch)
+
+
+def counts_from(place: Place, listing: Listing, watch: Watch) -> Counts:
+    """Count what lies in a folder that was listed just now.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     hands = [owner for owner, _ in owned(place.taken)]
     dead = {owner for owner in {*hands} if watch.is_dead(owner_of(owner)) is True}
     states = [one.state for one in producers_of(place, listing, watch)]

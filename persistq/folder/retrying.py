@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from persistq import failpoints
 from persistq.errors import UsageError
-from persistq.folder.claims import give_back_all
+from persistq.folder.claims import PART, give_back_all
 from persistq.folder.names import WHY, fits, is_item
-from persistq.folder.owner import FROM, Owner
+from persistq.folder.owner import Owner
 from persistq.folder.parking import DRAFT
 from persistq.folder.place import Place
 from persistq.folder.reader import reported
@@ -151,22 +151,17 @@ def _brought_back(owner: Owner, path: Path) -> list[str]:
 
 
 def _group_brought_back(owner: Owner, path: Path) -> list[str]:
-    # As if it came from a dead owner: whoever finds it gives all of it back, and blames nobody.
-    mine = owner.taken.with_name(f"{owner.name}{FROM}{os.urandom(4).hex()}")
-    mine.mkdir()
-    whole = mine / f"1.{path.name}"
+    # As if not all of it had been claimed: whoever finds it gives it back, and blames nobody.
+    part = owner.taken / f"1.{path.name}{PART}"
     try:
-        path.rename(whole)
+        path.rename(part)
         failpoints.point("folder.within_retry")
-        files = sorted(file.name for file in whole.iterdir())
-        give_back_all(whole, owner.place)
+        files = sorted(file.name for file in part.iterdir())
+        give_back_all(part, owner.place)
     except OSError:
-        if whole.exists():
-            rename_free(whole, owner.place.parked, path.name)
+        if part.exists():
+            rename_free(part, owner.place.parked, path.name)
         raise
-    finally:
-        with suppress(OSError):
-            mine.rmdir()
     return files
 
 

@@ -8,6 +8,8 @@ LIST = "tests/cli/test_folder_list.py::"
 RETRIES = "tests/folder/test_folder_retries.py::"
 DEATHS = f"{RETRIES}test_who_dies_while_it_puts_back_loses_nothing"
 
+PAGES = "tests/web/test_folders.py::"
+
 MUTANTS = [
     Mutant(
         "reads a stranger's folder",
@@ -68,8 +70,8 @@ MUTANTS = [
     Mutant(
         "blames a file for the death of who puts it back",
         "persistq/folder/retrying.py",
-        'owner.taken.with_name(f"{owner.name}{FROM}{os.urandom(4).hex()}")',
-        "owner.taken / os.urandom(4).hex()",
+        'owner.taken / f"1.{path.name}{PART}"',
+        'owner.taken / f"1.{path.name}.group"',
         (DEATHS,),
     ),
     Mutant(
@@ -78,5 +80,54 @@ MUTANTS = [
         "            _return_reason(draft, path)\n",
         "",
         (f"{RETRIES}test_what_cannot_be_put_back_stays_with_its_reason",),
+    ),
+    Mutant(
+        "shows what is in a stranger's folder on its page",
+        "persistq/web/folders.py",
+        "        place.require_own()\n",
+        "",
+        (f"{PAGES}test_a_strangers_folder_is_named_and_not_read",),
+    ),
+    Mutant(
+        "shows secrets that are in reasons of folders",
+        "persistq/web/folderpage.py",
+        "    reason = shortened(masked_text(file.reason), _REASON_WIDTH)\n",
+        "    reason = shortened(file.reason, _REASON_WIDTH)\n",
+        (f"{PAGES}test_one_folder",),
+    ),
+    Mutant(
+        "takes an empty form for all that was put aside",
+        "persistq/web/folderorders.py",
+        "    if not name:\n",
+        "    if False:\n",
+        (f"{PAGES}test_an_order_that_names_nothing_that_was_put_aside_changes_nothing",),
+    ),
+    Mutant(
+        "takes names with any bytes for others",
+        "persistq/web/folderpage.py",
+        "    return os.fsencode(name).hex()\n",
+        '    return name.encode("utf-8", "replace").hex()\n',
+        (f"{PAGES}test_one_file_is_put_back",),
+    ),
+    Mutant(
+        "never notices the death of who writes nothing",
+        "persistq/web/folders.py",
+        "        pause = max(AGED_S if is_settled else 0.0, self.cost / SHARE)\n",
+        "        pause = max(1e9 if is_settled else 0.0, self.cost / SHARE)\n",
+        (f"{PAGES}test_a_death_is_noticed_though_nothing_is_written",),
+    ),
+    Mutant(
+        "lists a folder at rest at each look",
+        "persistq/web/folders.py",
+        "        is_settled = now - self.changed_at > SETTLED_S\n        pause",
+        "        is_settled = False\n        pause",
+        (f"{PAGES}test_a_death_is_noticed_though_nothing_is_written",),
+    ),
+    Mutant(
+        "keeps showing a folder that is gone",
+        "persistq/web/folders.py",
+        "            for path in self._seen.keys() - {*paths}:\n",
+        "            for path in ():\n",
+        (f"{PAGES}test_a_folder_that_goes_is_gone_from_the_pages",),
     ),
 ]
