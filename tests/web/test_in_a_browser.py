@@ -16,7 +16,7 @@ from browser import NARROW, WIDE, visit
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from persistq import FolderQueue
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.timings import Sample, StageSample
 
 from .asking import Begin, Serve
