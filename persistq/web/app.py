@@ -28,6 +28,7 @@ from persistq.errors import (
     PersistqError,
     UsageError,
 )
+from persistq.folder.finding import folders_of
 from persistq.metrics import CONTENT_TYPE, exposition
 from persistq.text.masking import masked_text
 from persistq.text.terminal import printable
@@ -220,7 +221,7 @@ class Pages:
         return Response(text, media_type=CONTENT_TYPE)
 
     def _metrics(self) -> str:
-        return exposition(self._journals.sites())
+        return exposition(self._journals.sites(), folders_of(self._journals.directory))
 
     # --- orders ---
 

@@ -82,6 +82,27 @@ MUTANTS = [
         (f"{RETRIES}test_what_cannot_be_put_back_stays_with_its_reason",),
     ),
     Mutant(
+        "takes what the dead have for work in progress",
+        "persistq/folder/counting.py",
+        "        sum(owner in dead for owner in hands),\n",
+        "        0,\n",
+        (f"{LIST}test_what_the_dead_have_is_told_with_what_to_type",),
+    ),
+    Mutant(
+        "tells of folders that were not asked for",
+        "persistq/cli/metrics.py",
+        "    folders = [] if names else folders_of(directory)\n",
+        "    folders = folders_of(directory)\n",
+        ("tests/cli/test_metrics.py::test_folders_are_told_of_beside_journals",),
+    ),
+    Mutant(
+        "tells that a stranger's folder is empty",
+        "persistq/metrics/folders.py",
+        "    readable = {path: counts is not None for path, counts in counted.items()}\n",
+        "    readable = {path: True for path, counts in counted.items()}\n",
+        ("tests/cli/test_metrics.py::test_folders_are_told_of_beside_journals",),
+    ),
+    Mutant(
         "shows what is in a stranger's folder on its page",
         "persistq/web/folders.py",
         "        place.require_own()\n",
