@@ -12,6 +12,7 @@ from persistq.journal.base import ByHand, Deed
 
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
+    from persistq.broker.passing import Passing
     from persistq.broker.record import Record
     from persistq.broker.scheduler import Scheduler
     from persistq.broker.seals import Seals
@@ -31,6 +32,7 @@ class Parked:
         sources: The sources of the load.
         intake: Where replacements are put.
         seals: What is lifted for those that go back to work.
+        passing: Where those go on to that are dropped.
         record: What is recorded.
         commit: Records all that was changed before.
     """
@@ -43,6 +45,7 @@ class Parked:
         sources: Sources,
         intake: Intake,
         seals: Seals,
+        passing: Passing,
         record: Record,
         commit: Callable[[], None],
     ) -> None:
@@ -52,6 +55,7 @@ class Parked:
         self._sources = sources
         self._intake = intake
         self._seals = seals
+        self._passing = passing
         self._record = record
         self._commit = commit
 
@@ -107,6 +111,7 @@ class Parked:
         """
         self._drop(self._rows[queue_id], item_ids, reason)
         self._record.batch.by_hand += [ByHand(item_id, Deed.DROPPED) for item_id in item_ids]
+        self._passing.set_aside(queue_id, item_ids, reason)
 
     def replace(self, item_id: int, block: Block, reason: str) -> int:
         """Put an item by hand for a parked one, which is dropped; return its id.

@@ -24,7 +24,7 @@ from persistq.pipeline.parameters import parameters_of
 from persistq.pipeline.routes import put
 from persistq.pipeline.run import run
 from persistq.pipeline.source import Source
-from persistq.pipeline.sourceoptions import SOURCE_OPTIONS, SourceOptions, source_of
+from persistq.pipeline.sourceoptions import SOURCE_OPTIONS, SourceOptions, given, source_of
 from persistq.pipeline.stage import Stage
 from persistq.pipeline.stageoptions import stage_of
 from persistq.pipeline.summary import Summary
@@ -137,13 +137,21 @@ class Pipeline:
             UsageError: The name is taken, a call of the function would not yield items, or an
                 option is wrong.
         """
+        if function is None and options.get("folder") is not None:
+            from persistq.pipeline.foldersource import folder_source_of, takes_no_function
+
+            source = folder_source_of(given(options))
+            self._add_source(source)
+            return takes_no_function(source.name)
         if function is None:
             return partial(self.source, **options)
-        source = source_of(function, options)
+        self._add_source(source_of(function, options))
+        return function
+
+    def _add_source(self, source: Source) -> None:
         if any(other.name == source.name for other in self._sources):
             raise UsageError(f"pipeline {self.name!r} has a source {source.name!r} already")
         self._sources.append(source)
-        return function
 
     @overload
     def stage(self, function: F) -> F: ...
@@ -582,9 +590,14 @@ class Pipeline:
             from persistq.pipeline.sample import tried_stages
 
             stages = tried_stages(stages)
+        sources: Sequence[Source] = self._sources
+        if any(source.folder for source in sources):
+            from persistq.pipeline.foldered import with_folders
+
+            sources, stages = with_folders(sources, stages, sample=settings.sample is not None)
         return definition_of(
             self.name,
-            self._sources,
+            sources,
             stages,
             self._context,
             self._item_codec(settings),
