@@ -19,7 +19,8 @@ from persistq.items import IdRange, queue_of, ranges_of
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
     from persistq.broker.seals import Seals
-    from persistq.journal.base import Journal, QueueRow
+    from persistq.journal.base import Journal
+    from persistq.journal.queuerow import QueueRow
 
 _ITEMS: Final = 10_000
 _BYTES: Final = 1 << 24
