@@ -126,12 +126,21 @@ class Pipeline:
         are wanted as ``wanted`` if it takes that, until the run is told to end. It may also return
         None, be a coroutine function, or yield nothing.
 
+        With ``folder="in"`` it is no function: the items are the paths of that folder's files, or
+        with ``rows=True`` the rows of its batch files. A stage of its own, ``in_done``, moves a
+        file once the stage that has got it is done with it.
+
+        Example:
+            >>> pipeline.source(folder="in", match="*.csv")         # doctest: +SKIP
+
         Args:
             function: The function, when used without parentheses.
             **options: ``name``, ``to``, ``max_outstanding``, ``max_outstanding_bytes``, ``key``,
                 ``once``, ``poll``, ``interval``, ``interval_max``, ``requeue_after``,
                 ``exhausted_after``, ``retries``, ``backoff``, ``backoff_max``: see
-                `persistq.pipeline.sourceoptions.SourceOptions`.
+                `persistq.pipeline.sourceoptions.SourceOptions`. ``folder``, ``rows``, and what a
+                `persistq.FolderQueue` takes about reading: see
+                `persistq.pipeline.foldersource.FolderSourceOptions`.
 
         Raises:
             UsageError: The name is taken, a call of the function would not yield items, or an
@@ -166,7 +175,8 @@ class Pipeline:
         """Decorate the handler of the next stage, with or without options.
 
         The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
-        (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
+        (an `ItemInfo`), ``settings``, and with ``folder`` ``out`` (a `persistq.Outbox`) are filled
+        by name if the handler has them. It returns the
         item for the next stage, or None for none, or is a generator that yields any number; what
         the last stage returns is not kept, unless it says ``keep_results=True``. With ``batch`` it
         gets a list of items, and ``items`` for ``item``; it returns None, or a list with one such
@@ -180,8 +190,8 @@ class Pipeline:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
                 ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
-                ``linger``, ``batch_bytes``, ``sink``, ``group_by``, ``group_size``, ``members``,
-                ``member``, ``marker``, ``after``, ``puts``, ``pause``, ``key``, ``priority``,
+                ``linger``, ``batch_bytes``, ``sink``, ``folder``, ``names``, ``group_by``,
+                ``group_size``, ``members``, ``member``, ``marker``, ``after``, ``puts``, ``pause``, ``key``, ``priority``,
                 ``order``, ``keep_results``, ``rate``, ``burst``, ``concurrency``, ``threads``,
                 ``max_items_per_worker``, ``max_rss_mb``, ``nice``: see
                 `persistq.policy.StageOptions`.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,45 @@ def test_a_batch_of_which_one_file_is_dropped_is_finished(
 
     pipeline.run(progress="none")
     assert names_in(folder / ".done") == ["a", "b", "c"]
+
+
+def in_a_thread(path: str) -> None:
+    """Work on a file."""
+    assert Path(path).exists()
+
+
+async def awaited(path: str) -> None:
+    """Work on a file in an event loop."""
+    assert Path(path).exists()
+
+
+def with_a_database(path: str, conn: Any) -> None:
+    """Store something about a file."""
+    conn.exec_driver_sql("INSERT INTO seen VALUES (?)", (path,))
+
+
+@pytest.mark.parametrize(
+    ("handler", "options"),
+    [
+        (in_a_thread, {"threads": 3}),
+        (awaited, {"concurrency": 3}),
+        (with_a_database, {"sink": "sqlite:///seen.db"}),
+        (in_a_thread, {"pause": {OSError: 0.1}, "order": len}),
+    ],
+)
+def test_files_are_finished_by_whatever_kind_of_stage(
+    folder: Path, write: Any, monkeypatch: pytest.MonkeyPatch, handler: Any, options: dict[str, Any]
+) -> None:
+    """Who passes them on does not know how they were worked on."""
+    monkeypatch.chdir(folder.parent)
+    write("a", "b", "c")
+    with closing(sqlite3.connect("seen.db")) as connection, connection:
+        connection.execute("CREATE TABLE seen (path TEXT)")
+    pipeline = pipeline_of(folder)
+    pipeline.stage(**options)(handler)
+    assert pipeline.run(progress="none").done == 6
+    assert names_in(folder / ".done") == ["a", "b", "c"]
+    assert names_in(folder / ".taken/load~here-1") == []
 
 
 def test_a_sample_claims_and_finishes_nothing(
