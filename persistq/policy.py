@@ -6,6 +6,7 @@ what came of both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -188,7 +189,7 @@ class StageOptions(TypedDict, total=False):
     """Where the handler stores its items, each once: a URL as SQLAlchemy takes it, a function that
     returns an engine or a connection, or a `persistq.sinks.Sink` or `FileSink`. The handler's
     parameter ``conn`` is a connection within a transaction that persistq commits."""
-    folder: Any
+    folder: str | os.PathLike[str] | None
     """The directory that the handler writes files into, through its parameter ``out``: a
     `persistq.Outbox`. Each appears there once, when its item is done."""
     names: str | None

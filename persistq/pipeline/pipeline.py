@@ -191,10 +191,10 @@ class Pipeline:
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
                 ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
                 ``linger``, ``batch_bytes``, ``sink``, ``folder``, ``names``, ``group_by``,
-                ``group_size``, ``members``, ``member``, ``marker``, ``after``, ``puts``, ``pause``, ``key``, ``priority``,
-                ``order``, ``keep_results``, ``rate``, ``burst``, ``concurrency``, ``threads``,
-                ``max_items_per_worker``, ``max_rss_mb``, ``nice``: see
-                `persistq.policy.StageOptions`.
+                ``group_size``, ``members``, ``member``, ``marker``, ``after``, ``puts``,
+                ``pause``, ``key``, ``priority``, ``order``, ``keep_results``, ``rate``,
+                ``burst``, ``concurrency``, ``threads``, ``max_items_per_worker``,
+                ``max_rss_mb``, ``nice``: see `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not
