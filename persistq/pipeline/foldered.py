@@ -7,8 +7,9 @@ that is done with it (see `persistq.broker.passing`), so a handler returns what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from persistq.errors import UsageError
@@ -41,21 +42,18 @@ def with_folders(
     Raises:
         UsageError: A stage gets files and something else, or says what does not go with files.
     """
-    found, shaped = [*sources], _said(stages)
-    for number, source in enumerate(sources):
-        if source.folder is not None and shaped:
-            found[number], shaped = _with_folder(source, source.folder, found, shaped, sample)
+    if not stages:
+        return [*sources], []
+    shaped = _said(stages)
+    placed = [*_placed(sources, shaped)]
+    _require_alone(placed)
+    found = []
+    for source in placed:
+        if source.folder is not None:
+            source, shaped = _with_folder(source, source.folder, shaped, sample=sample)  # noqa: PLW2901
+        found.append(source)
     _require_names(shaped)
     return found, shaped
-
-
-def _require_names(stages: Sequence[Stage]) -> None:
-    names = [stage.name for stage in stages]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(
-            f"a folder's source has a stage {twice[0]!r} of its own: give yours another name, or "
-            "say name= at the source"
-        )
 
 
 def _said(stages: Sequence[Stage]) -> list[Stage]:
@@ -67,41 +65,52 @@ def _said(stages: Sequence[Stage]) -> list[Stage]:
     ]
 
 
-def _with_folder(
-    source: Source, folder: FolderSource, sources: list[Source], stages: list[Stage], sample: bool
-) -> tuple[Source, list[Stage]]:
-    taker = _taker(source, stages)
-    _require_alone(source, taker, sources)
-    if folder.rows:
-        reading = _reading(source)
-        stages = [
-            replace(one, after=(*(one.after or ()), reading.name)) if one is taker else one
-            for one in stages
-        ]
-        stages, taker = [reading, *stages], reading
-    else:
-        _require_files(source, taker, stages)
-    if sample:
-        return replace(looked_at(source), to=taker.name), stages
-    return replace(source, to=taker.name), _with_finishing(source, folder, taker, stages)
+def _placed(sources: Sequence[Source], stages: Sequence[Stage]) -> Iterator[Source]:
+    """Yield sources that say which stage they feed: the first one, if they say nothing else."""
+    known = {stage.name for stage in stages}
+    for source in sources:
+        if source.to and source.to not in known:
+            raise UsageError(f"source {source.name!r} is to feed {source.to!r}, which is no stage")
+        yield replace(source, to=source.to or stages[0].name)
 
 
-def _taker(source: Source, stages: Sequence[Stage]) -> Stage:
-    entries = [stage for stage in stages if not stage.after and not stage.hook]
-    named = [stage for stage in stages if stage.name == source.to]
-    if source.to and not named:
-        raise UsageError(f"source {source.name!r} is to feed {source.to!r}, which is no stage")
-    return (named or entries or [*stages])[0]
-
-
-def _require_alone(source: Source, taker: Stage, sources: Sequence[Source]) -> None:
-    first = sources[0].to or taker.name
-    for other in sources:
-        if other is not source and (other.to or first) == taker.name and other.name != source.name:
+def _require_alone(sources: Sequence[Source]) -> None:
+    """Refuse that a stage which gets files has another source; rows are items like others."""
+    for one, other in combinations(sources, 2):
+        folders = [source.folder for source in (one, other) if source.folder is not None]
+        if one.to == other.to and not all(folder.rows for folder in folders):
             raise UsageError(
-                f"the sources {source.name!r} and {other.name!r} both feed stage {taker.name!r}: "
+                f"the sources {one.name!r} and {other.name!r} both feed stage {one.to!r}: "
                 "give a folder a stage of its own, and say to= at both"
             )
+
+
+def _require_names(stages: Sequence[Stage]) -> None:
+    names = [stage.name for stage in stages]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(
+            f"a folder's source has a stage {twice[0]!r} of its own: give yours another name, or "
+            "say name= at the source"
+        )
+
+
+def _with_folder(
+    source: Source, folder: FolderSource, stages: list[Stage], *, sample: bool
+) -> tuple[Source, list[Stage]]:
+    if folder.rows:
+        taker = _reading(source)
+        stages = [taker, *(_fed_by(taker, one) if one.name == source.to else one for one in stages)]
+    else:
+        (taker,) = (one for one in stages if one.name == source.to)
+        _require_files(source, taker, stages)
+    source = replace(source, to=taker.name)
+    if sample:
+        return looked_at(source), stages
+    return source, _with_finishing(source, folder, stages)
+
+
+def _fed_by(feeder: Stage, stage: Stage) -> Stage:
+    return replace(stage, after=(*(stage.after or ()), feeder.name))
 
 
 def _require_files(source: Source, taker: Stage, stages: Sequence[Stage]) -> None:
@@ -119,9 +128,14 @@ def _reading(source: Source) -> Stage:
     return replace(stage_of(BatchRows(), options), after=())
 
 
-def _with_finishing(
-    source: Source, folder: FolderSource, taker: Stage, stages: Sequence[Stage]
-) -> list[Stage]:
+def _with_finishing(source: Source, folder: FolderSource, stages: Sequence[Stage]) -> list[Stage]:
+    last = replace(_finishing(source, folder), after=(source.to,))
+    passing = [replace(one, passes=last.name) if one.name == source.to else one for one in stages]
+    hooks = [stage for stage in passing if stage.hook]
+    return [*(stage for stage in passing if not stage.hook), last, *hooks]
+
+
+def _finishing(source: Source, folder: FolderSource) -> Stage:
     options: StageOptions = {
         "name": f"{source.name}_done",
         "workers": 1,
@@ -129,7 +143,4 @@ def _with_finishing(
         "linger": _LINGER_S,
         "max_crashes": _CRASHES,
     }
-    last = replace(stage_of(Finishing(folder.done), options), after=(taker.name,))
-    passing = [replace(one, passes=last.name) if one.name == taker.name else one for one in stages]
-    hooks = [stage for stage in passing if stage.hook]
-    return [*(stage for stage in passing if not stage.hook), last, *hooks]
+    return stage_of(Finishing(folder.done), options)

@@ -315,6 +315,26 @@ def test_a_sample_claims_and_finishes_nothing(
     assert [name for name in names_in(folder.parent / "out") if name[0] != "."] == []
 
 
+def test_rows_of_several_folders_and_of_a_function_go_to_one_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are items like others."""
+    monkeypatch.chdir(tmp_path)
+    for name, row in {"north": 1, "south": 2}.items():
+        with FolderQueue.rows(tmp_path / name) as rows:
+            rows.put(row)
+        rows.release()
+    seen: list[Any] = []
+    pipeline = Pipeline("both", workers=0)
+    pipeline.source(name="plain")(lambda: [3])
+    pipeline.source(folder="north", rows=True, drain=True)
+    pipeline.source(folder="south", rows=True, drain=True)
+    pipeline.stage(name="read")(seen.append)
+    pipeline.run(progress="none")
+    assert sorted(seen) == [1, 2, 3]
+    assert all(names_in(tmp_path / name / ".done") for name in ("north", "south"))
+
+
 def test_rows_of_a_broken_batch_file_are_none_and_it_is_put_aside(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
