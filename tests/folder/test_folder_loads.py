@@ -18,7 +18,7 @@ from persistq.pipeline.currentload import CurrentLoad, current_load
 from persistq.pipeline.finishing import Finishing
 from persistq.pipeline.iteminfo import ItemInfo
 from persistq.settings import load_settings
-from tests.folder.loads import names_in, persistq, run_script, stages_of
+from tests.folder.loads import Recorded, finish, names_in, persistq, run_script, stages_of
 
 ROWS = '''\
 """Rows in, files out."""
@@ -82,23 +82,6 @@ KILLS = [
     "broker.before_commit@5",
     "broker.after_commit@6",
 ]
-
-
-class Recorded:
-    """Stands for the journal, which says that it has recorded a checkpoint."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def record(self, *_: Any) -> None:
-        """Say that it is on disk."""
-        self.count += 1
-
-
-def finish(*claims: Any, done: str = ".done") -> None:
-    """Finish files as the stage behind the one that has taken them."""
-    items = [ItemInfo(n, 1, "in_done", str(n), Recorded()) for n, _ in enumerate(claims, 1)]  # type: ignore[arg-type]
-    Finishing(done)(claims, items)
 
 
 def claims(folder: Path, **options: Any) -> Any:
