@@ -21,6 +21,7 @@ from persistq.folder.owner import Owner, new_owner
 from persistq.folder.parking import park
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_free, sync_directory
+from persistq.leases import HEARTBEAT_MAX_S
 
 PART: Final = ".part"
 """Ends the directory of a group of which not all files may have been taken."""
@@ -57,10 +58,12 @@ class Claims:
 
     Args:
         place: The folder.
+        heartbeat: How often to show other hosts that this process lives, in seconds.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, heartbeat: float = HEARTBEAT_MAX_S) -> None:
         self._place = place
+        self._heartbeat = heartbeat
         self._owner: Owner | None = None
         self._numbers: Iterator[int] = count(1)
         self._held: dict[int, Claim] = {}
@@ -72,7 +75,7 @@ class Claims:
         self._look_home()
         if self._owner is None:
             owner = new_owner(self._place)
-            owner.register()
+            owner.register(self._heartbeat)
             self._owner = owner
         return self._owner
 
@@ -90,6 +93,13 @@ class Claims:
         if number not in self._held:
             raise ClaimLost(str(self._place.path), self._lost.get(number, "it"))
         return self._held[number]
+
+    def extend(self, seconds: float) -> None:
+        """Ask other hosts to wait for so long without a heartbeat of this process.
+
+        Crash: on this host its death is known all the same; another one waits as long as was said.
+        """
+        self.owner.extend(seconds)
 
     # --- claiming ---
 
@@ -191,10 +201,13 @@ class Claims:
     def give_back(self) -> None:
         """Let everything wait again that is claimed.
 
+        What others were given, or the program itself has moved or deleted, is not this owner's.
+
         Crash: what is left is recovered.
         """
         for claim in self.held:
-            give_back(claim.path, self._place, claim.name)
+            if os.path.lexists(claim.path):
+                give_back(claim.path, self._place, claim.name)
         self._held.clear()
 
     def sync(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass, field
@@ -11,11 +10,12 @@ from typing import Final
 
 from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, salvage
+from persistq.folder.cards import owners_in
 from persistq.folder.claims import DELETED, GROUP, give_back
 from persistq.folder.crashes import count_crash, forget_crashes
 from persistq.folder.listing import directories_in
 from persistq.folder.names import control_of
-from persistq.folder.owner import FROM, Owner, Watch
+from persistq.folder.owner import FROM, Owner, Watch, forget
 from persistq.folder.parking import DRAFT, deliver_reason, park
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_free
@@ -181,6 +181,6 @@ def _park_half(entry: Path, owner: Owner, done: Recovered) -> None:
 
 def _forget_dead(place: Place, watch: Watch) -> None:
     left = {owner_of(name) for name in directories_in(place.taken) + directories_in(place.tmp)}
-    for name in os.listdir(place.owners):  # noqa: PTH208 - only names are wanted
-        if name not in left and not name.startswith(".") and watch.is_dead(name) is True:
-            (place.owners / name).unlink(missing_ok=True)
+    for name in owners_in(place):
+        if name not in left and watch.is_dead(name) is True:
+            forget(place.owners / name)
