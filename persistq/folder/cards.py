@@ -39,10 +39,13 @@ def facts_of(peer: Peer) -> dict[str, Any]:
 
 def peer_in(text: bytes | None) -> Peer | None:
     """Return the process that is written about, None if that cannot be read."""
+    return _peer_of(_facts_in(text or b""))
+
+
+def _peer_of(facts: dict[str, Any]) -> Peer | None:
     try:
-        facts = json.loads(text or b"")
         host, pid, start, node = (facts[key] for key in ("host", "pid", "start", "node"))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except KeyError:
         return None
     right = isinstance(host, str) and isinstance(node, str) and type(pid) is type(start) is int
     return Peer(host, pid, start, node) if right and 0 < pid < 1 << 31 else None
@@ -53,12 +56,13 @@ def read_card(place: Place, owner: str) -> Card | None:
     if (found := read_with_look(place.owners / owner)) is None:
         return None
     text, look = found
+    facts = _facts_in(text)
     sign = Sign(
         (look.st_ino, look.st_mtime_ns),
-        _seconds_in(text, "heartbeat", _HEARTBEAT_MAX_S),
-        _seconds_in(text, "extended", DAY_S),
+        _seconds_of(facts.get("heartbeat"), _HEARTBEAT_MAX_S),
+        _seconds_of(facts.get("extended"), DAY_S),
     )
-    return Card(peer_in(text), sign, look.st_mtime)
+    return Card(_peer_of(facts), sign, look.st_mtime)
 
 
 def owners_in(place: Place) -> list[str]:
@@ -95,11 +99,18 @@ def draft_of(card: Path) -> Path:
     return card.with_name(f".{card.name}")
 
 
-def _seconds_in(text: bytes, name: str, most: float) -> float:
+def _facts_in(text: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _seconds_of(said: Any, most: float) -> float:
     """Return a length of time that a card says, within bounds; 0 if it says none."""
     try:
-        value = json.loads(text)[name]
-        seconds = float(value) if type(value) in (int, float) else 0.0
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        seconds = float(said) if type(said) in (int, float) else 0.0
+    except OverflowError:
         return 0.0
     return min(seconds, most) if math.isfinite(seconds) and seconds > 0 else 0.0

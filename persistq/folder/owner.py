@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from persistq import failpoints
-from persistq.folder.cards import Card, clock_of, draft_of, facts_of, owners_in, peer_in, read_card
+from persistq.folder.cards import clock_of, draft_of, facts_of, owners_in, peer_in, read_card
 from persistq.folder.heartbeat import Pulse, heart
 from persistq.folder.place import Place, read_small
 from persistq.leases import Leases, Life, Silence, lease_of
@@ -131,28 +131,30 @@ class Watch:
         self.place = place
         self.leases = Leases(lease)
         self._notice = notice
+        self._peers: dict[str, Peer] = {}
 
     def peer_of(self, owner: str) -> Peer | None:
-        """Return the process that an owner was, None if nothing is known."""
-        return peer_in(read_small(self.place.owners / owner))
+        """Return the process that an owner was, None if nothing is known.
+
+        It is read once: no other process ever has this name.
+        """
+        peer = self._peers.get(owner) or peer_in(read_small(self.place.owners / owner))
+        if peer is not None:
+            self._peers[owner] = peer
+        return peer
 
     def is_dead(self, owner: str) -> bool | None:
         """Return whether an owner has died; None if that is not known, or not yet."""
-        card = read_card(self.place, owner)
-        if card is None or card.peer is None:
-            return None
-        ended = has_ended(card.peer)
-        return self._is_silent(owner, card.peer, card) if ended is None else ended
+        peer = self.peer_of(owner)
+        ended = None if peer is None else has_ended(peer)
+        return self._is_silent(owner, peer) if peer is not None and ended is None else ended
 
     def has_died(self, peer: Peer, owner: str) -> bool | None:
         """Return whether a process has died that was an owner, also one that is no more."""
         ended = has_ended(peer)
-        if ended is not None:
-            return ended
-        card = read_card(self.place, owner)
-        if card is not None:
-            return self._is_silent(owner, peer, card)
-        return None if (self.place.owners / owner).exists() else True
+        if ended is None and not (self.place.owners / owner).exists():
+            return True
+        return self._is_silent(owner, peer) if ended is None else ended
 
     def patience(self) -> float:
         """Return how long one has to watch to know who is dead, in seconds.
@@ -175,8 +177,11 @@ class Watch:
         silent = max(0.0, clock_of(self.place) - card.touched)
         return Silence(silent, lease_of(self.leases.lease, card.sign))
 
-    def _is_silent(self, owner: str, peer: Peer, card: Card) -> bool | None:
+    def _is_silent(self, owner: str, peer: Peer) -> bool | None:
         """Return whether a lease has run out; None while no heartbeat was seen either."""
+        card = read_card(self.place, owner)
+        if card is None:
+            return None
         silence = self.leases.look(owner, card.sign)
         if self._notice is not None:
             self._notice(owner, peer, silence)

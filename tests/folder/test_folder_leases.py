@@ -84,8 +84,9 @@ def owner_in(folder: Path) -> str:
 
 
 def moved(folder: Path, **facts: Any) -> str:
-    """Let the only owner be one of another host."""
+    """Let the only owner be one of another host, of which no heartbeat comes."""
     card = folder / ".owners" / owner_in(folder)
+    heart.remove(card)
     card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"} | facts))
     return card.name
 

@@ -36,8 +36,9 @@ def listed(directory: Path) -> list[str]:
 
 
 def on_another_host(folder: Path, owner: str) -> Path:
-    """Make an owner one of another host."""
+    """Make an owner one of another host, of which no heartbeat comes."""
     card = folder / ".owners" / owner
+    heart.remove(card)
     card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
     return card
 
