@@ -841,7 +841,7 @@ MUTANTS = [
     ),
     Mutant(
         "records a dropped item as done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "merged(batch.dropped), DoneKind.DROPPED",
         "merged(batch.dropped), DoneKind.DONE",
         (
@@ -1245,7 +1245,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps what was streamed of an item that is done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "        if self._streams:\n",
         "        if not self._streams:\n",
         (f"{CONTRACT}[what_is_streamed_is_known_until_its_item_has_ended]",),
@@ -1804,7 +1804,7 @@ MUTANTS = [
     ),
     Mutant(
         "the end of a source is not recorded",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "        if batch.ended_sources:\n",
         "        if False:\n",
         (f"{CONTRACT}[end_of_a_source_is_recorded]",),
@@ -1930,7 +1930,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps the checkpoint of an item that is done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "            self._writer.many(changes.END_CHECKPOINT, ranges)\n",
         "            pass\n",
         (
@@ -2009,7 +2009,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps all lines that were ever printed",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "            self._writer.execute(changes.DROP_OLD_LINES, most=LINES_MAX)\n",
         "",
         (f"{JOURNAL}test_retention.py::{GIVEN_UP}",),
