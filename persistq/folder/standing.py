@@ -141,7 +141,7 @@ def problems_of(place: Place, match: str, watch: Watch) -> list[str]:
         *_unreasoned(place),
         *_broken(place, listing),
         *(
-            f"{name} is no file, or its name is too long: it is left alone"
+            f"{name} is no file, or its name is too long, or ends in {WHY}: it is left alone"
             for name in listing.strange
         ),
     ]
