@@ -28,7 +28,20 @@ PUTTING: Final = "putting"
 COPY: Final = ".copy"
 """Ends the name of a file of which an owner is writing a copy."""
 
+MOVED: Final = ".moved"
+"""Ends the name of a file that is to be put, and that nobody has seen yet."""
+
+OFFERED: Final = ".offered"
+"""Ends the name of a file that others may have, or may have finished."""
+
 _DRAFTS: Final = (PUTTING, ".row", "round.json", "crashes")
+
+
+_HALF: Final = "its producer died while it was written: the source should be put again"
+_OFFERED: Final = (
+    "its producer died while it was put, and it may have been finished since: look whether it was, "
+    "and move it back into the folder if not"
+)
 
 
 @dataclass
@@ -175,15 +188,18 @@ def _clear_one(entry: Path, owner: Owner, done: Recovered) -> None:
             entry.unlink(missing_ok=True)
     elif name.endswith(SUFFIX) and stat.S_ISREG(entry.lstat().st_mode):
         _publish_rest(entry, place, done)
+    elif name.endswith(MOVED):
+        put_name = name.partition(".")[2].removesuffix(MOVED)
+        done.given_back.append(rename_free(entry, place.path, put_name).name)
     else:
         _park_half(entry, owner, done)
 
 
 def _is_second_name(entry: Path) -> bool:
-    """Return whether a copy was put, and its producer died between the link and the unlink."""
+    """Return whether a file was put, and its producer died between the link and the unlink."""
     found = entry.lstat()
     linked = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
-    return linked and entry.name.endswith(COPY)
+    return linked and entry.name.endswith((COPY, OFFERED))
 
 
 def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
@@ -196,9 +212,13 @@ def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
 
 
 def _park_half(entry: Path, owner: Owner, done: Recovered) -> None:
-    name = entry.name.partition(".")[2].removesuffix(COPY) if entry.name.endswith(COPY) else ""
-    reason = "its producer died while it was written: the source should be put again"
-    park(owner, entry, name or entry.name, "HalfWritten", reason)
+    """Park what is not whole, or what may have been finished, so that nobody does it twice."""
+    name, kind, reason = entry.name, "HalfWritten", _HALF
+    if name.endswith(COPY):
+        name = name.partition(".")[2].removesuffix(COPY)
+    elif name.endswith(OFFERED):
+        name, kind, reason = name.partition(".")[2].removesuffix(OFFERED), "HalfPut", _OFFERED
+    park(owner, entry, name or entry.name, kind, reason)
     done.parked.append(name or entry.name)
 
 

@@ -51,6 +51,24 @@ def rename_new(source: Path, target: Path) -> None:
             raise
 
 
+def rename_at_once(source: Path, target: Path) -> None:
+    """Give a file a name that is free, in one step.
+
+    Crash: it has the one name or the other.
+
+    Raises:
+        CannotRefuse: The file system has no such step; nothing was changed.
+        FileExistsError: The name is taken; nothing was changed.
+        OSError: It cannot be done.
+    """
+    found = source.lstat()
+    try:
+        _rename(source, target)
+    except FileNotFoundError:
+        if not is_at(target, found):
+            raise
+
+
 def rename_free(source: Path, directory: Path, name: str) -> Path:
     """Move a file or a directory into a directory, under its name or one like it; replace nothing.
 
@@ -108,6 +126,23 @@ def remove_directory(directory: Path) -> None:
     """
     with suppress(FileNotFoundError):
         directory.rmdir()
+
+
+def refuses(directory: Path) -> bool:
+    """Return whether the file system of a directory renames without replacing, in one step."""
+    source, target = (directory / unique("probe") for _ in range(2))
+    try:
+        for path in (source, target):
+            path.touch()
+        _rename(source, target)
+    except FileExistsError:
+        return True
+    except CannotRefuse:
+        return False
+    finally:
+        for path in (source, target):
+            path.unlink(missing_ok=True)
+    return False
 
 
 def sync_directory(directory: Path) -> None:
