@@ -12,6 +12,7 @@ from typing import NamedTuple
 from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, BatchWriter
 from persistq.folder.claims import Claims
+from persistq.folder.owner import BEAT_S
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_over, sync_directory
 
@@ -59,6 +60,7 @@ class Batching:
         self._numbers = count(1)
         self._lock = threading.RLock()
         self._writer: BatchWriter | None = None
+        self._looked = 0.0
         self._timer: threading.Timer | None = None
 
     def add(self, line: bytes, patience: float | None) -> None:
@@ -74,7 +76,7 @@ class Batching:
             QueueClosed: Nothing more may be put, and no file was begun before.
         """
         with self._lock:
-            writer = self._writer or self._begun(patience)
+            writer = self._own() or self._begun(patience)
             writer.add(line)
             if writer.rows >= self._most.rows or writer.size >= self._most.size:
                 self.publish()
@@ -88,7 +90,8 @@ class Batching:
             OSError: It cannot be written; it is tried again the next time.
         """
         with self._lock:
-            writer = self._writer
+            self._looked = 0.0
+            writer = self._own()
             if writer is not None:
                 writer.finish()
                 failpoints.point("folder.before_batch")
@@ -106,6 +109,21 @@ class Batching:
         timer, self._timer = self._timer, None
         if timer is not None and timer is not threading.current_thread():
             timer.join()
+
+    def _own(self) -> BatchWriter | None:
+        """Return the file that is being written, if it is this process's still.
+
+        Who was stopped for long may have been taken for dead, and then others have published its
+        rows: what comes now goes into another file. Nobody is so quickly taken for dead that it
+        would have to be looked at for each row.
+        """
+        now = time.monotonic()
+        writer, looked = self._writer, self._looked
+        self._looked = now
+        if writer is not None and now - looked >= BEAT_S and not writer.path.exists():
+            writer.abandon()
+            self._writer = None
+        return self._writer
 
     def _begun(self, patience: float | None) -> BatchWriter:
         """Begin a file; readers see it, so none is told that all is done while it is written."""

@@ -125,6 +125,22 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     assert (listed(folder / ".done")) == ["a", "b"]
 
 
+def test_rows_of_who_was_taken_for_dead_go_into_another_file(folder: Path, open_rows: Any) -> None:
+    """Those before it were published by who took it for dead; all are there once."""
+    producer = open_rows(producer="north")
+    producer.put("before")
+    (owner,) = listed(folder / ".owners")
+    on_another_host(folder, owner)
+    heir = open_rows(lease=0.0, dead_producer="wait")
+    for _ in range(2):
+        heir._open_channel()._reader._recover()
+    assert listed(folder / ".tmp") != [owner]
+    producer._batching._looked -= BEAT_S
+    producer.put("after")
+    producer.close()
+    assert [heir.get(timeout=30), heir.get(timeout=30)] == ["before", "after"]
+
+
 def test_owners_show_that_they_live(folder: Path, open_folder: Any, write: Any) -> None:
     """One thread for all of a process; there is none in a fork, where it would be in the way."""
     write("a")

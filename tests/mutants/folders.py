@@ -23,8 +23,8 @@ MUTANTS = [
     Mutant(
         "replaces where the file system cannot refuse",
         "persistq/folder/renames.py",
-        "            target = directory / unique(name)\n",
-        "            target = directory / name\n",
+        "target = directory / unique(name)",
+        "target = directory / name",
         (f"{FILES}test_files_are_kept_apart_where_renames_replace",),
     ),
     Mutant(
