@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from persistq import FolderQueue, failpoints
-from persistq.folder import renames
+from persistq import FolderError, FolderQueue, failpoints
+from persistq.folder import place, renames
 
 
 def _refuse(source: Path, target: Path) -> None:
@@ -92,3 +92,14 @@ def test_a_file_of_several_names_is_copied_where_renames_replace(
     open_folder().put(source)
     assert not source.exists()
     assert (folder / "a.csv").stat().st_ino != other.stat().st_ino
+
+
+def test_a_file_system_without_numbers_of_files_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two hosts call by different numbers would be two control files."""
+    monkeypatch.setattr(place, "network_filesystem", lambda path: "fuse.sshfs")
+    with pytest.raises(FolderError, match=r"fuse\.sshfs.*use NFS"):
+        FolderQueue(folder)
+    monkeypatch.setattr(place, "network_filesystem", lambda path: "nfs4")
+    FolderQueue(folder).release()
