@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue as stdlib
 import signal
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,15 @@ def test_a_file_of_several_names_is_copied_where_renames_replace(
     open_folder().put(source)
     assert not source.exists()
     assert (folder / "a.csv").stat().st_ino != other.stat().st_ino
+
+
+@pytest.mark.parametrize("end", ["moved", "offered"])
+def test_what_is_on_its_way_is_waited_for(end: str, folder: Path, open_folder: Any) -> None:
+    """A recoverer has cleared up the sign of a put, and not yet the file."""
+    queue = open_folder(drain=True)
+    (queue._claims.owner.tmp / f"1.a.csv.{end}").write_text("a")
+    with pytest.raises(stdlib.Empty):
+        queue.get(timeout=0.2)
 
 
 def test_a_file_system_without_numbers_of_files_is_refused(
