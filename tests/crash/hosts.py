@@ -21,12 +21,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from persistq.folder.names import WHY, original
+from persistq.folder.names import original
 
 from .handovers import Handovers, Tally, not_up, read_lines
 from .script_host import WRITERS, content_of
@@ -81,8 +80,6 @@ class Found:
         hits: Who was hit how often.
         repeated: How many were handed out again.
         lost: How often somebody was told that his claim is lost.
-        aside: How many are parked because their writer died just when it put them, where a file
-            system cannot rename without replacing.
         seconds: How long it took.
         problems: What is wrong, in words.
     """
@@ -91,15 +88,13 @@ class Found:
     hits: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     lost: int = 0
-    aside: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"files={self.files:,} kills={self.kills} hits={dict(sorted(self.hits.items()))} "
-            f"repeated={self.repeated} lost={self.lost} aside={self.aside} "
-            f"seconds={self.seconds:.0f} "
+            f"repeated={self.repeated} lost={self.lost} seconds={self.seconds:.0f} "
             f"{'FAILED: ' + '; '.join(self.problems[:10]) if self.problems else 'OK'}"
         )
 
@@ -292,15 +287,14 @@ class TwoHosts:
         self._judge_rest()
 
     def _judge_done(self) -> None:
-        folder = self._at / "in"
-        done, aside = list((folder / ".done").iterdir()), [*_put_aside(folder)]
-        names = Counter(original(path.name) for path in done + aside)
-        self.found.files, self.found.aside = len(done), len(aside)
+        done = list((self._at / "in/.done").iterdir())
+        names = Counter(original(path.name) for path in done)
+        self.found.files = len(done)
         wrong = {
             "are lost": {*self._put} - names.keys(),
             "were never put": names.keys() - {*self._put},
             "are there twice": {name for name, count in names.items() if count > 1},
-            "are not whole": {p.name for p in done + aside if p.read_text() != content_of(p.name)},
+            "are not whole": {p.name for p in done if p.read_text() != content_of(p.name)},
         }
         self.found.problems += [
             f"{len(which)} {text}, as {min(which)}" for text, which in wrong.items() if which
@@ -308,20 +302,11 @@ class TwoHosts:
 
     def _judge_rest(self) -> None:
         folder = self._at / "in"
-        known = {path.name for path in _put_aside(folder)}
         for path in folder.rglob("*"):
             is_kept = path.parent.name in {".done", ".owners", ".rounds"}
-            is_aside = path.parent.name == ".parked" and path.name.removesuffix(WHY) in known
             is_control = path.parent == folder and path.name.endswith((".helo", ".done"))
-            if not (path.is_dir() or is_kept or is_aside or is_control):
+            if not (path.is_dir() or is_kept or is_control):
                 self.found.problems.append(f"left behind: {path.relative_to(folder)}")
-
-
-def _put_aside(folder: Path) -> Iterator[Path]:
-    """Yield what is parked because its writer died just when others might have seen it."""
-    for why in (folder / ".parked").glob(f"*{WHY}"):
-        if json.loads(why.read_text())["kind"] == "HalfPut":
-            yield why.with_name(why.name.removesuffix(WHY))
 
 
 def _environment() -> dict[str, str]:
