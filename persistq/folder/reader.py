@@ -124,6 +124,12 @@ class Reader:
             self._line.clear()
             self._fresh_until = 0.0
 
+    def waiting(self) -> list[list[str]]:
+        """Return the names of what could be claimed now, in order; nothing is claimed."""
+        with self._lock, reported(self._place):
+            self._listed()
+            return [group.files for group in self._line]
+
     # --- the next one ---
 
     def _next(self) -> Delivery | Ended | None:

@@ -128,6 +128,23 @@ def remove_directory(directory: Path) -> None:
         directory.rmdir()
 
 
+def refuses(directory: Path) -> bool:
+    """Return whether the file system of a directory renames without replacing, in one step."""
+    source, target = (directory / unique("probe") for _ in range(2))
+    try:
+        for path in (source, target):
+            path.touch()
+        _rename(source, target)
+    except FileExistsError:
+        return True
+    except CannotRefuse:
+        return False
+    finally:
+        for path in (source, target):
+            path.unlink(missing_ok=True)
+    return False
+
+
 def sync_directory(directory: Path) -> None:
     """Have the names in a directory survive a power cut."""
     number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -28,8 +28,9 @@ from persistq.folder.names import WHY, original
 from persistq.folder.place import place_of
 from persistq.folder.putting import Putter
 from persistq.folder.rounds import last_round
+from persistq.pipeline.arrivals import Arrivals
 from persistq.pipeline.currentload import CurrentLoad, current_load
-from persistq.sources import claimed, finish
+from tests.folder.loads import finish
 
 TIMES: dict[str, Any] = {"poll": 0.005, "settle": 0.012}
 GROUPS: dict[str, Any] = {
@@ -91,8 +92,7 @@ def takes_groups(home: Path) -> None:
 def loads(home: Path) -> None:
     """Claim a file for a load, and finish it, as its source and its last stage do."""
     _act_as_load()
-    for path in claimed(home / "in", drain=True, **TIMES):
-        finish(path)
+    _finishes_what_comes(home)
 
 
 def ends(home: Path) -> None:
@@ -142,7 +142,11 @@ def loads_again(home: Path) -> None:
     """Call the source of the load again: what it puts is handled and finished once each."""
     _act_as_load()
     starts_again(home)
-    for path in claimed(home / "in", drain=True, **TIMES):
+    _finishes_what_comes(home)
+
+
+def _finishes_what_comes(home: Path) -> None:
+    for path in Arrivals(str(home / "in"), {"drain": True, **TIMES})():
         finish(path)
 
 
