@@ -12,9 +12,9 @@ from typing import NamedTuple
 from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, BatchWriter
 from persistq.folder.claims import Claims
-from persistq.folder.owner import BEAT_S
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_over, sync_directory
+from persistq.leases import HEARTBEAT_MAX_S
 
 
 class BatchSize(NamedTuple):
@@ -120,7 +120,7 @@ class Batching:
         now = time.monotonic()
         writer, looked = self._writer, self._looked
         self._looked = now
-        if writer is not None and now - looked >= BEAT_S and not writer.path.exists():
+        if writer is not None and now - looked >= HEARTBEAT_MAX_S and not writer.path.exists():
             writer.abandon()
             self._writer = None
         return self._writer

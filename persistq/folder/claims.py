@@ -27,6 +27,7 @@ from persistq.folder.renames import (
     rename_over,
     sync_directory,
 )
+from persistq.folder.secondnames import remove_second_names
 from persistq.leases import HEARTBEAT_MAX_S
 
 PART: Final = ".part"
@@ -122,7 +123,7 @@ class Claims:
         if not self._moved(self._place.path / name, target):
             return None
         failpoints.point("folder.after_claim")
-        return self._hold(Claim(number, name, target, (target,), (_look(target),)))
+        return self._hold(Claim(number, name, target, (target,), (self._looked(target),)))
 
     def take_group(self, group: str, names: Sequence[str], beside: Iterable[str]) -> Claim | None:
         """Claim all files of a group; None if somebody else was quicker with one.
@@ -144,7 +145,7 @@ class Claims:
         rename_over(part, whole)
         failpoints.point("folder.after_group")
         files = tuple(whole / name for name in names)
-        return self._hold(Claim(number, group, whole, files, tuple(map(_look, files))))
+        return self._hold(Claim(number, group, whole, files, tuple(map(self._looked, files))))
 
     def _all_moved(self, names: Sequence[str], part: Path) -> bool:
         for name in names:
@@ -161,6 +162,12 @@ class Claims:
             # The answer may have been lost on its way: then the file is there all the same.
             return os.path.lexists(target)
         return True
+
+    def _looked(self, path: Path) -> Look:
+        found = os.lstat(path)
+        if found.st_nlink > 1:
+            remove_second_names(self._place, found)
+        return _look_of(found)
 
     def _hold(self, claim: Claim) -> Claim:
         self._held[claim.number] = claim
@@ -305,7 +312,10 @@ def is_regular(claim: Claim) -> bool:
 
 
 def _look(path: Path) -> Look:
-    found = os.lstat(path)
+    return _look_of(os.lstat(path))
+
+
+def _look_of(found: os.stat_result) -> Look:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from persistq.errors import FolderError, UsageError
+from persistq.journal.mounts import network_filesystem
 from persistq.site import register
 from persistq.site.ownership import VARIABLE, trusted_owners
 
 DELETE: Final = "delete"
+_WITHOUT_NUMBERS: Final = frozenset({"fuse.sshfs"})
+"""File systems whose inodes mean something to one client only."""
+
 _SMALL: Final = 64 * 1024
 
 
@@ -73,6 +77,7 @@ class Place:
         """
         _make(self.path, self.path, parents=True)
         self.require_own()
+        self._require_numbers()
         for directory in self._parts():
             _make(directory, self.path)
         self.require_own()
@@ -92,6 +97,15 @@ class Place:
         for directory in self._parts():
             if directory.exists() or directory.is_symlink():
                 _require_directory(directory, self.path, stat.S_IWOTH)
+
+    def _require_numbers(self) -> None:
+        kind = network_filesystem(self.path) or ""
+        if kind in _WITHOUT_NUMBERS:
+            reason = (
+                f"it is on {kind}, where a file has another number for each who looks, so that "
+                "nobody can tell yesterday's control files from today's: use NFS or a local disk"
+            )
+            raise FolderError(str(self.path), reason)
 
     def _parts(self) -> list[Path]:
         done = [] if self.done is None else [self.done]

@@ -16,7 +16,7 @@ from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
-from persistq.folder.recovery import COPY, MOVED, OFFERED, PUTTING
+from persistq.folder.recovery import PUTTING
 from persistq.folder.renames import (
     CannotRefuse,
     rename_at_once,
@@ -25,6 +25,7 @@ from persistq.folder.renames import (
     rename_over,
     sync_directory,
 )
+from persistq.folder.secondnames import COPY, MOVED
 
 _NOT_BY_RENAME: Final = {errno.EXDEV, errno.EPERM}
 
@@ -112,30 +113,27 @@ class Putter:
             if source.lstat().st_nlink > 1:
                 # How many names it has has to tell whether it was put.
                 return False
-            self._offered(source, number, name)
+            self._linked(source, number, name)
         return True
 
-    def _offered(self, source: Path, number: int, name: str) -> None:
+    def _linked(self, source: Path, number: int, name: str) -> None:
         """Put by a link, which refuses a name that is taken, and an unlink.
 
         Others may have finished it before the unlink. So the source goes first: what is not there
         is not put again.
 
-        Crash: recovery puts it, if nobody can have seen it; or removes the second name; or, where
-        it has only one because finished files are deleted, parks it.
+        Crash: recovery puts it, or removes its second name, as a reader does who claims it.
         """
         target = self._place.path / name
         if os.path.lexists(target):
             raise _taken(self._place, name)
-        moved, offered = (self._draft(number, name, end) for end in (MOVED, OFFERED))
+        moved = self._draft(number, name, MOVED)
         rename_over(source, moved)
-        failpoints.point("folder.before_offer")
-        rename_over(moved, offered)
-        failpoints.point("folder.after_offer")
+        failpoints.point("folder.before_link")
         try:
-            rename_new(offered, target)
+            rename_new(moved, target)
         except OSError:
-            _move_back(offered, source)
+            _move_back(moved, source)
             raise
 
     def _draft(self, number: int, name: str, end: str) -> Path:

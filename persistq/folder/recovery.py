@@ -21,27 +21,12 @@ from persistq.folder.owner import FROM, Owner, Watch, forget
 from persistq.folder.parking import DRAFT, deliver_reason, park
 from persistq.folder.place import Place
 from persistq.folder.renames import remove_directory, rename_free, rename_over
+from persistq.folder.secondnames import COPY, MOVED, SECOND
 
 PUTTING: Final = "putting"
 """Ends the name of what is there while its owner puts a file."""
 
-COPY: Final = ".copy"
-"""Ends the name of a file of which an owner is writing a copy."""
-
-MOVED: Final = ".moved"
-"""Ends the name of a file that is to be put, and that nobody has seen yet."""
-
-OFFERED: Final = ".offered"
-"""Ends the name of a file that others may have, or may have finished."""
-
 _DRAFTS: Final = (PUTTING, ".row", "round.json", "crashes")
-
-
-_HALF: Final = "its producer died while it was written: the source should be put again"
-_OFFERED: Final = (
-    "its producer died while it was put, and it may have been finished since: look whether it was, "
-    "and move it back into the folder if not"
-)
 
 
 @dataclass
@@ -199,7 +184,7 @@ def _is_second_name(entry: Path) -> bool:
     """Return whether a file was put, and its producer died between the link and the unlink."""
     found = entry.lstat()
     linked = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
-    return linked and entry.name.endswith((COPY, OFFERED))
+    return linked and entry.name.endswith(SECOND)
 
 
 def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
@@ -212,13 +197,9 @@ def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
 
 
 def _park_half(entry: Path, owner: Owner, done: Recovered) -> None:
-    """Park what is not whole, or what may have been finished, so that nobody does it twice."""
-    name, kind, reason = entry.name, "HalfWritten", _HALF
-    if name.endswith(COPY):
-        name = name.partition(".")[2].removesuffix(COPY)
-    elif name.endswith(OFFERED):
-        name, kind, reason = name.partition(".")[2].removesuffix(OFFERED), "HalfPut", _OFFERED
-    park(owner, entry, name or entry.name, kind, reason)
+    name = entry.name.partition(".")[2].removesuffix(COPY) if entry.name.endswith(COPY) else ""
+    reason = "its producer died while it was written: the source should be put again"
+    park(owner, entry, name or entry.name, "HalfWritten", reason)
     done.parked.append(name or entry.name)
 
 

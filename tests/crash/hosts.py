@@ -302,13 +302,11 @@ class TwoHosts:
 
     def _judge_rest(self) -> None:
         folder = self._at / "in"
-        left = [
-            str(path.relative_to(folder))
-            for path in folder.rglob("*")
-            if not path.is_dir() and path.parent.name not in {".done", ".owners", ".rounds"}
-        ]
-        strange = [name for name in left if not name.endswith((".helo", ".done"))]
-        self.found.problems += [f"left behind: {name}" for name in strange]
+        for path in folder.rglob("*"):
+            is_kept = path.parent.name in {".done", ".owners", ".rounds"}
+            is_control = path.parent == folder and path.name.endswith((".helo", ".done"))
+            if not (path.is_dir() or is_kept or is_control):
+                self.found.problems.append(f"left behind: {path.relative_to(folder)}")
 
 
 def _environment() -> dict[str, str]:

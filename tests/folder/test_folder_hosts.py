@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import queue as stdlib
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from persistq import FolderQueue, failpoints
-from persistq.folder import renames
+from persistq import FolderError, FolderQueue, failpoints
+from persistq.folder import place, renames
 
 
 def _refuse(source: Path, target: Path) -> None:
@@ -41,7 +42,7 @@ def _all(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("point", ["folder.before_offer", "folder.between_links"])
+@pytest.mark.parametrize("point", ["folder.before_link", "folder.between_links"])
 def test_what_is_put_by_a_link_is_never_there_twice(
     point: str, folder: Path, source: Path, open_folder: Any
 ) -> None:
@@ -56,16 +57,18 @@ def test_what_is_put_by_a_link_is_never_there_twice(
     assert [name for name in _all(folder) if "csv" in name] == [done.name]
 
 
-def test_what_may_have_been_finished_and_deleted_is_parked(
+def test_what_others_have_finished_and_deleted_is_not_put_again(
     folder: Path, source: Path, open_folder: Any
 ) -> None:
-    """Nobody can tell whether it was: it is put aside with the reason, and not done again."""
+    """Nothing is left of it by which recovery could know that: so its second name went first."""
     _die_at("folder.between_links", folder, source)
-    (folder / "a.csv").unlink()
-    queue = open_folder(drain=True, done="delete")
-    assert list(queue) == []
-    assert "may have been finished" in (folder / ".parked/a.csv.why.json").read_text()
-    assert (folder / ".parked/a.csv").read_text() == "a"
+    reader = open_folder(done="delete")
+    reader._open_channel()._recover = lambda: False  # it is another host's
+    path = reader.get()
+    assert path.stat().st_nlink == 1
+    reader.task_done()
+    assert list(open_folder(drain=True)) == []
+    assert not any("csv" in name for name in _all(folder))
 
 
 def test_a_name_that_is_taken_moves_nothing_where_renames_replace(
@@ -92,3 +95,22 @@ def test_a_file_of_several_names_is_copied_where_renames_replace(
     open_folder().put(source)
     assert not source.exists()
     assert (folder / "a.csv").stat().st_ino != other.stat().st_ino
+
+
+def test_what_is_on_its_way_is_waited_for(folder: Path, open_folder: Any) -> None:
+    """A recoverer has cleared up the sign of a put, and not yet the file."""
+    queue = open_folder(drain=True)
+    (queue._claims.owner.tmp / "1.a.csv.moved").write_text("a")
+    with pytest.raises(stdlib.Empty):
+        queue.get(timeout=0.2)
+
+
+def test_a_file_system_without_numbers_of_files_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two hosts call by different numbers would be two control files."""
+    monkeypatch.setattr(place, "network_filesystem", lambda path: "fuse.sshfs")
+    with pytest.raises(FolderError, match=r"fuse\.sshfs.*use NFS"):
+        FolderQueue(folder)
+    monkeypatch.setattr(place, "network_filesystem", lambda path: "nfs4")
+    FolderQueue(folder).release()

@@ -17,6 +17,7 @@ from persistq import DONE, ClaimLost, FolderQueue
 from persistq.folder.heartbeat import heart
 from persistq.folder.owner import Watch
 from persistq.folder.place import place_of
+from persistq.leases import HEARTBEAT_MAX_S
 
 
 def died(act: Any) -> None:
@@ -135,7 +136,7 @@ def test_rows_of_who_was_taken_for_dead_go_into_another_file(folder: Path, open_
     for _ in range(2):
         heir._open_channel()._reader._recover()
     assert listed(folder / ".tmp") != [owner]
-    producer._batching._looked -= BEAT_S
+    producer._batching._looked -= HEARTBEAT_MAX_S
     producer.put("after")
     producer.close()
     assert [heir.get(timeout=30), heir.get(timeout=30)] == ["before", "after"]

@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant(
         "drops rows that a backup has linked",
         "persistq/folder/recovery.py",
-        "    return linked and entry.name.endswith((COPY, OFFERED))\n",
+        "    return linked and entry.name.endswith(SECOND)\n",
         "    return linked\n",
         (f"{HOSTILE}test_links_that_a_backup_makes_cost_no_row",),
     ),
