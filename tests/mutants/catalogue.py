@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.mutants import (
     control,
     display,
+    folder_crashes,
+    folder_views,
     folders,
     handing_out,
     importing,
@@ -2016,6 +2018,8 @@ MUTANTS = [
     ),
     *control.MUTANTS,
     *display.MUTANTS,
+    *folder_crashes.MUTANTS,
+    *folder_views.MUTANTS,
     *folders.MUTANTS,
     *handing_out.MUTANTS,
     *importing.MUTANTS,

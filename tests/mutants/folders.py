@@ -23,8 +23,8 @@ MUTANTS = [
     Mutant(
         "replaces where the file system cannot refuse",
         "persistq/folder/renames.py",
-        "directory / unique(name), found)",
-        "directory / name, found)",
+        "            target = directory / unique(name)\n",
+        "            target = directory / name\n",
         (f"{FILES}test_files_are_kept_apart_where_renames_replace",),
     ),
     Mutant(
@@ -121,8 +121,8 @@ MUTANTS = [
     Mutant(
         "loses a reason that was not beside its file yet",
         "persistq/folder/recovery.py",
-        "        if not deliver_reason(place, entry):\n            entry.unlink()\n",
-        "        entry.unlink()\n",
+        "        if not deliver_reason(place, entry):\n            entry.unlink(missing_ok=True)\n",
+        "        entry.unlink(missing_ok=True)\n",
         (f"{ONCE}[files, parked-kill]", f"{ONCE}[files-kill]"),
     ),
 ]
