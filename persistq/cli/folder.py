@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from persistq.cli import importturbo
 from persistq.cli.options import json_option
 from persistq.cli.output import (
     Column,
@@ -300,3 +301,6 @@ def _as_object(standing: Standing) -> dict[str, Any]:
         ],
         "left_alone": standing.strange,
     }
+
+
+command.add_command(importturbo.command)
