@@ -63,7 +63,7 @@ def old_queue() -> None:
     (pickup / "orders_requested_PID4711.tsv").write_text("mon\t17\nmon\t18\n")
     (pickup / "orders_completed_PID4712.tsv").write_text("mon\t17\n")
     Path("turbo/orders").mkdir(parents=True)
-    with closing(sqlite3.connect("turbo/orders/ready_1669852800_a.db")) as batch:
+    with closing(sqlite3.connect("turbo/orders/unload_1669852800_a.db_3")) as batch:
         batch.execute("CREATE TABLE logs (log_data json)")
 
 
