@@ -72,9 +72,10 @@ ELSEWHERE = (
 )
 """Instants this load does not come to by itself: `test_by_hand.py`, `test_giving_up.py`,
 `tests/folder/test_folder_deaths.py`, `tests/sinks/test_deaths.py`, `test_import_pympx.py`,
-`test_import_turbo.py`, `test_report.py` and `test_metrics.py` in `tests/cli`, `test_once.py`, `test_groups.py`, `test_hooks.py`,
-`test_order.py`, `test_map.py` and `test_raising_sources.py` in `tests/pipeline`, and
-`test_time_limits.py` in `tests/queue`, and `tests/journal/test_committing_batches.py` die there."""
+`test_import_turbo.py`, `test_report.py` and `test_metrics.py` in `tests/cli`, `test_once.py`,
+`test_groups.py`, `test_hooks.py`, `test_order.py`, `test_map.py` and `test_raising_sources.py` in
+`tests/pipeline`, and `test_time_limits.py` in `tests/queue`, and
+`tests/journal/test_committing_batches.py` die there."""
 
 
 def _points() -> list[str]:
