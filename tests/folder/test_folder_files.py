@@ -12,7 +12,7 @@ import pytest
 
 from persistq import DONE, FolderError, FolderQueue, QueueClosed, UsageError
 from persistq.errors import ItemsFailed
-from persistq.folder import renames
+from persistq.folder import reader, renames
 from persistq.folder.order import largest, oldest
 
 
@@ -320,3 +320,19 @@ def test_put_after_close_is_refused_and_the_source_stays(tmp_path: Path, open_fo
     with pytest.raises(QueueClosed):
         queue.put(tmp_path / "late")
     assert (tmp_path / "late").exists()
+
+
+def test_a_listing_serves_many_claims(
+    open_folder: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing sleeps for each of them."""
+    write(*(f"{number:03}.csv" for number in range(300)))
+    looks: list[Any] = []
+    real = reader.list_folder
+    monkeypatch.setattr(reader, "list_folder", lambda *args: looks.append(args) or real(*args))
+    monkeypatch.setattr(reader, "_STALE_S", 60.0)
+    queue = open_folder()
+    for _ in range(300):
+        queue.get(block=False)
+        queue.task_done()
+    assert len(looks) == 1

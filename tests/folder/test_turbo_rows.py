@@ -268,7 +268,8 @@ def test_a_listing_tells_how_rows_stand(folder: Path, open_rows: Any) -> None:
 
 
 USING = """
-import logging, os, sys
+import logging, os, socket, sys
+os.getlogin = socket.getfqdn = None
 before = set(os.listdir()), list(logging.getLogger().handlers), os.getcwd()
 from persistq import FolderQueue
 with FolderQueue.rows(sys.argv[1], producer="north") as rows:
