@@ -83,12 +83,24 @@ class BatchWriter:
         self._crc = zlib.crc32(line, self._crc)
 
     def finish(self) -> None:
-        """Write the last line, and have the file survive a power cut; again after an error."""
+        """Write the last line, and have the file survive a power cut; again after an error.
+
+        Crash: the last line is there or not; who salvages the file writes the same.
+        """
         if not self._file.closed:
-            self._cut()
-            self._write(_end_line(self.rows, self._crc))
-            os.fsync(self._file.fileno())
+            try:
+                self._write(_end_line(self.rows, self._crc))
+                os.fsync(self._file.fileno())
+            except OSError:
+                # More rows may be put before it is tried again, and belong where it stands.
+                self._cut()
+                raise
             self._file.close()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is whole, so that no more rows go into it."""
+        return self._file.closed
 
     def _write(self, line: bytes) -> None:
         if self._file.write(line) != len(line):

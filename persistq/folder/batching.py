@@ -74,6 +74,9 @@ class Batching:
             QueueClosed: Nothing more may be put, and no file was begun before.
         """
         with self._lock:
+            if self._writer is not None and self._writer.is_finished:
+                # An error came between its last line and its name.
+                self.publish()
             writer = self._writer or self._begun(patience)
             writer.add(line)
             if writer.rows >= self._most.rows or writer.size >= self._most.size:

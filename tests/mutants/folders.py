@@ -113,6 +113,20 @@ MUTANTS = [
         (f"{ROWS}test_rows_of_a_killed_producer_are_there",),
     ),
     Mutant(
+        "writes rows behind the last line of a file",
+        "persistq/folder/batchfile.py",
+        "                self._cut()\n                raise\n            self._file.close()\n",
+        "                raise\n            self._file.close()\n",
+        (f"{ROWS}test_an_error_at_the_end_of_a_file_costs_no_row_that_is_put_then[fsync]",),
+    ),
+    Mutant(
+        "puts rows into a file that is whole",
+        "persistq/folder/batching.py",
+        "if self._writer is not None and self._writer.is_finished:",
+        "if False:",
+        (f"{ROWS}test_an_error_at_the_end_of_a_file_costs_no_row_that_is_put_then[rename]",),
+    ),
+    Mutant(
         "counts half a row as one",
         "persistq/folder/batchfile.py",
         "        except OSError:\n            self._cut()\n            raise\n",
