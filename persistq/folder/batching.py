@@ -10,7 +10,7 @@ from itertools import count
 from typing import NamedTuple
 
 from persistq import failpoints
-from persistq.folder.batchfile import SUFFIX, BatchWriter
+from persistq.folder.batchfile import SUFFIX, BatchWriter, compress, published_name
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
 from persistq.folder.renames import sync_directory
@@ -23,11 +23,13 @@ class BatchSize(NamedTuple):
         rows: With so many rows.
         linger: So long after its first row, in seconds.
         size: With so many bytes.
+        compress: Whether it is compressed then.
     """
 
     rows: int
     linger: float
     size: int
+    compress: bool = False
 
 
 class Batching:
@@ -94,9 +96,11 @@ class Batching:
             writer = self._writer
             if writer is not None:
                 writer.finish()
+                if self._most.compress:
+                    compress(writer.path)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
-                writer.path.rename(self._place.path / writer.path.name)
+                writer.path.rename(self._place.path / published_name(writer.path))
                 self._writer = None
                 sync_directory(self._place.path)
                 failpoints.point("folder.after_batch")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from persistq.folder.batchfile import SUFFIX, BatchFault, check_batch
+from persistq.folder.batchfile import BatchFault, check_batch, is_batch
 from persistq.folder.controls import Controls, read_controls
 from persistq.folder.listing import Listing, directories_in, list_folder, owned, pattern_of
 from persistq.folder.names import WHY
@@ -185,7 +185,7 @@ def _unreasoned(place: Place) -> Iterator[str]:
 
 def _broken(place: Place, listing: Listing) -> Iterator[str]:
     for name in sorted(listing.items):
-        if name.endswith(SUFFIX):
+        if is_batch(name):
             try:
                 check_batch(place.path / name)
             except FileNotFoundError:

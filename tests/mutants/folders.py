@@ -9,6 +9,7 @@ ROUNDS = "tests/folder/test_folder_rounds.py::"
 OWNERS = "tests/folder/test_folder_owners.py::"
 GROUPS = "tests/folder/test_folder_groups.py::"
 ROWS = "tests/folder/test_folder_rows.py::"
+PACKED = "tests/folder/test_compressed_rows.py::"
 LOADS = "tests/folder/test_folder_loads.py::"
 DEATHS = "tests/folder/test_folder_deaths.py::"
 ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
@@ -111,6 +112,29 @@ MUTANTS = [
         "    if salvage(entry):\n",
         "    if False:\n",
         (f"{ROWS}test_rows_of_a_killed_producer_are_there",),
+    ),
+    Mutant(
+        "publishes the compressed file, and its rows once more",
+        "persistq/folder/batchfile.py",
+        "    draft.rename(path)\n",
+        "    shutil.copy(draft, path.with_name(f'0{path.name}'))\n    draft.rename(path)\n",
+        (
+            f"{PACKED}test_who_dies_while_a_file_is_compressed_loses_and_doubles_no_row[after_packed]",
+        ),
+    ),
+    Mutant(
+        "takes what is compressed for half a file",
+        "persistq/folder/batchfile.py",
+        "    if is_compressed(path):\n        return check_batch(path)\n",
+        "",
+        (f"{PACKED}test_what_was_damaged_beside_its_dead_producer_is_parked",),
+    ),
+    Mutant(
+        "reads lines of any length out of a small file",
+        "persistq/folder/batchfile.py",
+        "while line := file.readline(_LINE_MAX):",
+        "while line := file.readline():",
+        (f"{PACKED}test_what_is_no_whole_compressed_batch_is_parked",),
     ),
     Mutant(
         "writes rows behind the last line of a file",
