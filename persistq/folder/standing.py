@@ -135,6 +135,7 @@ def problems_of(place: Place, match: str, watch: Watch) -> list[str]:
     return [
         *_unowned(place, watch),
         *_unreasoned(place),
+        *_unimported(place),
         *_broken(place, listing),
         *(
             f"{name} is no file, or its name is too long: it is left alone"
@@ -181,6 +182,12 @@ def _unreasoned(place: Place) -> Iterator[str]:
     for aside in map(_aside, parked_files(place)):
         if not aside.kind:
             yield f".parked/{aside.name} has no reason beside it"
+
+
+def _unimported(place: Place) -> Iterator[str]:
+    for name in directories_in(place.imported):
+        where = f"{place.imported.name}/{name}"
+        yield f"{where} is of an import that has not ended: call it again, if nobody is at it"
 
 
 def _broken(place: Place, listing: Listing) -> Iterator[str]:

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,7 @@ class Imported:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._path = place.path / ".imported"
+        self._path = place.imported
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -107,7 +108,12 @@ class Imported:
         """
         draft = self._path / f"{key}{_DRAFT}"
         draft.mkdir()
-        if not _write(draft, stem, lines):
+        try:
+            count = _write(draft, stem, lines)
+        except Exception:
+            shutil.rmtree(draft)
+            raise
+        if not count:
             draft.rmdir()
             return
         staged = self._path / f"{key}{_STAGED}"
@@ -160,20 +166,24 @@ class Imported:
 
 def _write(directory: Path, stem: str, lines: Iterable[bytes]) -> int:
     """Write rows into batch files that survive a power cut; return how many files."""
-    count, writer = 0, None
-    for line in lines:
-        if writer is None:
-            count += 1
-            writer = BatchWriter(directory / f"{stem}-{count:06}{SUFFIX}")
-        writer.add(line)
-        if writer.rows >= ROWS_MAX:
-            writer.finish()
-            writer = None
-    if writer is not None:
-        writer.finish()
+    left, count = iter(lines), 0
+    for first in left:
+        count += 1
+        path = directory / f"{stem}-{count:06}{SUFFIX}"
+        _write_one(path, chain([first], islice(left, ROWS_MAX - 1)))
     failpoints.point("importing.after_write")
     sync_directory(directory)
     return count
+
+
+def _write_one(path: Path, lines: Iterable[bytes]) -> None:
+    writer = BatchWriter(path)
+    try:
+        for line in lines:
+            writer.add(line)
+        writer.finish()
+    finally:
+        writer.abandon()
 
 
 def _record_in(path: Path, place: Place) -> Record:

@@ -14,7 +14,7 @@ from persistq.folder.place import place_of
 from persistq.folder.reader import reported
 from persistq.imports.imported import Imported, Record
 from persistq.imports.turbofiles import OldBatch, find, users_of
-from persistq.imports.turborows import BatchUnreadable, RowUnreadable, read
+from persistq.imports.turborows import BatchChanged, BatchUnreadable, RowUnreadable, read
 from persistq.text.terminal import printable
 
 _TOLD_MAX: Final = 1000
@@ -93,14 +93,18 @@ def import_turbo(
     found = find(directory)
     _require_apart(directory, place.path)
     used = _used(directory, found.batches, skip_open=skip_open)
-    figures = Figures(files=len(found.batches), open=sorted(used), others=found.others)
+    figures = Figures(
+        files=len(found.batches),
+        open=sorted(used),
+        others=[printable(name) for name in found.others],
+    )
     figures.problems += [_orphaned(name) for name in found.orphans]
     imported = Imported(place)
     holding: AbstractContextManager[None] = nullcontext() if dry_run else imported.held()
     with reported(place), holding:
         records = imported.records()
         for batch in found.batches:
-            if batch.path.name not in used:
+            if batch.name not in used:
                 _import_one(batch, records, figures, None if dry_run else imported)
     return figures
 
@@ -115,10 +119,13 @@ def _import_one(
         return
     reading = _Reading()
     lines = _right_rows(batch, reading)
-    if imported is None:
-        deque(lines, maxlen=0)
-    else:
-        imported.bring(batch.key, _stem(batch), lines, lambda: _record_of(batch, reading))
+    try:
+        if imported is None:
+            deque(lines, maxlen=0)
+        else:
+            imported.bring(batch.key, _stem(batch), lines, lambda: _record_of(batch, reading))
+    except BatchChanged:
+        reading = _Reading(is_damaged=True, problems=[_changing(batch)])
     if reading.rows:
         records[batch.key] = _record_of(batch, reading)
     _add(reading, figures)
@@ -136,16 +143,16 @@ def _right_rows(batch: OldBatch, reading: _Reading) -> Iterator[bytes]:
     except BatchUnreadable as error:
         reading.is_damaged = True
         read_so_far = f"; its first {reading.rows:,} rows are imported" if reading.rows else ""
-        reading.problems.append(f"{batch.path.name}: {error}{read_so_far}")
+        reading.problems.append(f"{batch.name}: {error}{read_so_far}")
     if (untold := reading.bad_rows - _TOLD_MAX) > 0:
-        reading.problems.append(f"{batch.path.name}: {untold:,} more rows are no JSON values")
+        reading.problems.append(f"{batch.name}: {untold:,} more rows are no JSON values")
 
 
 def _note_bad(batch: OldBatch, row: RowUnreadable, reading: _Reading) -> None:
     reading.bad_rows += 1
     if reading.bad_rows <= _TOLD_MAX:
         what = f"row {row.number:,} is no JSON value: {row.reason}"
-        reading.problems.append(f"{batch.path.name}: {what}")
+        reading.problems.append(f"{batch.name}: {what}")
 
 
 def _add(reading: _Reading, figures: Figures) -> None:
@@ -165,13 +172,13 @@ def _add_before(batch: OldBatch, before: Record, figures: Figures) -> None:
     if before.mark != batch.mark:
         figures.unreadable += 1
         figures.problems.append(
-            f"{batch.path.name}: it is not as it was when it was imported, as {before.file}: "
+            f"{batch.name}: it is not as it was when it was imported, as {before.file}: "
             "what has been written since is not imported"
         )
 
 
 def _record_of(batch: OldBatch, reading: _Reading) -> Record:
-    return Record(printable(batch.path.name), batch.mark, **asdict(reading))
+    return Record(batch.name, batch.mark, **asdict(reading))
 
 
 def _renamed(batch: OldBatch, records: dict[str, Record]) -> Record | None:
@@ -196,17 +203,24 @@ def _used(directory: Path, batches: list[OldBatch], *, skip_open: bool) -> set[s
         pid, batch = users[0]
         who = f"process {pid}" if pid else "a process"
         reason = (
-            f"{who} has {printable(batch.path.name)} open: end the programs of the old queue "
+            f"{who} has {batch.name} open: end the programs of the old queue "
             "first, or leave out such files with --skip-open"
         )
         raise FolderError(str(directory), reason)
-    return {batch.path.name for _, batch in users}
+    return {batch.name for _, batch in users}
+
+
+def _changing(batch: OldBatch) -> str:
+    return (
+        f"{batch.name}: somebody wrote to it while it was read, and nothing of it is imported: end "
+        "the programs of the old queue, and import again"
+    )
 
 
 def _orphaned(name: str) -> str:
     return (
-        f"{name}: the batch that it belongs to is not here: it was renamed while its producer "
-        "wrote it, and its last rows are lost"
+        f"{printable(name)}: the batch that it belongs to is not here: it was renamed while its "
+        "producer wrote it, and its last rows are lost"
     )
 
 

@@ -6,6 +6,7 @@ name says its state, when it was begun, and which one it is: ``ready_1669852800_
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -17,6 +18,7 @@ from typing import Final
 
 from persistq.errors import UsageError
 from persistq.site.openers import Identity, identity_of, is_locked, openers
+from persistq.text.terminal import printable
 
 BESIDE: Final = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a file ends so."""
@@ -50,6 +52,11 @@ class OldBatch:
     key: str
     began: int
     found: os.stat_result
+
+    @property
+    def name(self) -> str:
+        """What it is called, as it is shown: a name may have any bytes."""
+        return printable(self.path.name)
 
     @property
     def mark(self) -> tuple[int, int, int]:
@@ -121,7 +128,11 @@ def open_regular(path: Path) -> int:
     Raises:
         OSError: It cannot be opened.
     """
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return file
 
 
 def _names(directory: Path) -> list[str]:

@@ -42,6 +42,10 @@ class BatchUnreadable(Exception):
     """A file is no batch of turbo-queue, or is damaged; its text says what is wrong."""
 
 
+class BatchChanged(Exception):
+    """A file was written to while it was read: what has been read may be half of it."""
+
+
 class RowUnreadable(Exception):
     """A row is no JSON value.
 
@@ -61,6 +65,7 @@ def read(batch: OldBatch) -> Iterator[bytes | RowUnreadable]:
 
     Raises:
         BatchUnreadable: It is no batch, or damaged; rows before the damage have been yielded.
+        BatchChanged: Somebody writes to it: none of these rows should count.
     """
     try:
         with _opened(batch) as database:
@@ -72,7 +77,7 @@ def read(batch: OldBatch) -> Iterator[bytes | RowUnreadable]:
     except OSError as error:
         raise BatchUnreadable(f"it cannot be read: {error.strerror}") from error
     if _look(batch.path) != batch.mark:
-        raise BatchUnreadable("somebody has written to it meanwhile: end the old programs first")
+        raise BatchChanged
 
 
 def _line(number: int, stored: Any) -> bytes | RowUnreadable:
@@ -148,8 +153,14 @@ def _require_alone(journal: Path) -> None:
     Raises:
         BatchUnreadable: It does. turbo-queue, which writes one file at a time, never writes such.
     """
-    if journal.exists() and journal.read_bytes().endswith(_JOURNAL_MAGIC):
+    if journal.exists() and _tail_of(journal) == _JOURNAL_MAGIC:
         raise BatchUnreadable("its journal names another file, as those of turbo-queue never do")
+
+
+def _tail_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_JOURNAL_MAGIC)))
+        return file.read()
 
 
 @contextmanager

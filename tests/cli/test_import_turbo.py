@@ -313,6 +313,45 @@ def test_what_is_written_after_it_was_imported_is_told(call: Call, write: Write)
     assert rows_in() == ["first"]
 
 
+def test_what_is_written_to_while_it_is_read_is_left_for_another_time(
+    call: Call, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a whole; its writer was not to be seen."""
+    write(f"load_{BEGAN}_{uuid(1)}.db", "row")
+    with monkeypatch.context() as patched:
+        patched.setattr("persistq.imports.turborows._look", lambda _: (1, 2, 3))
+        made = call("folder", "import-turbo", "old", "in")
+    assert made.exit_code == 6
+    assert "somebody wrote to it while it was read" in made.stderr
+    assert call("folder", "verify", "in").exit_code == 0
+    assert rows_in() == []
+    assert call("folder", "import-turbo", "old", "in").exit_code == 0
+    assert rows_in() == ["row"]
+
+
+def test_names_of_any_bytes_are_shown_escaped(call: Call, old: Path, write: Write) -> None:
+    """In sentences, in JSON, and when they are told again."""
+    for name in (b"ready_\xff\x1b[2J.db", b"load_\xfe.db-journal", b"note\xfd"):
+        (old / os.fsdecode(name)).write_bytes(b"")
+    write(os.fsdecode(b"ready_\xfc.db"), "row", b"bad")
+    for _ in range(2):
+        made = call("folder", "import-turbo", "old", "in", "--json")
+        assert made.exit_code == 6, made.output
+        assert len(json.loads(made.stdout)["problems"]) == 3
+        assert "\x1b" not in call("folder", "import-turbo", "old", "in").output
+    assert rows_in() == ["row"]
+
+
+def test_a_journal_that_is_no_file_is_not_waited_for(call: Call, write: Write) -> None:
+    """Nor is a link followed."""
+    for number, make in enumerate((os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"))):
+        path = write(f"load_{BEGAN}_{uuid(number)}.db", "row")
+        make(f"{path}-journal")
+    made = call("folder", "import-turbo", "old", "in")
+    assert made.exit_code == 6
+    assert made.stderr.count("it cannot be read") == 2
+
+
 def test_a_dry_run_tells_the_same_and_changes_nothing(call: Call, left: Path) -> None:
     """Not even is the folder made."""
     seen = json.loads(call("folder", "import-turbo", str(left), "in", "--dry-run", "--json").stdout)
@@ -343,8 +382,13 @@ def test_who_dies_while_importing_loses_and_doubles_nothing(
     died = subprocess.run(typed, env=armed, check=False, capture_output=True, text=True)
     assert died.returncode == (-signal.SIGKILL if action == "kill" else 4), died.stderr
     assert "Traceback" not in died.stderr
+    told = call("folder", "verify", "in")
+    is_undone = (point, action) == ("after_write", "error:ENOSPC")
+    assert told.exit_code == (0 if is_undone else 5)
+    assert ("is of an import that has not ended" in told.stdout) is not is_undone
     rows = rows_in()
     assert call("folder", "import-turbo", str(left), "in").exit_code == 0
+    assert call("folder", "verify", "in").exit_code == 0
     rows += rows_in()
     assert rows == [*range(100, 2300), 1, 2, 3, 4, 5, "six", {"n": 7}]
     assert sorted(path.suffix for path in Path("in/.imported").iterdir()) == [".json"] * 6
