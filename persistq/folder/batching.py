@@ -13,7 +13,7 @@ from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, BatchWriter, compress, published_name
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
-from persistq.folder.renames import sync_directory
+from persistq.folder.renames import rename_over, sync_directory
 
 
 class BatchSize(NamedTuple):
@@ -100,7 +100,7 @@ class Batching:
                     compress(writer.path)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
-                writer.path.rename(self._place.path / published_name(writer.path))
+                rename_over(writer.path, self._place.path / published_name(writer.path))
                 self._writer = None
                 sync_directory(self._place.path)
                 failpoints.point("folder.after_batch")

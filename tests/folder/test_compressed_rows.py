@@ -16,12 +16,11 @@ import pytest
 
 from persistq import DONE, FolderQueue, UsageError, failpoints
 from persistq.folder import batchfile
-from persistq.folder.batchfile import compress
+from persistq.folder.batchfile import compress, read_lines
 from persistq.folder.listing import pattern_of
 from persistq.folder.owner import Watch
 from persistq.folder.place import place_of
 from persistq.folder.standing import problems_of
-from persistq.sources import batch_rows
 
 END = b'{"end":{"rows":2}}\n'
 
@@ -46,7 +45,7 @@ def test_a_file_is_compressed_when_it_is_published(folder: Path, open_rows: Any)
     crc = f"{zlib.crc32(text[: text.index(b'{')]):08x}"
     assert json.loads(text.splitlines()[-1])["end"] == {"rows": 2, "crc32": crc}
     assert list(open_rows().outstanding()) == ["a", None, "c", "plain"]
-    assert list(batch_rows(packed(folder)[0])) == ["a", None]
+    assert list(read_lines(packed(folder)[0])) == [b'"a"\n', b"null\n"]
     assert problems_of(place_of(folder), "*", Watch(place_of(folder), 60.0)) == []
     reader, got = open_rows(), []
     while (row := reader.get(timeout=30)) is not DONE:
