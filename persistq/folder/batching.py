@@ -10,7 +10,7 @@ from itertools import count
 from typing import NamedTuple
 
 from persistq import failpoints
-from persistq.folder.batchfile import SUFFIX, BatchWriter
+from persistq.folder.batchfile import SUFFIX, BatchWriter, compress, published_name
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_over, sync_directory
@@ -24,11 +24,13 @@ class BatchSize(NamedTuple):
         rows: With so many rows.
         linger: So long after its first row, in seconds.
         size: With so many bytes.
+        compress: Whether it is compressed then.
     """
 
     rows: int
     linger: float
     size: int
+    compress: bool = False
 
 
 class Batching:
@@ -76,6 +78,9 @@ class Batching:
             QueueClosed: Nothing more may be put, and no file was begun before.
         """
         with self._lock:
+            if self._writer is not None and self._writer.is_finished:
+                # An error came between its last line and its name.
+                self.publish()
             writer = self._own() or self._begun(patience)
             writer.add(line)
             if writer.rows >= self._most.rows or writer.size >= self._most.size:
@@ -94,9 +99,11 @@ class Batching:
             writer = self._own()
             if writer is not None:
                 writer.finish()
+                if self._most.compress:
+                    compress(writer.path)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
-                rename_over(writer.path, self._place.path / writer.path.name)
+                rename_over(writer.path, self._place.path / published_name(writer.path))
                 self._writer = None
                 sync_directory(self._place.path)
                 failpoints.point("folder.after_batch")
