@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from persistq import failpoints
 from persistq.duration import DAY_S
 from persistq.folder.place import Place, read_with_look
+from persistq.folder.renames import rename_over
 from persistq.leases import Sign
 from persistq.peer import Peer
 
@@ -91,7 +93,8 @@ def write_card(card: Path, facts: dict[str, Any]) -> None:
     """
     draft = draft_of(card)
     draft.write_text(json.dumps(facts), encoding="utf-8")
-    draft.rename(card)
+    failpoints.point("folder.before_card")
+    rename_over(draft, card)
 
 
 def draft_of(card: Path) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from typing import NamedTuple
 
-from persistq.folder.names import PAUSE, control_of, fits, is_item, original
+from persistq.folder.names import PAUSE, WHY, control_of, fits, is_item, original
 from persistq.folder.place import Place
 
 
@@ -18,7 +18,7 @@ class Listing(NamedTuple):
     Attributes:
         items: Names of files that are items, in no order.
         controls: Names of files that may be control files.
-        strange: Names of what is neither: links, directories, names that are too long.
+        strange: Names of what is neither: links, directories, reasons, names that are too long.
         paused: Whether nobody is to claim anything.
     """
 
@@ -47,6 +47,8 @@ def list_folder(place: Place, pattern: re.Pattern[str]) -> Listing:
                 listing.controls.append(entry.name)
             elif is_item(entry.name) and matches(pattern, entry.name):
                 _sort_in(entry, listing)
+            elif entry.name.endswith(WHY) and not entry.name.startswith("."):
+                listing.strange.append(entry.name)
     return listing
 
 

@@ -68,7 +68,7 @@ class Owner:
         pulse.begin()
         failpoints.point("folder.after_register")
         for directory in (self.taken, self.tmp):
-            directory.mkdir()
+            directory.mkdir(exist_ok=True)
         heart.add(self.card, pulse)
 
     def extend(self, seconds: float) -> None:
