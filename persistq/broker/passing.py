@@ -97,9 +97,10 @@ class Passing:
     def _slices(self, ranges: Iterable[IdRange]) -> Iterator[Slice]:
         for first, last in ranges:
             before = first - 1
-            while page := self._journal.put_page(before, last, _ITEMS, _BYTES):
+            while before < last:
+                page = self._journal.put_page(before, last, _ITEMS, _BYTES)
                 yield from page
-                before = page[-1].ids.last
+                before = page[-1].ids.last if page else last
 
 
 def _blocks_of(part: Slice) -> Iterator[tuple[Block, Origin]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from persistq.cli import importturbo
 from persistq.cli.options import json_option
 from persistq.cli.output import (
     Column,
@@ -422,3 +423,6 @@ def _as_object(standing: Standing) -> dict[str, Any]:
 
 def _as_members(known: Known) -> dict[str, Any]:
     return {"life": known.life, "silent_s": known.silent}
+
+
+command.add_command(importturbo.command)

@@ -40,11 +40,12 @@ def command(*, names: tuple[str, ...], output: Path | None, journal: str | None)
       $ persistq metrics
       $ persistq metrics sales -o persistq.prom
     """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.counting import counted
     from persistq.folder.finding import folders_of
     from persistq.metrics.exposition import exposition, replace
 
     directory = directory_of(journal, names[0] if names else None)
-    folders = [] if names else folders_of(directory)
+    folders = {} if names else {path: counted(path) for path in folders_of(directory)}
     if not folders:
         _require_there(directory, names)
     text = exposition(_sites(directory, names), folders)

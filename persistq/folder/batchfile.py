@@ -2,6 +2,7 @@
 
 A row is written to the kernel at once, so it survives its process; the file is synced before it
 takes its name in the folder. The last line tells a whole file from a half one, whoever wrote it.
+It may be compressed as a whole when it has that line; readers look at its bytes, not at its name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +18,20 @@ from typing import Any, Final, NamedTuple
 
 from persistq import failpoints
 from persistq.errors import ItemNotStorable
+from persistq.folder.renames import rename_over
 
 SUFFIX: Final = ".jsonl"
+GZIP: Final = ".gz"
+"""Ends the name of one that is compressed, behind the other ending."""
+
+PACKING: Final = ".packing"
+"""Ends the draft of a compressed file: what is in it is in the other one still."""
+
+MATCH: Final = (f"*{SUFFIX}", f"*{SUFFIX}{GZIP}")
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_LINE_MAX: Final = 1 << 28
+"""Longest line of a compressed file, in bytes: a small one could have any."""
 
 
 class BatchFault(ValueError):
@@ -83,12 +97,24 @@ class BatchWriter:
         self._crc = zlib.crc32(line, self._crc)
 
     def finish(self) -> None:
-        """Write the last line, and have the file survive a power cut; again after an error."""
+        """Write the last line, and have the file survive a power cut; again after an error.
+
+        Crash: the last line is there or not; who salvages the file writes the same.
+        """
         if not self._file.closed:
-            self._cut()
-            self._write(_end_line(self.rows, self._crc))
-            os.fsync(self._file.fileno())
+            try:
+                self._write(_end_line(self.rows, self._crc))
+                os.fsync(self._file.fileno())
+            except OSError:
+                # More rows may be put before it is tried again, and belong where it stands.
+                self._cut()
+                raise
             self._file.close()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is whole, so that no more rows go into it."""
+        return self._file.closed
 
     def _write(self, line: bytes) -> None:
         if self._file.write(line) != len(line):
@@ -102,6 +128,47 @@ class BatchWriter:
     def abandon(self) -> None:
         """Close the file as it is."""
         self._file.close()
+
+
+def is_batch(name: str) -> bool:
+    """Return whether a file has the name of a batch file."""
+    return name.endswith((SUFFIX, SUFFIX + GZIP))
+
+
+def stem_of(name: str) -> str:
+    """Return the name of a batch file without its ending."""
+    return name.removesuffix(GZIP).removesuffix(SUFFIX)
+
+
+def compress(path: Path) -> None:
+    """Compress a whole batch file where it lies; one that is compressed stays as it is.
+
+    Crash: it is as it was, or compressed. There is one file of that name at every moment.
+    """
+    import gzip
+
+    if is_compressed(path):
+        return
+    draft = path.with_name(path.name + PACKING)
+    with path.open("rb") as plain, draft.open("wb") as written:
+        with gzip.GzipFile("", "wb", 6, written, mtime=0) as packed:
+            shutil.copyfileobj(plain, packed)
+        written.flush()
+        os.fsync(written.fileno())
+    failpoints.point("folder.before_packed")
+    rename_over(draft, path)
+    failpoints.point("folder.after_packed")
+
+
+def is_compressed(path: Path) -> bool:
+    """Return whether a file is compressed, by its first bytes: no line of JSON has these."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+def published_name(path: Path) -> str:
+    """Return what a batch file is called when it is published."""
+    return f"{path.name}{GZIP}" if is_compressed(path) else path.name
 
 
 def check_batch(path: Path) -> int:
@@ -123,18 +190,23 @@ def check_batch(path: Path) -> int:
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """Yield the rows of a whole batch file, undecoded."""
-    with path.open("rb") as file:
-        line = file.readline()
-        while line and (following := file.readline()):
+    line = b""
+    for following in _lines(path):
+        if line:
             yield line
-            line = following
+        line = following
 
 
 def salvage(path: Path) -> int:
     """Make a whole batch file of what a dead process has written; return how many rows it has.
 
     Crash: the next who does it finds it whole, or as it was.
+
+    Raises:
+        BatchFault: It is compressed, as only whole files are, and damaged.
     """
+    if is_compressed(path):
+        return check_batch(path)
     rows, crc, last = _measured(path)
     # A row may say the same, but never in these very bytes.
     if last == _end_line(rows, crc):
@@ -155,12 +227,37 @@ def salvage(path: Path) -> int:
 def _measured(path: Path) -> tuple[int, int, bytes]:
     """Return how many lines are before the last, their CRC-32, and the last."""
     rows, crc, last = 0, 0, b""
-    with path.open("rb") as file:
-        for line in file:
-            if last:
-                rows, crc = rows + 1, zlib.crc32(last, crc)
-            last = line
+    for line in _lines(path):
+        if last:
+            rows, crc = rows + 1, zlib.crc32(last, crc)
+        last = line
     return rows, crc, last
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, unpacked.
+
+    Raises:
+        BatchFault: It is compressed, and cut short, or damaged, or no file of lines.
+    """
+    if is_compressed(path):
+        yield from _unpacked(path)
+    else:
+        with path.open("rb") as file:
+            yield from file
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    import gzip
+
+    try:
+        with gzip.open(path) as file:
+            while line := file.readline(_LINE_MAX):
+                if len(line) == _LINE_MAX:
+                    raise BatchFault(f"it has a line of more than {_LINE_MAX:,} bytes")
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BatchFault(f"gzip cannot read it to its end: {error}") from error
 
 
 def _end_line(rows: int, crc: int) -> bytes:

@@ -10,10 +10,11 @@ from itertools import count
 from typing import NamedTuple
 
 from persistq import failpoints
-from persistq.folder.batchfile import SUFFIX, BatchWriter
+from persistq.folder.batchfile import SUFFIX, BatchWriter, compress, published_name
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_over, sync_directory
+from persistq.leases import HEARTBEAT_MAX_S
 
 
 class BatchSize(NamedTuple):
@@ -23,11 +24,13 @@ class BatchSize(NamedTuple):
         rows: With so many rows.
         linger: So long after its first row, in seconds.
         size: With so many bytes.
+        compress: Whether it is compressed then.
     """
 
     rows: int
     linger: float
     size: int
+    compress: bool = False
 
 
 class Batching:
@@ -59,6 +62,7 @@ class Batching:
         self._numbers = count(1)
         self._lock = threading.RLock()
         self._writer: BatchWriter | None = None
+        self._looked = 0.0
         self._timer: threading.Timer | None = None
 
     def add(self, line: bytes, patience: float | None) -> None:
@@ -74,7 +78,10 @@ class Batching:
             QueueClosed: Nothing more may be put, and no file was begun before.
         """
         with self._lock:
-            writer = self._writer or self._begun(patience)
+            if self._writer is not None and self._writer.is_finished:
+                # An error came between its last line and its name.
+                self.publish()
+            writer = self._own() or self._begun(patience)
             writer.add(line)
             if writer.rows >= self._most.rows or writer.size >= self._most.size:
                 self.publish()
@@ -88,12 +95,15 @@ class Batching:
             OSError: It cannot be written; it is tried again the next time.
         """
         with self._lock:
-            writer = self._writer
+            self._looked = 0.0
+            writer = self._own()
             if writer is not None:
                 writer.finish()
+                if self._most.compress:
+                    compress(writer.path)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
-                rename_over(writer.path, self._place.path / writer.path.name)
+                rename_over(writer.path, self._place.path / published_name(writer.path))
                 self._writer = None
                 sync_directory(self._place.path)
                 failpoints.point("folder.after_batch")
@@ -106,6 +116,21 @@ class Batching:
         timer, self._timer = self._timer, None
         if timer is not None and timer is not threading.current_thread():
             timer.join()
+
+    def _own(self) -> BatchWriter | None:
+        """Return the file that is being written, if it is this process's still.
+
+        Who was stopped for long may have been taken for dead, and then others have published its
+        rows: what comes now goes into another file. Nobody is so quickly taken for dead that it
+        would have to be looked at for each row.
+        """
+        now = time.monotonic()
+        writer, looked = self._writer, self._looked
+        self._looked = now
+        if writer is not None and now - looked >= HEARTBEAT_MAX_S and not writer.path.exists():
+            writer.abandon()
+            self._writer = None
+        return self._writer
 
     def _begun(self, patience: float | None) -> BatchWriter:
         """Begin a file; readers see it, so none is told that all is done while it is written."""

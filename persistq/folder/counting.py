@@ -48,6 +48,10 @@ class Counts(NamedTuple):
     producers: Mapping[str, int]
 
 
+Counted = Mapping[Path, Counts | FolderError]
+"""What lies in several folders, or why that is not known."""
+
+
 def counted(path: Path, watch: Watch | None = None) -> Counts | FolderError:
     """Count what lies in a folder, or return why that cannot be done.
 

@@ -28,9 +28,9 @@ class Listing(NamedTuple):
     paused: bool
 
 
-def pattern_of(match: str) -> re.Pattern[str]:
+def pattern_of(match: str | tuple[str, ...]) -> re.Pattern[str]:
     """Return what the whole name of an item has to match: case counts, on every system."""
-    return re.compile(translate(match))
+    return re.compile("|".join(map(translate, [match] if isinstance(match, str) else match)))
 
 
 def matches(pattern: re.Pattern[str], name: str) -> bool:

@@ -72,7 +72,7 @@ def times_of(min_age: float, lease: float | None, poll: float, settle: float | N
 class FolderOptions:
     """How a folder is read and written; `persistq.FolderQueue` says what each means."""
 
-    match: str = "*"
+    match: str | tuple[str, ...] = "*"
     order: OrderOption | None = None
     check: CheckOption = None
     grouping: Grouping | None = None
@@ -94,7 +94,8 @@ class FolderOptions:
                 raise UsageError(f"{name}={getattr(self, name)!r} is refused: give {allowed}")
         for name, least in (("ready_max", 0), ("max_crashes", 1)):
             _require_number(name, getattr(self, name), least)
-        if not isinstance(self.match, str) or not self.match:
+        patterns = (self.match,) if isinstance(self.match, str) else self.match
+        if not all(isinstance(each, str) and each for each in patterns):
             raise UsageError(f"match={self.match!r} is refused: give a pattern like '*.csv'")
         require_check(self.check)
 

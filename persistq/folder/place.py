@@ -63,6 +63,11 @@ class Place:
         return self.path / ".owners"
 
     @property
+    def imported(self) -> Path:
+        """What was imported from elsewhere, and what is being imported; missing if nothing was."""
+        return self.path / ".imported"
+
+    @property
     def crashes(self) -> Path:
         """How often a process has died with an item."""
         return self.path / ".crashes"

@@ -72,7 +72,8 @@ class FolderQueue(BaseQueue[T]):
 
     Args:
         path: The directory; it is made if it is missing.
-        match: Which files are items: a pattern for the whole name, in which case counts.
+        match: Which files are items: a pattern for the whole name, in which case counts, or a
+            tuple of several.
         order: Gives the key of a path by which files are claimed; by default by name. One without a
             key comes last. See `persistq.folder.order`.
         check: What a file has to be before it is handed out, otherwise it is parked: ``nonempty``,
@@ -113,7 +114,7 @@ class FolderQueue(BaseQueue[T]):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        match: str = "*",
+        match: str | tuple[str, ...] = "*",
         *,
         order: OrderOption | None = None,
         check: CheckOption = None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from persistq import failpoints
-from persistq.folder.batchfile import SUFFIX, salvage
+from persistq.folder.batchfile import PACKING, SUFFIX, BatchFault, published_name, salvage
 from persistq.folder.claims import DELETED, GROUP, give_back, is_group
 from persistq.folder.crashes import count_crash, forget_crashes
 from persistq.folder.listing import directories_in
@@ -26,7 +26,7 @@ from persistq.folder.secondnames import COPY, MOVED, SECOND
 PUTTING: Final = "putting"
 """Ends the name of what is there while its owner puts a file."""
 
-_DRAFTS: Final = (PUTTING, ".row", "round.json", "crashes")
+_DRAFTS: Final = (PUTTING, PACKING, ".row", "round.json", "crashes")
 
 
 @dataclass
@@ -172,7 +172,7 @@ def _clear_one(entry: Path, owner: Owner, done: Recovered) -> None:
         if not deliver_reason(place, entry):
             entry.unlink(missing_ok=True)
     elif name.endswith(SUFFIX) and stat.S_ISREG(entry.lstat().st_mode):
-        _publish_rest(entry, place, done)
+        _publish_rest(entry, owner, done)
     elif name.endswith(MOVED):
         put_name = name.partition(".")[2].removesuffix(MOVED)
         done.given_back.append(rename_free(entry, place.path, put_name).name)
@@ -187,11 +187,18 @@ def _is_second_name(entry: Path) -> bool:
     return linked and entry.name.endswith(SECOND)
 
 
-def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
+def _publish_rest(entry: Path, owner: Owner, done: Recovered) -> None:
     """Publish the whole rows of a batch file that was not written to its end."""
-    if salvage(entry):
+    try:
+        rows = salvage(entry)
+    except BatchFault as fault:
+        park(owner, entry, published_name(entry), type(fault).__name__, str(fault))
+        done.parked.append(entry.name)
+        return
+    if rows:
         failpoints.point("folder.before_rest")
-        done.given_back.append(rename_free(entry, place.path, entry.name).name)
+        published = rename_free(entry, owner.place.path, published_name(entry))
+        done.given_back.append(published.name)
     else:
         entry.unlink(missing_ok=True)
 

@@ -14,7 +14,14 @@ from typing import Any, Final
 from persistq import failpoints
 from persistq.codec import VALUE
 from persistq.errors import ClaimLost
-from persistq.folder.batchfile import SUFFIX, BatchFault, BatchWriter, check_batch, read_lines
+from persistq.folder.batchfile import (
+    SUFFIX,
+    BatchFault,
+    BatchWriter,
+    check_batch,
+    read_lines,
+    stem_of,
+)
 from persistq.folder.claims import Claims
 from persistq.folder.parking import park
 from persistq.folder.reader import Delivery, Reader
@@ -173,5 +180,5 @@ class RowReader:
         writer.add(row.line)
         writer.finish()
         failpoints.point("folder.before_row_parked")
-        name = f"{row.batch.name.removesuffix(SUFFIX)}.row-{row.number}{SUFFIX}"
+        name = f"{stem_of(row.batch.name)}.row-{row.number}{SUFFIX}"
         park(owner, writer.path, name, kind, reason)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from persistq import ending
 from persistq.errors import UsageError
-from persistq.folder.batchfile import SUFFIX, read_lines, row_line
+from persistq.folder.batchfile import MATCH, read_lines, row_line
 from persistq.folder.batching import Batching, BatchSize
 from persistq.folder.options import FolderOptions, ProducersOption, expected_producers, times_of
 from persistq.folder.place import place_of
@@ -49,6 +49,8 @@ class RowQueue(FolderQueue[T]):
         batch: Most rows of a file.
         linger: How long after its first row a file is published at the latest, in seconds.
         bytes_max: Most bytes of a file, but for its last row.
+        compress: Whether files are compressed by gzip when they are published. Readers read both
+            kinds.
         ready_max: Most files that may wait; a `put` that would begin another one blocks. 0 is no
             limit.
         done: As for `FolderQueue`; so are those that follow.
@@ -74,6 +76,7 @@ class RowQueue(FolderQueue[T]):
         batch: int = BATCH,
         linger: float = LINGER_S,
         bytes_max: int = BYTES_MAX,
+        compress: bool = False,
         ready_max: int = 5,
         done: str = ".done",
         producer: str = "",
@@ -88,7 +91,7 @@ class RowQueue(FolderQueue[T]):
     ) -> None:
         ending.install()
         options = FolderOptions(
-            match=f"*{SUFFIX}",
+            match=MATCH,
             producers=expected_producers(producers),
             dead_producer=dead_producer,
             drain=drain,
@@ -97,7 +100,7 @@ class RowQueue(FolderQueue[T]):
             max_crashes=max_crashes,
             times=times_of(0.0, lease, poll, settle),
         )
-        self._size = _size_of(batch, linger, bytes_max)
+        self._size = _size_of(batch, linger, bytes_max, compress)
         self._open_at(place_of(path, done), options, producer)
 
     def _begin_here(self) -> None:
@@ -211,10 +214,12 @@ class RowQueue(FolderQueue[T]):
         self._batching.before_fork()
 
 
-def _size_of(batch: int, linger: float, bytes_max: int) -> BatchSize:
+def _size_of(batch: int, linger: float, bytes_max: int, compress: Any) -> BatchSize:
     for name, value in (("batch", batch), ("bytes_max", bytes_max)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name}={value!r} is refused: give a whole number, at least 1")
     if type(linger) not in (int, float) or not linger > 0:
         raise UsageError(f"linger={linger!r} is refused: give a number of seconds above 0")
-    return BatchSize(batch, float(linger), bytes_max)
+    if not isinstance(compress, bool):
+        raise UsageError(f"compress={compress!r} is refused: give True or False")
+    return BatchSize(batch, float(linger), bytes_max, compress)

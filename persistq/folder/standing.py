@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from persistq.folder.batchfile import SUFFIX, BatchFault, check_batch
+from persistq.folder.batchfile import BatchFault, check_batch, is_batch
 from persistq.folder.controls import Controls, read_controls
 from persistq.folder.listing import Listing, directories_in, list_folder, owned, pattern_of
 from persistq.folder.names import WHY
@@ -200,6 +200,7 @@ def problems_of(place: Place, match: str, watch: Watch) -> list[str]:
     return [
         *_unowned(place, watch),
         *_unreasoned(place),
+        *_unimported(place),
         *_broken(place, listing),
         *(
             f"{name} is no file, or its name is too long, or ends in {WHY}: it is left alone"
@@ -259,9 +260,15 @@ def _unreasoned(place: Place) -> Iterator[str]:
             yield f".parked/{aside.name} has no reason beside it"
 
 
+def _unimported(place: Place) -> Iterator[str]:
+    for name in directories_in(place.imported):
+        where = f"{place.imported.name}/{name}"
+        yield f"{where} is of an import that has not ended: call it again, if nobody is at it"
+
+
 def _broken(place: Place, listing: Listing) -> Iterator[str]:
     for name in sorted(listing.items):
-        if name.endswith(SUFFIX):
+        if is_batch(name):
             try:
                 check_batch(place.path / name)
             except FileNotFoundError:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from persistq import failpoints
-from persistq.errors import FolderError, JournalError, UsageError
+from persistq.errors import JournalError, UsageError
 from persistq.metrics.reading import Reading, reading_of
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from persistq.folder.counting import Counts
+    from persistq.folder.counting import Counted
     from persistq.site.base import Site
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,33 +27,33 @@ _EVERYBODY: Final = 0o644
 
 
 class Collector:
-    """What a registry of prometheus_client asks: all is read once for all metrics.
+    """What a registry of prometheus_client asks: each journal is read once for all metrics.
 
     Args:
         sites: The journals.
-        folders: The folders.
+        folders: What lies in folders.
     """
 
-    def __init__(self, sites: Iterable[Site], folders: Iterable[Path]) -> None:
+    def __init__(self, sites: Iterable[Site], folders: Counted) -> None:
         self._sites = [*sites]
-        self._folders = [*folders]
+        self._folders = folders
 
     def collect(self) -> Iterator[Metric]:
-        """Measure journals and folders, and yield their metrics."""
+        """Measure the journals, and yield all metrics."""
         from persistq.metrics.families import families
         from persistq.metrics.folders import folder_families
 
         yield from families({site.name: _reading(site) for site in self._sites})
         if self._folders:
-            yield from folder_families({path: _counts(path) for path in self._folders})
+            yield from folder_families(self._folders)
 
 
-def exposition(sites: Iterable[Site], folders: Iterable[Path] = ()) -> str:
+def exposition(sites: Iterable[Site], folders: Counted | None = None) -> str:
     """Return the metrics of journals and folders; what cannot be read is said not to be readable.
 
     Args:
         sites: The journals.
-        folders: Directories that are queues.
+        folders: Directories that are queues, each as `persistq.folder.counting.counted` tells it.
 
     Raises:
         UsageError: prometheus_client is not installed.
@@ -63,7 +63,7 @@ def exposition(sites: Iterable[Site], folders: Iterable[Path] = ()) -> str:
     except ImportError as error:
         raise UsageError(_EXTRA) from error
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(sites, folders))
+    registry.register(Collector(sites, folders or {}))
     return generate_latest(registry).decode()
 
 
@@ -85,13 +85,6 @@ def replace(path: Path, text: str) -> None:
         file.write(text)
     failpoints.point("metrics.before_replace")
     part.replace(path)
-
-
-def _counts(path: Path) -> Counts | None:
-    from persistq.folder.counting import counted
-
-    found = counted(path)
-    return None if isinstance(found, FolderError) else found
 
 
 def _reading(site: Site) -> Reading | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
+from persistq.errors import FolderError
 from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
@@ -14,19 +15,17 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from persistq.folder.counting import Counts
-
-    Counted = Mapping[Path, Counts | None]
+    from persistq.folder.counting import Counted, Counts
 
 
 def folder_families(counted: Counted) -> Iterator[Metric]:
     """Yield the metrics of folders.
 
     Args:
-        counted: What lies in each; None of what could not be read.
+        counted: What lies in each, or why it could not be read.
     """
-    read = {path: counts for path, counts in counted.items() if counts is not None}
-    readable = {path: counts is not None for path, counts in counted.items()}
+    read = {path: found for path, found in counted.items() if not isinstance(found, FolderError)}
+    readable = {path: path in read for path in counted}
     yield _gauge("readable", "Whether the folder could be read.", readable)
     for name, says, value in _FILES:
         yield _gauge(name, says, {path: value(counts) for path, counts in read.items()})

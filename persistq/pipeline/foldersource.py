@@ -33,7 +33,7 @@ class FolderSourceOptions(TypedDict, total=False):
     rows: bool | None
     """Whether the files are batches of rows, and each row is an item."""
     match: str | None
-    """Which files are items; with ``rows``, by default ``*.jsonl``."""
+    """Which files are items; with ``rows``, by default batch files."""
     order: OrderOption | None
     """By what files are claimed; by default by name."""
     check: CheckOption
@@ -133,7 +133,7 @@ def folder_source_of(said: dict[str, Any]) -> Source:
     _require_fitting(what, said, rows=rows)
     limits: dict[str, int] = {key: said.pop(key) for key in LIMITS if key in said}
     if rows:
-        said = {"match": "*.jsonl", "check": "rows"} | said
+        said = {"match": ("*.jsonl", "*.jsonl.gz"), "check": "rows"} | said
     Checked(path, **said)
     folder = FolderSource(path, said.get("done", ".done"), rows, said)
     return Source(name, Arrivals(path, said), limits, to, folder=folder)

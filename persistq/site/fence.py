@@ -21,7 +21,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from persistq.duration import DAY_S
 from persistq.errors import JournalUnavailable
 from persistq.peer import Peer
 from persistq.site import descriptors
+from persistq.site.openers import identity_of, openers
 from persistq.site.ownership import open_own
 from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
@@ -339,9 +340,9 @@ class Fence:
 
         These are the consumers that live, and processes that their handlers have forked.
         """
-        keepers = set(_openers(os.fstat(self._file))) - {os.getpid()}
+        keepers = _openers(self._file)
         if not keepers and self._journal is not None:
-            keepers = set(_openers(os.fstat(self._journal))) - {os.getpid()}
+            keepers = _openers(self._journal)
         return sorted(keepers or {it.pid for it in self.occupants() if has_ended(it) is False})
 
     def held_items(self) -> list[int]:
@@ -416,23 +417,7 @@ def _in_hand(slot: tuple[int, int, float, int, int, float, float]) -> InHand:
     return InHand(pid, item_id, since, until if asks else 0.0)
 
 
-def _openers(file: os.stat_result) -> Iterator[int]:
-    """Yield who has a file open, as far as the system tells it."""
-    for pid in _processes():
-        # One that ends meanwhile has nothing open.
-        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as links:
-            if any(_leads_to(link, file) for link in links):
-                yield pid
-
-
-def _processes() -> list[int]:
-    try:
-        return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()]
-    except OSError:
-        return []
-
-
-def _leads_to(link: os.DirEntry[str], file: os.stat_result) -> bool:
-    with contextlib.suppress(OSError):
-        return os.path.samestat(link.stat(), file)
-    return False
+def _openers(file: int) -> set[int]:
+    """Return which other processes have a file open."""
+    mine = identity_of(os.fstat(file))
+    return {pid for pid, _ in openers({mine})} - {os.getpid()}

@@ -28,7 +28,6 @@ from persistq.errors import (
     PersistqError,
     UsageError,
 )
-from persistq.folder.finding import folders_of
 from persistq.metrics import CONTENT_TYPE, exposition
 from persistq.text.masking import masked_text
 from persistq.text.terminal import printable
@@ -221,7 +220,7 @@ class Pages:
         return Response(text, media_type=CONTENT_TYPE)
 
     def _metrics(self) -> str:
-        return exposition(self._journals.sites(), folders_of(self._journals.directory))
+        return exposition(self._journals.sites(), self._folders.counted())
 
     # --- orders ---
 

@@ -22,7 +22,7 @@ from persistq.folder.owner import Watch
 from persistq.folder.place import Place, place_of
 
 if TYPE_CHECKING:
-    from persistq.folder.counting import Counts
+    from persistq.folder.counting import Counted, Counts
 
 SETTLED_S: Final = 1.0
 """For so long after a change a folder is read anew: times of files do not tell two quick changes
@@ -116,12 +116,20 @@ class Folders:
                 return
             paths = folders_of(self._journals)
             for path in self._seen.keys() - {*paths}:
-                self._gone += 1 + self._seen.pop(path).look.version  # type: ignore[union-attr]
+                look = self._seen.pop(path).look
+                self._gone += 1 + (look.version if look is not None else 0)
             for path in paths:
-                if path not in self._seen:
-                    self._seen[path] = _Seen(Watch(place_of(path), _LEASE_S))
-                self._refresh_one(path, self._seen[path])
+                self._refresh_one(path, self._seen_at(path))
             self._looked_at = time.monotonic()
+
+    def counted(self) -> Counted:
+        """Count what lies in each now.
+
+        Who is dead on another host is known after several calls: they watch for the lease.
+        """
+        with self._lock:
+            paths = folders_of(self._journals)
+            return {path: counted(path, self._seen_at(path).watch) for path in paths}
 
     def version(self, key: str | None) -> int:
         """Return a number that rises with each change of a folder; of all of them for None."""
@@ -160,6 +168,11 @@ class Folders:
         place = place_of(path)
         place.require_own()
         return place, seen.watch if seen is not None else Watch(place, _LEASE_S)
+
+    def _seen_at(self, path: Path) -> _Seen:
+        if path not in self._seen:
+            self._seen[path] = _Seen(Watch(place_of(path), _LEASE_S))
+        return self._seen[path]
 
     def _refresh_one(self, path: Path, seen: _Seen) -> None:
         now = time.monotonic()

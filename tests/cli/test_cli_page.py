@@ -59,11 +59,14 @@ def evening(record: Record) -> Ledger:
 
 
 def old_queue() -> None:
-    """Leave what a PyMPX queue does, in the current directory."""
+    """Leave what a PyMPX queue does, and what a turbo-queue does, in the current directory."""
     pickup = Path("pickup")
     pickup.mkdir()
     (pickup / "orders_requested_PID4711.tsv").write_text("mon\t17\nmon\t18\n")
     (pickup / "orders_completed_PID4712.tsv").write_text("mon\t17\n")
+    Path("turbo/orders").mkdir(parents=True)
+    with closing(sqlite3.connect("turbo/orders/unload_1669852800_a.db_3")) as batch:
+        batch.execute("CREATE TABLE logs (log_data json)")
 
 
 ENDLESS = {("serve",)}

@@ -148,9 +148,7 @@ def reading() -> Reading:
     return Reading(view, RUNNING, {"store": totals}, 4096, NOON, sample)
 
 
-def exposed(
-    found: dict[str, Reading | None], counted: Mapping[Path, Counts | None] | None = None
-) -> str:
+def exposed(found: dict[str, Reading | None], counted: Mapping[Path, Counts] | None = None) -> str:
     """Return the text of readings."""
 
     class Found:

@@ -53,6 +53,7 @@ ELSEWHERE = (
     "amending.",
     "donekeys.",
     "folder.",
+    "importing.",
     "map.",
     "metrics.",
     "outbox.",
@@ -73,7 +74,7 @@ ELSEWHERE = (
 )
 """Instants this load does not come to by itself: `test_by_hand.py`, `test_giving_up.py`,
 `test_folder_deaths.py` and `test_folder_loads.py` in `tests/folder`,
-`tests/sinks/test_deaths.py`, `test_report.py` and
+`tests/sinks/test_deaths.py`, `test_import_pympx.py`, `test_import_turbo.py`, `test_report.py` and
 `test_metrics.py` in `tests/cli`, `test_once.py`, `test_groups.py`, `test_hooks.py`,
 `test_order.py`, `test_map.py` and `test_raising_sources.py` in `tests/pipeline`, and
 `test_time_limits.py` in `tests/queue`, and `tests/journal/test_committing_batches.py` die there."""

@@ -1,9 +1,9 @@
 """Plays a page: writes its programs, types its commands, and looks for what it says comes out.
 
-A block of Python that begins with a comment like ``# load.py`` is that file. In a block of console
-each line behind ``$`` is typed; the lines below it have to come out in that order, perhaps among
-others, and ``…`` in them stands for anything. A ``sleep`` waits until a load has got on, and for no
-time: see `asleep.py`.
+A block of Python, or of the shell's language, that begins with a comment like ``# load.py`` is that
+file. In a block of console each line behind ``$`` is typed; the lines below it have to come out in
+that order, perhaps among others, and ``…`` in them stands for anything. A ``sleep`` waits until a
+load has got on, and for no time: see `asleep.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ LIMIT_S = 100
 # Its `sleep` waits for what the pages wait for.
 COMMANDS = Path(__file__).parent / "commands"
 
-_BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_NAME = re.compile(r"# (\w+\.py)\n")
+_BLOCK = re.compile(r"^```(python|sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_NAME = re.compile(r"# (\w+\.(?:py|sh))\n")
 
 
 def play(page: str, home: Path, programs: Path = Path(sys.executable).parent) -> None:

@@ -25,7 +25,13 @@ from persistq import FolderQueue, Pipeline, sources
 from persistq.pipeline import together
 
 ROOT = Path(__file__).parents[2]
-SHOWN_BY_TESTS_OF_THEIR_OWN = {"contracts.md", "quasiqueue.md", "seeds.md", "story.md"}
+SHOWN_BY_TESTS_OF_THEIR_OWN = {
+    "contracts.md",
+    "from-pympx.md",
+    "from-turbo-queue.md",
+    "quasiqueue.md",
+    "story.md",
+}
 BLOCK = re.compile(r"^```python\n(?!# \w+\.py\n)(.*?)^```", re.DOTALL | re.MULTILINE)
 FRAGMENTS = [
     pytest.param(block, id=f"{page.name}-{number}")
@@ -34,7 +40,7 @@ FRAGMENTS = [
     for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
 ]
 # What readers have to think of: a client's library, and their own functions and values.
-THEIR_MODULES = ("fastapi", "httpx")
+THEIR_MODULES = ("confluent_kafka", "fastapi", "httpx")
 THEIR_TYPES = {"Decimal": Decimal, "Path": Path, "date": date, "datetime": datetime}
 
 

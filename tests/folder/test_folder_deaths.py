@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -99,9 +100,15 @@ def with_deleted_groups(home: Path) -> None:
         folder.task_done()
 
 
-def with_rows(home: Path) -> None:
+def with_compressed_rows(home: Path) -> None:
+    """Rows in batch files that are compressed."""
+    with_rows(home, compress=True)
+
+
+def with_rows(home: Path, **options: Any) -> None:
     """Rows in batch files, of which one is parked."""
-    rows = FolderQueue.rows(home / "in", producer="north", batch=2, ready_max=0, **TIMES)
+    options |= {"producer": "north", "batch": 2, "ready_max": 0}
+    rows = FolderQueue.rows(home / "in", **options, **TIMES)
     for source in sorted((home / "out").iterdir()):
         rows.put(source.name)
         source.unlink()
@@ -145,6 +152,8 @@ SCENARIOS = {
     "deleted groups, recovered": Scenario(with_deleted_groups, GROUPED, "folder.before_delete"),
     "rows": Scenario(with_rows, SINGLE),
     "rows, recovered": Scenario(with_rows, SINGLE, "folder.after_row"),
+    "rows, compressed": Scenario(with_compressed_rows, SINGLE),
+    "rows, recovered and compressed": Scenario(with_compressed_rows, SINGLE, "folder.after_packed"),
 }
 
 
@@ -212,9 +221,14 @@ def _found(folder: Path) -> Counter[str]:
     """Return how often what was put is there, by what is in the files."""
     places = (folder / ".done", folder / ".parked")
     files = [path for place in places if place.exists() for path in _files(place)]
-    texts = [path.read_text() for path in files if not path.name.endswith(".why.json")]
+    texts = [_text(path) for path in files if not path.name.endswith(".why.json")]
     lines = [line for text in texts for line in text.splitlines() if '"end"' not in line]
     return Counter(line.strip('"') for line in lines)
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
 
 
 def _check(scenario: Scenario, home: Path, what: str) -> None:
@@ -222,7 +236,7 @@ def _check(scenario: Scenario, home: Path, what: str) -> None:
     folder = home / "in"
     if scenario.program in (with_files, with_links, with_groups):
         assert _found(folder) == Counter(scenario.names), what
-    elif scenario.program in (with_rows, with_moves):
+    elif scenario.program in (with_rows, with_compressed_rows, with_moves):
         assert set(_found(folder)) == set(scenario.names), what
     parked = [path for path in (folder / ".parked").iterdir() if ".why." not in path.name]
     for path in parked:
@@ -230,7 +244,9 @@ def _check(scenario: Scenario, home: Path, what: str) -> None:
     assert len(list((folder / ".parked").iterdir())) == 2 * len(parked), what
     places = (".taken", ".tmp", ".crashes")
     assert [path for place in places for path in _files(folder / place)] == [], what
-    assert [path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl")] == [], what
+    assert [path for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".gz")] == [], (
+        what
+    )
 
 
 FAULTS = [(name, "kill") for name in SCENARIOS] + [("files", "error"), ("rows", "error")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue as stdlib
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from persistq import DONE, FolderError, FolderQueue, QueueClosed, UsageError
 from persistq.errors import ItemsFailed
-from persistq.folder import renames
+from persistq.folder import reader, renames
+from persistq.folder.listing import list_folder
 from persistq.folder.order import largest, oldest
 
 
@@ -320,3 +322,49 @@ def test_put_after_close_is_refused_and_the_source_stays(tmp_path: Path, open_fo
     with pytest.raises(QueueClosed):
         queue.put(tmp_path / "late")
     assert (tmp_path / "late").exists()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_any_bytes_come_out_as_they_went_in(tmp_path: Path, open_folder: Any, copy: bool) -> None:
+    """Nothing is decoded, and no line end is another one."""
+    data = bytes(range(256)) + b"\r\n\n\r\x1a"
+    (tmp_path / "a").write_bytes(data)
+    queue = open_folder()
+    queue.put(tmp_path / "a", copy=copy)
+    assert queue.get().read_bytes() == data
+
+
+def test_a_folder_needs_no_login_and_no_name_server(
+    open_folder: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron has no login, and a container need not have a network."""
+
+    def refuse(*args: Any) -> Any:
+        raise OSError("there is none")
+
+    monkeypatch.setattr(os, "getlogin", refuse)
+    for name in ("getfqdn", "gethostbyname", "getaddrinfo", "gethostbyaddr"):
+        monkeypatch.setattr(socket, name, refuse)
+    write("a")
+    queue = open_folder(producer="north")
+    queue.close()
+    assert drained(queue) == ["a"]
+
+
+def test_a_get_lists_nothing_while_its_listing_is_fresh(
+    folder: Path, open_folder: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it sleep while something waits: what was listed is claimed one after the other."""
+    write(*(f"{number:03}" for number in range(100)))
+    queue, looks = open_folder(), []
+
+    def looking(*args: Any) -> Any:
+        looks.append(args)
+        return list_folder(*args)
+
+    monkeypatch.setattr(reader, "list_folder", looking)
+    monkeypatch.setattr(reader, "_STALE_S", 1000.0)
+    monkeypatch.setattr(reader.time, "sleep", lambda seconds: pytest.fail("it sleeps"))
+    for number in range(100):
+        assert queue.get().name.endswith(f".{number:03}")
+    assert len(looks) == 1

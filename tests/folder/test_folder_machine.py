@@ -210,6 +210,10 @@ class FolderMachine(RuleBasedStateMachine):
             assert ended is DEAD or not (taken or self.is_closed(actor))
             if content in self.contents_in(self.path):
                 self.place[content] = "waiting"
+            elif ended is DEAD and content in self.seen():
+                # It is between two names: it waits in the end, or is parked if it was offered.
+                self.place[content] = actor.number
+                self.deaths[content] += CRASHES_MAX
         source.unlink(missing_ok=True)
 
     def is_closed(self, actor: Actor) -> bool | None:
@@ -442,6 +446,8 @@ class FolderMachine(RuleBasedStateMachine):
         for place in ("taken", "done", "parked"):
             files = (self.path / f".{place}").rglob("*")
             places[place] = [path for path in files if path.is_file() and WHY not in path.name]
+        drafts = [*self.path.glob(".tmp/*/*.moved"), *self.path.glob(".tmp/*/*.offered")]
+        places["taken"] += [path for path in drafts if path.stat().st_nlink == 1]
         found = [(path.read_text(), place) for place, some in places.items() for path in some]
         assert len(found) == len(dict(found)), found
         return dict(found)

@@ -17,6 +17,7 @@ from persistq import DONE, ClaimLost, FolderQueue
 from persistq.folder.heartbeat import heart
 from persistq.folder.owner import Watch
 from persistq.folder.place import place_of
+from persistq.leases import HEARTBEAT_MAX_S
 
 
 def died(act: Any) -> None:
@@ -123,6 +124,22 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     assert holder.get(timeout=30).read_text() == "x"
     holder.task_done()
     assert (listed(folder / ".done")) == ["a", "b"]
+
+
+def test_rows_of_who_was_taken_for_dead_go_into_another_file(folder: Path, open_rows: Any) -> None:
+    """Those before it were published by who took it for dead; all are there once."""
+    producer = open_rows(producer="north")
+    producer.put("before")
+    (owner,) = listed(folder / ".owners")
+    on_another_host(folder, owner)
+    heir = open_rows(lease=0.0, dead_producer="wait")
+    for _ in range(2):
+        heir._open_channel()._reader._recover()
+    assert listed(folder / ".tmp") != [owner]
+    producer._batching._looked -= HEARTBEAT_MAX_S
+    producer.put("after")
+    producer.close()
+    assert [heir.get(timeout=30), heir.get(timeout=30)] == ["before", "after"]
 
 
 def test_owners_show_that_they_live(folder: Path, open_folder: Any, write: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue as stdlib
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from persistq import DONE, FolderQueue, QueueClosed, UsageError
+from persistq import DONE, FolderError, FolderQueue, QueueClosed, UsageError
 from persistq.errors import ItemNotStorable
 from persistq.folder.batchfile import BatchFault, BatchWriter, check_batch, read_lines, salvage
 
@@ -201,6 +202,29 @@ def test_a_batch_is_made_whole_of_what_there_is(tmp_path: Path) -> None:
         assert rows == min(2, cut // 2)
         assert check_batch(tmp_path / "a") == rows
         assert salvage(tmp_path / "a") == rows
+
+
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+def test_an_error_at_the_end_of_a_file_costs_no_row_that_is_put_then(
+    folder: Path, open_rows: Any, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Neither those before it nor those behind it."""
+    queue = open_rows(producer="north", ready_max=0)
+
+    def fails(*_: Any) -> None:
+        raise OSError(errno.EIO, "no such luck")
+
+    queue.put(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(*((os, "fsync") if failing == "fsync" else (Path, "rename")), fails)
+        with pytest.raises(FolderError):
+            queue.flush()
+    queue.put(2)
+    queue.close()
+    assert list(queue.outstanding()) == [1, 2]
+    assert [check_batch(path) for path in batches(folder)] == (
+        [2] if failing == "fsync" else [1, 1]
+    )
 
 
 def test_a_full_disk_costs_no_row_that_was_put(tmp_path: Path) -> None:

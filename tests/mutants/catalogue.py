@@ -818,8 +818,8 @@ MUTANTS = [
     Mutant(
         "looks for the items of another host's consumers in its own workers",
         "persistq/site/fence.py",
-        "            if item_id and host == self._here\n",
-        "            if item_id\n",
+        "if slot[1] and slot[4] == self._here]\n",
+        "if slot[1]]\n",
         (f"{UNIT}test_fence.py::test_a_consumer_of_another_host_is_no_process_of_this_one",),
     ),
     Mutant(

@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 HOSTILE = "tests/folder/test_folder_hostile.py::"
 TABLE = "tests/folder/test_crash_table.py::"
+OWNERS = "tests/folder/test_folder_owners.py::"
 MACHINE = "tests/folder/test_folder_machine.py"
 LATER = f"{HOSTILE}test_who_cannot_finish_a_recovery_goes_on_with_it_later"
 HELD = f"{HOSTILE}test_what_cannot_be_settled_is_held_still"
@@ -59,7 +60,7 @@ MUTANTS = [
     Mutant(
         "drops rows that a backup has linked",
         "persistq/folder/recovery.py",
-        "    return linked and entry.name.endswith((COPY, OFFERED))\n",
+        "    return linked and entry.name.endswith(SECOND)\n",
         "    return linked\n",
         (f"{HOSTILE}test_links_that_a_backup_makes_cost_no_row",),
     ),
@@ -126,5 +127,12 @@ MUTANTS = [
         "        self._place.require_own()\n",
         "",
         (EXCHANGED,),
+    ),
+    Mutant(
+        "writes on in a file that others have published",
+        "persistq/folder/batching.py",
+        "now - looked >= BEAT_S and not writer.path.exists()",
+        "now < looked",
+        (f"{OWNERS}test_rows_of_who_was_taken_for_dead_go_into_another_file",),
     ),
 ]

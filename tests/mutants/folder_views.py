@@ -91,15 +91,15 @@ MUTANTS = [
     Mutant(
         "tells of folders that were not asked for",
         "persistq/cli/metrics.py",
-        "    folders = [] if names else folders_of(directory)\n",
-        "    folders = folders_of(directory)\n",
+        "    folders = {} if names else {",
+        "    folders = {",
         ("tests/cli/test_metrics.py::test_folders_are_told_of_beside_journals",),
     ),
     Mutant(
         "tells that a stranger's folder is empty",
         "persistq/metrics/folders.py",
-        "    readable = {path: counts is not None for path, counts in counted.items()}\n",
-        "    readable = {path: True for path, counts in counted.items()}\n",
+        "    readable = {path: path in read for path in counted}\n",
+        "    readable = {path: True for path in counted}\n",
         ("tests/cli/test_metrics.py::test_folders_are_told_of_beside_journals",),
     ),
     Mutant(
@@ -119,8 +119,8 @@ MUTANTS = [
     Mutant(
         "takes an empty form for all that was put aside",
         "persistq/web/folderorders.py",
-        "    if not name:\n",
-        "    if False:\n",
+        '    if form.get("everything"):\n',
+        '    if not form.get("file"):\n',
         (f"{PAGES}test_an_order_that_names_nothing_that_was_put_aside_changes_nothing",),
     ),
     Mutant(

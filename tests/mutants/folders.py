@@ -9,6 +9,7 @@ ROUNDS = "tests/folder/test_folder_rounds.py::"
 OWNERS = "tests/folder/test_folder_owners.py::"
 GROUPS = "tests/folder/test_folder_groups.py::"
 ROWS = "tests/folder/test_folder_rows.py::"
+PACKED = "tests/folder/test_compressed_rows.py::"
 DEATHS = "tests/folder/test_folder_deaths.py::"
 ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
 
@@ -23,8 +24,8 @@ MUTANTS = [
     Mutant(
         "replaces where the file system cannot refuse",
         "persistq/folder/renames.py",
-        "            target = directory / unique(name)\n",
-        "            target = directory / name\n",
+        "target = directory / unique(name)",
+        "target = directory / name",
         (f"{FILES}test_files_are_kept_apart_where_renames_replace",),
     ),
     Mutant(
@@ -110,6 +111,43 @@ MUTANTS = [
         "    if salvage(entry):\n",
         "    if False:\n",
         (f"{ROWS}test_rows_of_a_killed_producer_are_there",),
+    ),
+    Mutant(
+        "publishes the compressed file, and its rows once more",
+        "persistq/folder/batchfile.py",
+        "    rename_over(draft, path)\n",
+        "    shutil.copy(draft, path.with_name(f'0{path.name}'))\n    rename_over(draft, path)\n",
+        (
+            f"{PACKED}test_who_dies_while_a_file_is_compressed_loses_and_doubles_no_row[after_packed]",
+        ),
+    ),
+    Mutant(
+        "takes what is compressed for half a file",
+        "persistq/folder/batchfile.py",
+        "    if is_compressed(path):\n        return check_batch(path)\n",
+        "",
+        (f"{PACKED}test_what_was_damaged_beside_its_dead_producer_is_parked",),
+    ),
+    Mutant(
+        "reads lines of any length out of a small file",
+        "persistq/folder/batchfile.py",
+        "while line := file.readline(_LINE_MAX):",
+        "while line := file.readline():",
+        (f"{PACKED}test_what_is_no_whole_compressed_batch_is_parked",),
+    ),
+    Mutant(
+        "writes rows behind the last line of a file",
+        "persistq/folder/batchfile.py",
+        "                self._cut()\n                raise\n            self._file.close()\n",
+        "                raise\n            self._file.close()\n",
+        (f"{ROWS}test_an_error_at_the_end_of_a_file_costs_no_row_that_is_put_then[fsync]",),
+    ),
+    Mutant(
+        "puts rows into a file that is whole",
+        "persistq/folder/batching.py",
+        "if self._writer is not None and self._writer.is_finished:",
+        "if False:",
+        (f"{ROWS}test_an_error_at_the_end_of_a_file_costs_no_row_that_is_put_then[rename]",),
     ),
     Mutant(
         "counts half a row as one",

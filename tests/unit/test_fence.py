@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from persistq.errors import JournalUnavailable
-from persistq.site.fence import SLOTS, Fence, Lookout, Post, _openers, fence_path
+from persistq.site.fence import SLOTS, Fence, Lookout, Post, fence_path
+from persistq.site.openers import identity_of, openers
 from persistq.site.processes import VARIABLE, has_ended
 
 FORK = multiprocessing.get_context("fork")
@@ -243,7 +244,7 @@ def test_a_dead_consumers_number_that_lives_keeps_no_fence(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that was given it since is not blamed for a closed fence."""
-    monkeypatch.setattr("persistq.site.fence._openers", lambda file: iter(()))
+    monkeypatch.setattr("persistq.site.fence._openers", lambda file: set())
     fence, post = Fence(path), Post(path)
     post.occupy(0)
     assert fence.keepers() == [os.getpid()]
@@ -258,6 +259,7 @@ def test_processes_that_end_while_openers_are_looked_for_hide_nobody(
 ) -> None:
     """Between the list of processes and a look at each, some are gone."""
     gone = 2**22 + 1
-    monkeypatch.setattr("persistq.site.fence._processes", lambda: [gone, os.getpid()])
+    monkeypatch.setattr("persistq.site.openers._processes", lambda: [gone, os.getpid()])
     with path.open("wb") as file:
-        assert list(_openers(os.fstat(file.fileno()))) == [os.getpid()]
+        identity = identity_of(os.fstat(file.fileno()))
+        assert list(openers({identity})) == [(os.getpid(), identity)]

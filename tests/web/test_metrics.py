@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from persistq import FolderQueue
+from tests.cli.test_folder_verbs import die_in
 
 from .asking import TOKEN, Begin, Site
 
@@ -26,6 +28,23 @@ def test_folders_are_told_of_too(begin: Begin, site: Site, tmp_path: Path) -> No
     FolderQueue(tmp_path / "in").release()
     text = site.enter().client.get("/metrics").text
     assert f'persistq_folder_waiting_files{{folder="{tmp_path / "in"}"}} 0.0' in text
+
+
+def test_a_death_on_another_host_is_told_after_the_lease(
+    begin: Begin, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks again and again watches for it."""
+    monkeypatch.setattr("persistq.web.folders._LEASE_S", 0.0)
+    begin().put(1)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_text("x")
+    die_in(lambda: FolderQueue(tmp_path / "in").get())
+    (card,) = (tmp_path / "in/.owners").iterdir()
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
+    line = f'persistq_folder_lost_files{{folder="{tmp_path / "in"}"}} '
+    client = site.enter().client
+    assert f"{line}0.0" in client.get("/metrics").text
+    assert f"{line}1.0" in client.get("/metrics").text
 
 
 def test_a_browser_that_is_in_is_told_as_well(begin: Begin, site: Site) -> None:

@@ -70,6 +70,7 @@ def ways_between_stages_are_kept(place: JournalPlace) -> None:
         Route(first, second, RouteKind.FEEDS),
         Route(first, third, RouteKind.ENDS),
         Route(second, second, RouteKind.PUTS),
+        Route(second, third, RouteKind.PASSES),
     ]
     journal.set_routes(other, of_other)
     journal.set_routes(load_id, [Route(second, third, RouteKind.FEEDS)])
