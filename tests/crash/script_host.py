@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from persistq import DONE, ClaimLost, FolderQueue
-from persistq.folder import owner
 from tests.crash import lost_answers
 
 WRITERS = ("w1", "w2", "w3")
@@ -28,7 +27,6 @@ PAUSE_S = 0.01
 WORK_S = 0.02
 REST_S = 0.004
 NEVER = 1_000_000
-BEATS = 8
 HOLD_S = 1.0
 
 
@@ -51,7 +49,6 @@ class Host:
     def live(self) -> int:
         """Do what is said until everybody has come to an end, or nobody says anything any more."""
         socket.sethostname(self._config["name"])
-        owner.BEAT_S = self._config["lease"] / BEATS  # type: ignore[misc]
         if self._config["mount"]:
             subprocess.run(self._config["mount"], shell=True, check=True)
         heard = b""
