@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from persistq.errors import FolderError
 from persistq.folder.listing import Listing, list_folder, owned, pattern_of
 from persistq.folder.names import WHY
+from persistq.folder.options import lease_in_seconds
 from persistq.folder.owner import Watch
 from persistq.folder.place import Place, place_of
 from persistq.folder.reader import reported
@@ -65,7 +66,7 @@ def counted(path: Path, watch: Watch | None = None) -> Counts | FolderError:
     try:
         place.require_own()
         with reported(place):
-            return counts_of(place, watch or Watch(place, 60.0))
+            return counts_of(place, watch or Watch(place, lease_in_seconds()))
     except FolderError as error:
         return error
 

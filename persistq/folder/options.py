@@ -55,6 +55,17 @@ class Times:
                 raise UsageError(f"{name}={value!r} is refused: give a number of seconds")
 
 
+def lease_in_seconds() -> float:
+    """Return how long an owner on another host may be silent, as the settings say.
+
+    Raises:
+        UsageError: A setting is wrong.
+    """
+    from persistq.settings import load_settings
+
+    return load_settings().lease
+
+
 def times_of(min_age: float, lease: float | None, poll: float, settle: float | None) -> Times:
     """Return lengths of time, with those of the settings where the program says nothing.
 

@@ -18,6 +18,7 @@ from persistq.errors import FolderError, UsageError
 from persistq.folder.counting import counted
 from persistq.folder.finding import folders_of
 from persistq.folder.listing import directories_in
+from persistq.folder.options import lease_in_seconds
 from persistq.folder.owner import Watch
 from persistq.folder.place import Place, place_of
 
@@ -33,8 +34,6 @@ AGED_S: Final = 5.0
 
 SHARE: Final = 0.02
 """Which share of a processor reading one may take: a folder of many files is read less often."""
-
-_LEASE_S: Final = 60.0
 
 _Mark = tuple[int, ...]
 
@@ -167,11 +166,11 @@ class Folders:
             seen = self._seen.get(path)
         place = place_of(path)
         place.require_own()
-        return place, seen.watch if seen is not None else Watch(place, _LEASE_S)
+        return place, seen.watch if seen is not None else Watch(place, lease_in_seconds())
 
     def _seen_at(self, path: Path) -> _Seen:
         if path not in self._seen:
-            self._seen[path] = _Seen(Watch(place_of(path), _LEASE_S))
+            self._seen[path] = _Seen(Watch(place_of(path), lease_in_seconds()))
         return self._seen[path]
 
     def _refresh_one(self, path: Path, seen: _Seen) -> None:
