@@ -11,13 +11,15 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from functools import reduce
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, NoReturn
 
 from persistq import failpoints
-from persistq.errors import ItemNotStorable
 
 SUFFIX: Final = ".jsonl"
+_BLOCK: Final = 1 << 20
 
 
 class BatchFault(ValueError):
@@ -34,19 +36,6 @@ class End(NamedTuple):
 
     rows: int
     crc: int | None
-
-
-def row_line(row: Any) -> bytes:
-    """Return a row as one line.
-
-    Raises:
-        ItemNotStorable: It is no JSON value.
-    """
-    try:
-        text = json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return text.encode() + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ItemNotStorable(type(row).__name__, f"rows are JSON values: {error}") from None
 
 
 class BatchWriter:
@@ -72,27 +61,30 @@ class BatchWriter:
 
         Crash: the row is in the file, or it is half a line, which is cut off.
         """
+        size = len(line)
         try:
-            self._write(line)
+            if self._file.write(line) != size:
+                self._raise_full()
         except OSError:
             self._cut()
             raise
         failpoints.point("folder.after_row")
         self.rows += 1
-        self.size += len(line)
+        self.size += size
         self._crc = zlib.crc32(line, self._crc)
 
     def finish(self) -> None:
         """Write the last line, and have the file survive a power cut; again after an error."""
         if not self._file.closed:
             self._cut()
-            self._write(_end_line(self.rows, self._crc))
+            end = _end_line(self.rows, self._crc)
+            if self._file.write(end) != len(end):
+                self._raise_full()
             os.fsync(self._file.fileno())
             self._file.close()
 
-    def _write(self, line: bytes) -> None:
-        if self._file.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+    def _raise_full(self) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def _cut(self) -> None:
         """Cut off what is no whole row."""
@@ -110,24 +102,30 @@ def check_batch(path: Path) -> int:
     Raises:
         BatchFault: It is cut short, or was changed.
     """
-    rows, crc, last = _measured(path)
-    end = _end_in(last)
+    with path.open("rb") as file:
+        found = _measured(file)
+    end = _end_in(found.last)
     if end is None:
         raise BatchFault('it has no last line {"end": {"rows": …}}: it was not written to its end')
-    if end.rows != rows:
-        raise BatchFault(f"it has {rows:,} rows, and its last line says {end.rows:,}")
-    if end.crc not in (None, crc):
+    if end.rows != found.rows:
+        raise BatchFault(f"it has {found.rows:,} rows, and its last line says {end.rows:,}")
+    if end.crc not in (None, found.crc):
         raise BatchFault("its rows are not those that its last line was made for")
-    return rows
+    return found.rows
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the rows of a whole batch file, undecoded."""
+def read_lines(path: Path, rows: int | None = None) -> Iterator[bytes]:
+    """Yield the rows of a whole batch file, undecoded.
+
+    Args:
+        path: The file.
+        rows: How many it has, where `check_batch` has said so; None is all but the last line.
+    """
     with path.open("rb") as file:
-        line = file.readline()
-        while line and (following := file.readline()):
-            yield line
-            line = following
+        if rows is None:
+            rows = _measured(file).rows
+            file.seek(0)
+        yield from islice(file, rows)
 
 
 def salvage(path: Path) -> int:
@@ -135,14 +133,14 @@ def salvage(path: Path) -> int:
 
     Crash: the next who does it finds it whole, or as it was.
     """
-    rows, crc, last = _measured(path)
-    if _end_in(last) == End(rows, crc):
-        return rows
-    if last.endswith(b"\n"):
-        rows, crc = rows + 1, zlib.crc32(last, crc)
-        last = b""
     with path.open("r+b") as file:
-        file.truncate(os.fstat(file.fileno()).st_size - len(last))
+        rows, crc, last = _measured(file)
+        if _end_in(last) == End(rows, crc):
+            return rows
+        if last.endswith(b"\n"):
+            rows, crc = rows + 1, zlib.crc32(last, crc)
+            last = b""
+        file.truncate(file.seek(0, os.SEEK_END) - len(last))
         file.seek(0, os.SEEK_END)
         failpoints.point("folder.within_salvage")
         file.write(_end_line(rows, crc))
@@ -151,15 +149,39 @@ def salvage(path: Path) -> int:
     return rows
 
 
-def _measured(path: Path) -> tuple[int, int, bytes]:
-    """Return how many lines are before the last, their CRC-32, and the last."""
-    rows, crc, last = 0, 0, b""
-    with path.open("rb") as file:
-        for line in file:
-            if last:
-                rows, crc = rows + 1, zlib.crc32(last, crc)
-            last = line
-    return rows, crc, last
+class _Measured(NamedTuple):
+    """What is in a batch file.
+
+    Attributes:
+        rows: How many lines are before the last.
+        crc: Their CRC-32.
+        last: The last line; it may have no end.
+    """
+
+    rows: int
+    crc: int
+    last: bytes
+
+
+def _measured(file: BinaryIO) -> _Measured:
+    """Look at a file, block by block: line by line it takes five times as long."""
+    rows, crc = 0, 0
+    last: list[bytes] = []
+    while block := file.read(_BLOCK):
+        # A line is one of those before the last when something follows it.
+        whole = block.rfind(b"\n", 0, -1) + 1
+        followed = bool(last) and last[-1].endswith(b"\n")
+        rows += followed + block.count(b"\n", 0, whole)
+        if followed or whole:
+            crc = zlib.crc32(memoryview(block)[:whole], reduce(_crc, last, crc))
+            last = [block[whole:]]
+        else:
+            last.append(block)
+    return _Measured(rows, crc, b"".join(last))
+
+
+def _crc(before: int, data: bytes) -> int:
+    return zlib.crc32(data, before)
 
 
 def _end_line(rows: int, crc: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -18,13 +17,14 @@ from persistq.folder.batchfile import SUFFIX, BatchFault, BatchWriter, check_bat
 from persistq.folder.claims import Claims
 from persistq.folder.parking import park
 from persistq.folder.reader import Delivery, Reader
+from persistq.folder.rowlines import row_in
 from persistq.wire.messages import Ended
 
 ROW: Final = ".row"
 """Ends the draft of a row that is parked: what is lost if its writer dies is in its batch still."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Batch:
     """A batch file that is claimed.
 
@@ -43,11 +43,8 @@ class _Batch:
     row: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    batch: _Batch
-    number: int
-    line: bytes
+_Row = tuple[_Batch, int, bytes]
+"""A row's batch, its number there, and its line; a plain tuple, as one is made for every row."""
 
 
 class RowReader:
@@ -70,10 +67,11 @@ class RowReader:
     def get(self, timeout: float | None = None) -> Delivery | Ended | None:
         """Return the next row; see `Reader.get`."""
         while True:
-            with self._lock:
-                delivery = self._next_row()
-            if delivery is not None:
-                return delivery
+            if self._batches:
+                with self._lock:
+                    delivery = self._next_row()
+                if delivery is not None:
+                    return delivery
             answer = self._reader.get(timeout)
             if not isinstance(answer, tuple):
                 return answer
@@ -85,9 +83,10 @@ class RowReader:
     def done(self, item_id: int, started: float, now: float) -> None:  # noqa: ARG002 - a channel has them
         """Settle a row, and with the last one its batch."""
         with self._lock:
-            row = self._row(item_id)
-            del self._rows[item_id]
-        self._settle(row.batch)
+            batch, _, _ = self._without(item_id)
+            is_over = self._is_over(batch)
+        if is_over:
+            self._finish(batch)
 
     def failed(
         self,
@@ -101,10 +100,12 @@ class RowReader:
     ) -> None:
         """Park a row alone, as a batch file that can be moved back."""
         with self._lock:
-            row = self._row(item_id)
-            del self._rows[item_id]
+            row = self._without(item_id)
         self._park(row, error_type, message)
-        self._settle(row.batch)
+        with self._lock:
+            is_over = self._is_over(row[0])
+        if is_over:
+            self._finish(row[0])
 
     def give_back(self) -> None:
         """Let batches wait again that have a row that is not settled."""
@@ -115,13 +116,18 @@ class RowReader:
 
     def of(self, item_id: int) -> str:
         """Return the key of a row: that of its file as it is now, and its number there."""
-        row = self._row(item_id)
-        return f"{self._reader.keys.of(row.batch.number)}-{row.number}"
+        batch, number, _ = self._row(item_id)
+        return f"{self._reader.keys.of(batch.number)}-{number}"
 
     def _row(self, item_id: int) -> _Row:
         if item_id not in self._rows:
             raise ClaimLost(str(self._claims.owner.place.path), "a row")
         return self._rows[item_id]
+
+    def _without(self, item_id: int) -> _Row:
+        row = self._row(item_id)
+        del self._rows[item_id]
+        return row
 
     def _begin(self, number: int, path: Path) -> None:
         """Look at a batch that has just been claimed; what is no whole one is parked."""
@@ -135,7 +141,7 @@ class RowReader:
             return
         name = self._claims.claim(number).name
         with self._lock:
-            self._batches.append(_Batch(number, name, read_lines(path), rows))
+            self._batches.append(_Batch(number, name, read_lines(path, rows), rows))
 
     def _next_row(self) -> Delivery | None:
         while self._batches:
@@ -145,33 +151,42 @@ class RowReader:
                 self._batches.popleft()
                 continue
             batch.row += 1
-            delivery = self._delivered(_Row(batch, batch.row, line))
+            delivery = self._delivered((batch, batch.row, line))
             if delivery is not None:
                 return delivery
         return None
 
     def _delivered(self, row: _Row) -> Delivery | None:
         try:
-            value: Any = json.loads(row.line)
+            value: Any = row_in(row[2])
         except (ValueError, RecursionError) as error:
-            self._park(row, type(error).__name__, f"row {row.number} is no JSON: {error}")
-            self._settle(row.batch)
+            self._park_unreadable(row, error)
             return None
-        number = next(self._numbers)
-        self._rows[number] = row
-        return number, VALUE, value, 0
+        item_id = next(self._numbers)
+        self._rows[item_id] = row
+        return item_id, VALUE, value, 0
 
-    def _settle(self, batch: _Batch) -> None:
+    def _park_unreadable(self, row: _Row, error: Exception) -> None:
+        batch, number, _ = row
+        self._park(row, type(error).__name__, f"row {number} is no JSON: {error}")
+        if self._is_over(batch):
+            self._finish(batch)
+
+    def _is_over(self, batch: _Batch) -> bool:
+        """Settle one more of a batch's rows, with the lock; return whether it was the last."""
         batch.left -= 1
-        if not batch.left:
-            failpoints.point("folder.before_batch_done")
-            self._reader.done(batch.number, 0.0, 0.0)
+        return not batch.left
+
+    def _finish(self, batch: _Batch) -> None:
+        failpoints.point("folder.before_batch_done")
+        self._reader.done(batch.number, 0.0, 0.0)
 
     def _park(self, row: _Row, kind: str, reason: str) -> None:
+        batch, number, line = row
         owner = self._claims.owner
-        writer = BatchWriter(owner.tmp / f"{row.batch.number}-{row.number}{ROW}")
-        writer.add(row.line)
+        writer = BatchWriter(owner.tmp / f"{batch.number}-{number}{ROW}")
+        writer.add(line)
         writer.finish()
         failpoints.point("folder.before_row_parked")
-        name = f"{row.batch.name.removesuffix(SUFFIX)}.row-{row.number}{SUFFIX}"
+        name = f"{batch.name.removesuffix(SUFFIX)}.row-{number}{SUFFIX}"
         park(owner, writer.path, name, kind, reason)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from persistq import ending
 from persistq.errors import UsageError
-from persistq.folder.batchfile import SUFFIX, read_lines, row_line
+from persistq.folder.batchfile import SUFFIX, read_lines
 from persistq.folder.batching import Batching, BatchSize
 from persistq.folder.options import FolderOptions, ProducersOption, Times, expected_producers
 from persistq.folder.place import place_of
 from persistq.folder.queue import FolderQueue
 from persistq.folder.reader import Reader, reported
+from persistq.folder.rowlines import row_in, row_line
 from persistq.folder.rowreader import RowReader
 from persistq.items import Sentinel
 from persistq.queues.base import patience_of
@@ -148,8 +148,13 @@ class RowQueue(FolderQueue[T]):
         if isinstance(obj, Sentinel):
             raise UsageError(f"{obj!r} cannot be put: close() or fail() says it to every reader")
         line = row_line(obj)
-        patience = patience_of(block, timeout)
-        self._bring(lambda: self._batching.add(line, patience))
+        patience = None if block and timeout is None else patience_of(block, timeout)
+        try:
+            self._leave_at_exit()
+            self._batching.add(line, patience)
+        except OSError:
+            with reported(self._place):
+                raise
 
     def flush(self) -> None:
         """Publish what was put, and have it and what was settled survive a power cut."""
@@ -190,7 +195,7 @@ class RowQueue(FolderQueue[T]):
         Those of a file in hands are all yielded, however many of them are finished.
         """
         for path in super().outstanding():
-            yield from map(json.loads, read_lines(path))
+            yield from map(row_in, read_lines(path))
 
     # --- inside ---
 

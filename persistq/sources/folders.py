@@ -8,7 +8,6 @@ finishes the file, which may be done any number of times.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from persistq.folder.place import place_of
 from persistq.folder.queue import FolderQueue
 from persistq.folder.reader import Reader, reported
 from persistq.folder.renames import rename_free
+from persistq.folder.rowlines import row_in
 from persistq.outcome import Outcome
 from persistq.pipeline.currentload import current_load
 from persistq.wire.messages import Ended
@@ -108,8 +108,8 @@ def batch_rows(path: str | os.PathLike[str]) -> Iterator[Any]:
     Raises:
         BatchFault: It is cut short, or was changed; none of its rows is yielded.
     """
-    check_batch(Path(path))
-    yield from map(json.loads, read_lines(Path(path)))
+    rows = check_batch(Path(path))
+    yield from map(row_in, read_lines(Path(path), rows))
 
 
 class _LoadQueue(FolderQueue[Any]):

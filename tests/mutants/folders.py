@@ -10,6 +10,7 @@ OWNERS = "tests/folder/test_folder_owners.py::"
 GROUPS = "tests/folder/test_folder_groups.py::"
 ROWS = "tests/folder/test_folder_rows.py::"
 LOADS = "tests/folder/test_folder_loads.py::"
+LINES = "tests/folder/test_folder_rowlines.py::"
 DEATHS = "tests/folder/test_folder_deaths.py::"
 ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
 
@@ -118,6 +119,23 @@ MUTANTS = [
         "        except OSError:\n            self._cut()\n            raise\n",
         "        except OSError:\n            raise\n",
         (f"{ROWS}test_a_full_disk_costs_no_row_that_was_put",),
+    ),
+    Mutant(
+        "stores another value than was put",
+        "persistq/folder/rowlines.py",
+        "        if _read(line) == row:\n",
+        "        if True:\n",
+        (
+            f"{ROWS}test_what_is_no_row_is_refused",
+            f"{LINES}test_what_is_nearly_a_row_is_treated_as_the_standard_library_does[nan]",
+        ),
+    ),
+    Mutant(
+        "miscounts rows where one block of a file ends with a line",
+        "persistq/folder/batchfile.py",
+        'bool(last) and last[-1].endswith(b"\\n")',
+        "False",
+        (f"{LINES}test_a_file_is_the_same_in_blocks_of_any_size",),
     ),
     Mutant(
         "loses a reason that was not beside its file yet",
