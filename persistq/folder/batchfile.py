@@ -73,14 +73,19 @@ class BatchWriter:
         self.size += size
         self._crc = zlib.crc32(line, self._crc)
 
-    def finish(self) -> None:
-        """Write the last line, and have the file survive a power cut; again after an error."""
+    def finish(self, *, sync: bool = True) -> None:
+        """Write the last line, and have the file survive a power cut; again after an error.
+
+        Args:
+            sync: Whether it has to; a half file is told from a whole one in any case.
+        """
         if not self._file.closed:
             self._cut()
             end = _end_line(self.rows, self._crc)
             if self._file.write(end) != len(end):
                 self._raise_full()
-            os.fsync(self._file.fileno())
+            if sync:
+                os.fsync(self._file.fileno())
             self._file.close()
 
     def _raise_full(self) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from persistq import ending
 from persistq.errors import UsageError
 from persistq.folder.batchfile import SUFFIX, read_lines
-from persistq.folder.batching import Batching, BatchSize
+from persistq.folder.batching import Batching, BatchOptions
 from persistq.folder.options import FolderOptions, ProducersOption, Times, expected_producers
 from persistq.folder.place import place_of
 from persistq.folder.queue import FolderQueue
@@ -51,6 +51,9 @@ class RowQueue(FolderQueue[T]):
         bytes_max: Most bytes of a file, but for its last row.
         ready_max: Most files that may wait; a `put` that would begin another one blocks. 0 is no
             limit.
+        sync: Whether a file is synced before it is published. If not, putting waits for no disk,
+            and a power cut may cost rows: also those that were flushed, and also of producers that
+            are done.
         done: As for `FolderQueue`; so are those that follow.
         producer: See there.
         producers: See there.
@@ -62,8 +65,8 @@ class RowQueue(FolderQueue[T]):
         poll: See there.
         settle: See there.
 
-    Crash: a row that was put survives the process, and, once `flush` has returned, a power cut.
-    Of a file that a dead process had claimed all rows come again.
+    Crash: a row that was put survives the process, and, once `flush` has returned, a power cut,
+    unless ``sync=False``. Of a file that a dead process had claimed all rows come again.
     """
 
     @options_by_name("FolderQueue.rows")
@@ -75,6 +78,7 @@ class RowQueue(FolderQueue[T]):
         linger: float = LINGER_S,
         bytes_max: int = BYTES_MAX,
         ready_max: int = 5,
+        sync: bool = True,
         done: str = ".done",
         producer: str = "",
         producers: ProducersOption | None = None,
@@ -97,7 +101,7 @@ class RowQueue(FolderQueue[T]):
             max_crashes=max_crashes,
             times=Times(0.0, lease, poll, settle),
         )
-        self._size = _size_of(batch, linger, bytes_max)
+        self._written = _options_of(batch, linger, bytes_max, sync)
         self._open_at(place_of(path, done), options, producer)
 
     def _begin_here(self) -> None:
@@ -106,7 +110,7 @@ class RowQueue(FolderQueue[T]):
         self._batching = Batching(
             self._place,
             self._claims,
-            self._size,
+            self._written,
             self._await_room,
             self._producer.require_open,
         )
@@ -125,7 +129,8 @@ class RowQueue(FolderQueue[T]):
     ) -> None:
         """Put a row.
 
-        Crash: a row survives the process as soon as this returns; a power cut once it is flushed.
+        Crash: a row survives the process as soon as this returns; a power cut once it is flushed,
+        unless ``sync=False``.
 
         Args:
             obj: Any JSON value.
@@ -157,7 +162,10 @@ class RowQueue(FolderQueue[T]):
                 raise
 
     def flush(self) -> None:
-        """Publish what was put, and have it and what was settled survive a power cut."""
+        """Publish what was put, and have it and what was settled survive a power cut.
+
+        With ``sync=False`` what was put may be lost in one all the same.
+        """
         with reported(self._place):
             self._batching.publish()
         super().flush()
@@ -200,10 +208,10 @@ class RowQueue(FolderQueue[T]):
     # --- inside ---
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "size": self._size}
+        return {**super().__getstate__(), "written": self._written}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._size = state["size"]
+        self._written = state["written"]
         super().__setstate__(state)
 
     def _leave(self) -> None:
@@ -215,10 +223,12 @@ class RowQueue(FolderQueue[T]):
         self._batching.before_fork()
 
 
-def _size_of(batch: int, linger: float, bytes_max: int) -> BatchSize:
+def _options_of(batch: int, linger: float, bytes_max: int, sync: bool) -> BatchOptions:
     for name, value in (("batch", batch), ("bytes_max", bytes_max)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name}={value!r} is refused: give a whole number, at least 1")
     if type(linger) not in (int, float) or not linger > 0:
         raise UsageError(f"linger={linger!r} is refused: give a number of seconds above 0")
-    return BatchSize(batch, float(linger), bytes_max)
+    if type(sync) is not bool:
+        raise UsageError(f"sync={sync!r} is refused: give True or False")
+    return BatchOptions(batch, float(linger), bytes_max, sync)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import queue as stdlib
 import signal
 import subprocess
@@ -226,3 +227,24 @@ def test_a_full_disk_costs_no_row_that_was_put(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"1\n")
     with pytest.raises(BatchFault):
         check_batch(tmp_path / "b")
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_nothing_waits_for_the_disk_where_it_need_not(
+    open_rows: Any, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    """A batch file is synced before it takes its name, and the name behind it, or neither is."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    queue = open_rows(batch=2, sync=sync)
+    for number in range(4):
+        queue.put(number)
+    assert len(synced) == (4 if sync else 0)
+    assert pickle.loads(pickle.dumps(queue))._written == queue._written
+    assert [queue.get() for _ in range(4)] == list(range(4))
+
+
+def test_sync_is_yes_or_no(open_rows: Any) -> None:
+    """What only looks like one of them is refused."""
+    with pytest.raises(UsageError, match="sync='normal' is refused: give True or False"):
+        open_rows(sync="normal")

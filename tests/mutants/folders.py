@@ -121,6 +121,13 @@ MUTANTS = [
         (f"{ROWS}test_a_full_disk_costs_no_row_that_was_put",),
     ),
     Mutant(
+        "publishes rows that are not on disk",
+        "persistq/folder/batchfile.py",
+        "            if sync:\n",
+        "            if not sync:\n",
+        (f"{ROWS}test_nothing_waits_for_the_disk_where_it_need_not[True]",),
+    ),
+    Mutant(
         "stores another value than was put",
         "persistq/folder/rowlines.py",
         "        if _read(line) == row:\n",
