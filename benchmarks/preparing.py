@@ -96,7 +96,8 @@ def _row_by_row(state: State) -> None:
 def _by_blocks(state: State) -> None:
     """Write a journal of blocks and ranges; no range is longer than a block, as in a real run."""
     from persistq.items import IdRange, item_id_of
-    from persistq.journal.base import Batch, Command, Put
+    from persistq.journal.batch import Batch, Put
+    from persistq.journal.run import Command
     from persistq.journal.sqlite import open_journal
     from persistq.site.processes import this_process
 

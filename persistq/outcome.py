@@ -19,5 +19,5 @@ class Outcome(enum.StrEnum):
 
     @property
     def result(self) -> str | None:
-        """As the journal keeps it, a `persistq.journal.base.RunResult`; None if nobody could."""
+        """As the journal keeps it, a `persistq.journal.run.RunResult`; None if nobody could."""
         return None if self is Outcome.LOST else self.lower()

@@ -11,14 +11,16 @@ from persistq import failpoints
 from persistq.broker.possession import claim, possess
 from persistq.errors import UsageError
 from persistq.items import item_id_of, ranges_of
-from persistq.journal.base import Batch, Put, RunResult
+from persistq.journal.batch import Batch, Put
 from persistq.journal.ground import examine
+from persistq.journal.run import RunResult
 from persistq.journal.sqlite import open_journal
 from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
-    from persistq.journal.base import Command, Journal
+    from persistq.journal.base import Journal
+    from persistq.journal.run import Command
 
 
 def begin_load(

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from persistq.blocks import ITEMS_MAX
 from persistq.broker.space import Space
 from persistq.items import ITEMS_PER_QUEUE_MAX
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 
 PARTS: Final = 8
 """Who waits goes on when so large a part of a queue is free: a few items at a time are dear."""

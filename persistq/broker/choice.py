@@ -14,10 +14,11 @@ from persistq.broker.stages import (
     require_streaming,
 )
 from persistq.errors import JournalMissing, UsageError
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 
 if TYPE_CHECKING:
-    from persistq.journal.base import Journal, Load, Param
+    from persistq.journal.base import Journal
+    from persistq.journal.load import Load, Param
     from persistq.wire.messages import Opening
 
 

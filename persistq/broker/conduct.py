@@ -19,7 +19,7 @@ from persistq.broker.session import Session
 from persistq.broker.spools import OUTPUTS_MAX
 from persistq.codec import Codec
 from persistq.items import IdRange, item_id_of, queue_of
-from persistq.journal.base import RunResult
+from persistq.journal.run import RunResult
 from persistq.peer import Peer
 from persistq.site.fence import SLOTS
 from persistq.timings import BOUNDS

@@ -18,7 +18,7 @@ from persistq.broker.span import Span
 from persistq.broker.window import Window
 from persistq.errors import JournalCorrupt
 from persistq.items import DONE, FAILED, FailureKind, queue_of
-from persistq.journal.base import Ending
+from persistq.journal.run import Ending
 from persistq.wire import messages
 from persistq.wire.messages import Overdue, Role
 

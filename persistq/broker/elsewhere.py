@@ -11,7 +11,7 @@ from persistq.journal.opening import open_reader
 from persistq.site.finding import site_of
 
 if TYPE_CHECKING:
-    from persistq.journal.base import JournalView
+    from persistq.journal.view import JournalView
     from persistq.wire.messages import Opening
 
 

@@ -12,7 +12,7 @@ from persistq.blocks import JSON, block_of
 
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Hooks:

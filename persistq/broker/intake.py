@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from persistq import failpoints
 from persistq.blocks import Block, Origin, Slice, whole
 from persistq.items import ITEMS_PER_QUEUE_MAX, IdRange, ids_in, item_id_of
-from persistq.journal.base import Delay, Published, Put
+from persistq.journal.attempts import Delay
+from persistq.journal.batch import Published, Put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from persistq.broker.spools import Spool
     from persistq.broker.uniqueness import Uniqueness
     from persistq.graph import Graph
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Intake:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from persistq.blocks import Block, Origin
 from persistq.items import IdRange, item_id_of
-from persistq.journal.base import Streamed
+from persistq.journal.batch import Streamed
 
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
     from persistq.broker.record import Record
     from persistq.broker.scheduler import Scheduler
     from persistq.broker.spools import Spools
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Interim:

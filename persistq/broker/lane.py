@@ -30,7 +30,7 @@ from persistq.broker.retries import Retries
 from persistq.broker.span import Span
 from persistq.broker.suspects import Suspects
 from persistq.items import IdRange, ids_in, ranges_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.wire.messages import Patience
 
 STEP_S = 1.0

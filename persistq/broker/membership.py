@@ -14,7 +14,8 @@ from persistq.broker.link import Link
 from persistq.broker.producing import Producing
 from persistq.broker.session import Session
 from persistq.errors import JournalBusy, PersistqError, RunEnded, UsageError
-from persistq.journal.base import LoadState, RunResult
+from persistq.journal.load import LoadState
+from persistq.journal.run import RunResult
 from persistq.policy import OPTIONS, Policy
 from persistq.site.credentials import peer_of
 from persistq.site.fence import SLOTS

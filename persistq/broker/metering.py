@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from math import ceil, floor
 from typing import Final
 
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.rate import Rate
 
 RESERVE_S: Final = 1.0

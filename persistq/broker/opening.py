@@ -31,8 +31,13 @@ from persistq.broker.transitions import Transitions
 from persistq.broker.uniqueness import Uniqueness
 from persistq.graph import Graph
 from persistq.items import item_id_of
-from persistq.journal.base import Command, Journal, Left, Load, Param, QueueRow, Route, SourceRow
+from persistq.journal.base import Journal
 from persistq.journal.digests import Digests
+from persistq.journal.load import Left, Load, Param
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.route import Route
+from persistq.journal.run import Command
+from persistq.journal.sourcerow import SourceRow
 from persistq.keys import PutSpan
 from persistq.rate import Rate
 from persistq.wire.messages import Opening, StageSpec

@@ -8,7 +8,7 @@ import msgspec
 
 from persistq.codec import Codec
 from persistq.errors import UsageError
-from persistq.journal.base import Param
+from persistq.journal.load import Param
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

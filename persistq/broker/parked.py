@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from persistq.blocks import Block, block_of
 from persistq.groups import marked, marks_of
 from persistq.items import IdRange, is_within, item_id_of, merged, queue_of, ranges_of
-from persistq.journal.base import ByHand, Deed
+from persistq.journal.batch import ByHand, Deed
 
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from persistq.broker.scheduler import Scheduler
     from persistq.broker.seals import Seals
     from persistq.broker.sources import Sources
-    from persistq.journal.base import Journal, QueueRow
+    from persistq.journal.base import Journal
+    from persistq.journal.queuerow import QueueRow
 
 
 class Parked:

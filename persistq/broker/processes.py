@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from persistq.journal.base import Line, WorkerRecord
+from persistq.journal.batch import Line
+from persistq.journal.run import WorkerRecord
 
 if TYPE_CHECKING:
     from persistq.broker.record import Record
-    from persistq.journal.base import Ending
+    from persistq.journal.run import Ending
     from persistq.peer import Peer
 
 

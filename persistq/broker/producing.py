@@ -14,7 +14,7 @@ from persistq.broker.link import Link
 from persistq.broker.opening import absorber_of_source
 from persistq.broker.session import Session
 from persistq.errors import PersistqError, QueueClosed, UpstreamFailed
-from persistq.journal.base import SourceRow
+from persistq.journal.sourcerow import SourceRow
 from persistq.wire import messages
 from persistq.wire.messages import Patience, Role
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 BULKY_BYTES: Final = 1 << 19
 """From so many bytes of new items on, writing them is what takes time."""

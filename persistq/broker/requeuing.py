@@ -8,8 +8,10 @@ from persistq.blocks import Block, BlockDamaged, Slice, blocks_of, on_terms_of
 from persistq.broker.absorb import PAGE, PAGE_BYTES, digest
 from persistq.broker.sources import Sources, put_by
 from persistq.items import IdRange
-from persistq.journal.base import Journal, QueueRow, SourceRow
+from persistq.journal.base import Journal
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.recent import Recent
+from persistq.journal.sourcerow import SourceRow
 
 
 class Requeuing:

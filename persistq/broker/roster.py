@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from persistq.broker.span import Span
 from persistq.items import item_id_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.peer import Peer
 from persistq.site.processes import has_ended
 

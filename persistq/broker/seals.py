@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from persistq.broker.shortfall import Shortfall
     from persistq.broker.sources import Sources
     from persistq.graph import Graph
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Seals:

@@ -35,9 +35,10 @@ from persistq.broker.session import Session
 from persistq.broker.telling import Telling
 from persistq.broker.tidying import Tidying
 from persistq.errors import JournalError
-from persistq.journal.base import Journal, RunResult
+from persistq.journal.base import Journal
 from persistq.journal.faults import reported
 from persistq.journal.keeping import Keep
+from persistq.journal.run import RunResult
 from persistq.journal.siblings import Siblings
 from persistq.site.fence import Fence
 from persistq.site.finding import catalogue_of

@@ -15,7 +15,8 @@ from persistq.broker.streams import Streams
 from persistq.broker.watching import Watcher, held_in_words, sizes_of
 from persistq.errors import RunEnded
 from persistq.items import Failure
-from persistq.journal.base import Journal, QueueRow
+from persistq.journal.base import Journal
+from persistq.journal.queuerow import QueueRow
 from persistq.peer import Peer
 from persistq.site.fence import Fence
 from persistq.wire.messages import Opening, QueueSizes, Role, SourceSpec

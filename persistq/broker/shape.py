@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from persistq.errors import UsageError
 from persistq.graph import Graph
-from persistq.journal.base import Route, RouteKind
+from persistq.journal.route import Route, RouteKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.wire.messages import Opening, StageSpec
 
 _FEEDING: Final = (RouteKind.FEEDS, RouteKind.KEEPS)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from persistq.broker.span import Span
 from persistq.errors import UsageError
 from persistq.items import item_id_of
-from persistq.journal.base import Cursor, Journal, QueueRow, SourceRow, SourceSpan
+from persistq.journal.base import Journal
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.sourcerow import Cursor, SourceRow, SourceSpan
 from persistq.wire.messages import SourceSpec
 
 if TYPE_CHECKING:

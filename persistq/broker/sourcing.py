@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from persistq.journal.base import Cursor
+from persistq.journal.sourcerow import Cursor
 
 if TYPE_CHECKING:
     from persistq.blocks import Block
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from persistq.broker.record import Record
     from persistq.broker.seals import Seals
     from persistq.broker.sources import Sources
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Sourcing:

@@ -12,7 +12,7 @@ from typing import Final
 
 from persistq.blocks import Block
 from persistq.items import IdRange
-from persistq.journal.base import Spooled
+from persistq.journal.batch import Spooled
 
 OUTPUTS_MAX: Final = (1 << 36) - 1
 """Most outputs of one spool; see `persistq.journal.schema`."""

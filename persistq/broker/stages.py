@@ -9,7 +9,7 @@ from persistq.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.wire.messages import Opening
 
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import Final
 
 from persistq.errors import JournalUnavailable
-from persistq.journal.base import EndedLoad, Journal
+from persistq.journal.base import Journal
 from persistq.journal.keeping import Keep, beyond
+from persistq.journal.load import EndedLoad
 from persistq.journal.siblings import Siblings
 from persistq.site.base import Site
 

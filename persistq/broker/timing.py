@@ -10,7 +10,7 @@ from persistq.timings import Sample, SlowItem, StageSample, StageTimes
 
 if TYPE_CHECKING:
     from persistq.broker.record import Record
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.wire.messages import Timed
 
 SAMPLES_MAX: Final = 240

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from persistq.broker.scheduler import Scheduler
     from persistq.broker.window import Window
     from persistq.graph import Graph
-    from persistq.journal.base import Journal, QueueRow
+    from persistq.journal.base import Journal
+    from persistq.journal.queuerow import QueueRow
     from persistq.wire.messages import Outputs
 
 

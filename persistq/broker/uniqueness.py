@@ -13,7 +13,8 @@ from persistq import failpoints
 from persistq.blocks import Block, BlockDamaged, Origin, block_of, digest_at
 from persistq.broker.digestset import DigestSet
 from persistq.items import item_id_of
-from persistq.journal.base import Journal, QueueRow
+from persistq.journal.base import Journal
+from persistq.journal.queuerow import QueueRow
 
 PAGE_BLOCKS = 64
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from persistq.broker.policy import FailurePolicy
     from persistq.broker.record import Record
     from persistq.broker.scheduler import Scheduler
-    from persistq.journal.base import Attempts, QueueRow
+    from persistq.journal.attempts import Attempts
+    from persistq.journal.queuerow import QueueRow
 
 
 class Verdicts:

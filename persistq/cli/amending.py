@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from persistq.blocks import Block
     from persistq.client.connection import Connection
     from persistq.items import IdRange
-    from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
     from persistq.site.runlock import Holder
 
 _CHANGING_S: Final = 5.0

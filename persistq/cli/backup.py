@@ -14,7 +14,7 @@ from persistq.cli.standing import sized
 from persistq.errors import UsageError
 
 if TYPE_CHECKING:
-    from persistq.journal.base import JournalView
+    from persistq.journal.view import JournalView
 
 
 @click.command("backup", short_help="Copy a journal, also while a run is at work.")

@@ -18,7 +18,8 @@ from persistq.text.terminal import printable
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from persistq.journal.base import JournalView, Load
+    from persistq.journal.load import Load
+    from persistq.journal.view import JournalView
 
 
 class Finding(NamedTuple):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
     from persistq.site.base import Site
 
 

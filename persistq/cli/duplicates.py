@@ -34,8 +34,9 @@ from persistq.items import queue_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader, Repeated
+    from persistq.journal.view import JournalView
     from persistq.keys import ItemKeys
 
 _COLUMNS: Final = (

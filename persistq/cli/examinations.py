@@ -23,7 +23,7 @@ from persistq.site.ownership import VARIABLE, require_own_directory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from persistq.journal.base import JournalView
+    from persistq.journal.view import JournalView
 
 _SQLITE_LEAST: Final = (3, 37, 0)
 """The first version with tables whose columns have one type."""

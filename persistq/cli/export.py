@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import Attempt, JournaledItem, JournalReader
+    from persistq.journal.view import JournalView
     from persistq.keys import ItemKeys
 
 JOBLOG_COLUMNS: Final = (

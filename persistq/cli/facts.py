@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.cli.report import Report
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 def facts_of(report: Report, *, latest: bool) -> Iterator[tuple[str, str]]:

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from persistq.items import Item
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader, ParkedError
+    from persistq.journal.view import JournalView
 
 _ERROR_WIDTH: Final = 300
 _ITEM_WIDTH: Final = 160

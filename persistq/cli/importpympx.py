@@ -67,7 +67,7 @@ def _import(
     from persistq.broker.beginning import begin_load
     from persistq.codec import ItemCodec
     from persistq.imports.pympx import read
-    from persistq.journal.base import Command
+    from persistq.journal.run import Command
     from persistq.settings import load_settings
     from persistq.site.finding import catalogue_of
     from persistq.site.processes import this_process

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from persistq.journal.base import Run
     from persistq.journal.reader import JournalReader
+    from persistq.journal.run import Run
 
 _JOURNALS = (
     Column("name"),

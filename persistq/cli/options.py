@@ -14,8 +14,8 @@ from persistq.cli.output import Form
 from persistq.errors import PersistqError
 
 if TYPE_CHECKING:
-    from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

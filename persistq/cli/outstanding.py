@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from persistq.items import Item
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
 
 OUTSTANDING_EXIT: Final = 3
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from persistq.items import Item
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournaledItem, JournalReader
+    from persistq.journal.view import JournalView
     from persistq.keys import ItemKeys
 
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from persistq.journal.base import EndedLoad, JournalView
+    from persistq.journal.load import EndedLoad
     from persistq.journal.siblings import Siblings
+    from persistq.journal.view import JournalView
     from persistq.site.base import Site
 
 _SIZE: Final = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)

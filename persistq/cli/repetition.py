@@ -16,7 +16,8 @@ from persistq.text.terminal import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persistq.journal.base import Command, JournalView
+    from persistq.journal.run import Command
+    from persistq.journal.view import JournalView
 
 _WITH_VALUE: Final = "XW"
 _CHILD_MARK: Final = "--multiprocessing-fork"

@@ -9,8 +9,9 @@ from persistq.cli.pointing import Names, names_in
 from persistq.cli.standing import Standing, next_command, standing_of
 
 if TYPE_CHECKING:
-    from persistq.journal.base import JournalView, Run
     from persistq.journal.reader import FailedAttempt, JournalReader
+    from persistq.journal.run import Run
+    from persistq.journal.view import JournalView
     from persistq.keys import ItemKeys
 
 FAILURES_SHOWN: Final = 5

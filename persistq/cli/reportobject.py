@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from persistq.cli.report import FAILURES_SHOWN
 from persistq.cli.shape import targets_of
 from persistq.items import queue_of
-from persistq.journal.base import RouteKind
+from persistq.journal.route import RouteKind
 from persistq.text.masking import masked_text, masked_words
 
 if TYPE_CHECKING:
     from persistq.cli.report import Report
-    from persistq.journal.base import JournalView, Left, QueueRow, Run
+    from persistq.journal.load import Left
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import FailedAttempt
+    from persistq.journal.run import Run
+    from persistq.journal.view import JournalView
 
 
 def object_of(report: Report) -> dict[str, Any]:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from persistq.cli.report import Report
     from persistq.items import Item
-    from persistq.journal.base import Left, QueueRow, Run
+    from persistq.journal.load import Left
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import FailedAttempt
+    from persistq.journal.run import Run
 
 RUNS_SHOWN: Final = 10
 """Runs in the table for people; JSON has them all."""

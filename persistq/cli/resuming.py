@@ -30,7 +30,7 @@ from persistq.cli.output import note, write_lines
 from persistq.cli.repetition import Repetition, repetition_of
 from persistq.cli.standing import Standing, standing_of
 from persistq.errors import JournalBusy, JournalError, UsageError
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 from persistq.site.processes import has_ended, this_node
 from persistq.text.leftovers import left_over
 from persistq.text.terminal import printable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO, NoReturn
 
-    from persistq.journal.base import JournalView
+    from persistq.journal.view import JournalView
 
 
 @click.command("resume", short_help="Repeat the command of an unfinished load.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from persistq.journal.base import RouteKind
+from persistq.journal.route import RouteKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
+    from persistq.journal.view import JournalView
 
 _VERBS = {RouteKind.FEEDS: "feeds", RouteKind.PUTS: "puts into"}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.items import Failure
-    from persistq.journal.base import Line
+    from persistq.journal.batch import Line
     from persistq.journal.reader import Attempt, JournalReader
     from persistq.keys import ItemKeys
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.errors import JournalError
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 from persistq.site.finding import site_of
 from persistq.text.masking import masked_words
 from persistq.text.terminal import quoted
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    from persistq.journal.base import Command, JournalView
+    from persistq.journal.run import Command
+    from persistq.journal.view import JournalView
     from persistq.site.fence import InHand
     from persistq.site.runlock import Holder
 

@@ -14,7 +14,7 @@ from persistq.site.naming import name_of
 from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 MISMATCH_EXIT: Final = 5
 

@@ -21,7 +21,7 @@ from persistq.cli.pointing import Names, Pointed, names_in, pointed
 from persistq.cli.show import error_in_words
 from persistq.cli.standing import in_hand, moment, sized, standing_of
 from persistq.items import FailureKind, count_in
-from persistq.journal.base import Deed
+from persistq.journal.batch import Deed
 from persistq.journal.reader import ItemState
 from persistq.text.masking import masked_text
 from persistq.text.payloads import in_brief
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from persistq.items import Failure, IdRange
-    from persistq.journal.base import Run
     from persistq.journal.reader import Attempt, Handled
+    from persistq.journal.run import Run
 
 _ITEM_WIDTH = 60
 _MADE_SHOWN = 5

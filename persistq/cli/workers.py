@@ -29,8 +29,8 @@ from persistq.site.processes import has_ended
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from persistq.journal.base import JournalView
     from persistq.journal.reader import WorkerRow
+    from persistq.journal.view import JournalView
 
 _COLUMNS = (
     Column("worker", right=True),

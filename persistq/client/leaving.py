@@ -115,7 +115,7 @@ def say_farewell(anchor: Connection, result: str = "", reason: str = "") -> int:
 
     Args:
         anchor: The connection of the program that opened the load.
-        result: How the run ended, a `persistq.journal.base.RunResult`; empty if it goes on.
+        result: How the run ended, a `persistq.journal.run.RunResult`; empty if it goes on.
         reason: Why.
     """
     anchor.send(Farewell(result, reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
-from persistq.journal.base import EndedLoad
+from persistq.journal.load import EndedLoad
 
 
 class Keep(NamedTuple):

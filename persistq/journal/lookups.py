@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from persistq.blocks import BlockDamaged, Origin
 from persistq.event import Event, EventKind
 from persistq.items import DAMAGED, FailureKind, IdRange, Item, ids_in
-from persistq.journal.base import Deed
+from persistq.journal.batch import Deed
 from persistq.journal.itemized import plain
 from persistq.journal.reader import (
     Attempt,

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from persistq.blocks import Origin, Slice
     from persistq.event import Event
     from persistq.items import Failure, FailureKind, IdRange, Item
-    from persistq.journal.base import Deed, JournalView, Line, Load, QueueRow, Run
+    from persistq.journal.batch import Deed, Line
+    from persistq.journal.load import Load
+    from persistq.journal.queuerow import QueueRow
+    from persistq.journal.run import Run
+    from persistq.journal.view import JournalView
     from persistq.keys import ItemKeys
     from persistq.peer import Peer
     from persistq.timings import Sample, SlowItem, StageTimes

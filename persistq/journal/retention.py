@@ -17,7 +17,7 @@ from persistq.blocks import Origin, block_of, digest_at
 from persistq.errors import JournalCorrupt
 from persistq.items import ITEMS_PER_QUEUE_MAX, DoneKind, IdRange, item_id_of
 from persistq.journal import changes, purges, queries
-from persistq.journal.base import EVENTS_MAX
+from persistq.journal.batch import EVENTS_MAX
 from persistq.journal.itemized import items_in
 from persistq.journal.pages import queue_range
 from persistq.journal.rows import now, queue_from
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from persistq.items import Item
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.writer import Writer
 
 _SECONDS: Final = 0.002

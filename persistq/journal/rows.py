@@ -11,28 +11,14 @@ from typing import Any
 
 from persistq.blocks import Block, Origin
 from persistq.items import Failure, FailureKind, IdRange, item_id_of
-from persistq.journal.base import (
-    Attempts,
-    Command,
-    Cursor,
-    Delay,
-    EndedLoad,
-    Left,
-    Load,
-    LoadState,
-    Param,
-    Published,
-    Put,
-    QueueRow,
-    Route,
-    RouteKind,
-    Run,
-    RunResult,
-    SourceRow,
-    Spooled,
-    WorkerRecord,
-)
+from persistq.journal.attempts import Attempts, Delay
+from persistq.journal.batch import Published, Put, Spooled
+from persistq.journal.load import EndedLoad, Left, Load, LoadState, Param
 from persistq.journal.pages import SPOOL_SHIFT
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import Command, Run, RunResult, WorkerRecord
+from persistq.journal.sourcerow import Cursor, SourceRow
 from persistq.keys import PutSpan
 from persistq.peer import Peer
 from persistq.timings import Sample, StageTimes

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistq.errors import JournalError
-from persistq.journal.base import EndedLoad, JournalView
 from persistq.journal.holding import held, remove_if_bare
+from persistq.journal.load import EndedLoad
 from persistq.journal.opening import open_reader
+from persistq.journal.view import JournalView
 from persistq.site.naming import fits, real_path
 
 if TYPE_CHECKING:

@@ -18,12 +18,14 @@ from persistq.errors import (
 )
 from persistq.items import FailureKind, IdRange
 from persistq.journal import descent, lookups, marks, queries
-from persistq.journal.base import JournalView, Line, Load, QueueRow, Run
+from persistq.journal.batch import Line
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.itemized import item_or_none, items_in, plain
+from persistq.journal.load import Load
 from persistq.journal.mounts import require_not_mounted
 from persistq.journal.pages import Pages, queue_range
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.reader import (
     Attempt,
     FailedAttempt,
@@ -48,6 +50,8 @@ from persistq.journal.rows import (
     spans_from,
     times_from,
 )
+from persistq.journal.run import Run
+from persistq.journal.view import JournalView
 from persistq.keys import ItemKeys
 from persistq.site import descriptors
 from persistq.site.naming import name_of

@@ -16,7 +16,7 @@ from persistq.journal.pages import queue_range
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.writer import Writer
 
 _ITEMS: Final = 256

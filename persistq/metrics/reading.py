@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 from persistq.journal.opening import bytes_of, open_reader
 from persistq.timings import StageTimes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from persistq.journal.base import JournalView, Load, QueueRow
+    from persistq.journal.load import Load
+    from persistq.journal.queuerow import QueueRow
+    from persistq.journal.view import JournalView
     from persistq.site.base import Site
     from persistq.timings import Sample
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from persistq.items import IdRange, item_id_of
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 
 if TYPE_CHECKING:
-    from persistq.journal.base import Load, QueueRow
+    from persistq.journal.load import Load
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader
     from persistq.sinks import Sink
 

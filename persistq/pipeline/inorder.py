@@ -11,8 +11,9 @@ from persistq.journal.reader import ItemState
 
 if TYPE_CHECKING:
     from persistq.blocks import Slice
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
     from persistq.pipeline.results import Results
 
 PAGE: Final = 100_000

@@ -14,8 +14,9 @@ from persistq.journal.opening import open_reader
 
 if TYPE_CHECKING:
     from persistq.blocks import Slice
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournalReader
+    from persistq.journal.view import JournalView
     from persistq.site.base import Site
 
 RECENT: Final = 64

@@ -11,7 +11,7 @@ from persistq.timings import Sample
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from persistq.journal.base import Run
+    from persistq.journal.run import Run
     from persistq.timings import StageSample
 
 MOMENTS: Final = 500

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from persistq.items import Item
-    from persistq.journal.base import JournalView, Load, QueueRow
+    from persistq.journal.load import Load
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import FailureGroup, JournalReader
+    from persistq.journal.view import JournalView
     from persistq.report.figures import RunFigures
     from persistq.report.runs import RunRecord
 

@@ -13,8 +13,8 @@ from persistq.site.processes import has_ended
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from persistq.journal.base import Run
     from persistq.journal.reader import JournalReader, WorkerRow
+    from persistq.journal.run import Run
     from persistq.timings import Sample, StageTimes
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
 
 
 class Piece(NamedTuple):

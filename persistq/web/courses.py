@@ -11,8 +11,8 @@ from persistq.timings import StageTimes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from persistq.journal.base import Run
     from persistq.journal.reader import JournalReader
+    from persistq.journal.run import Run
     from persistq.timings import Sample
 
 RUNS: Final = 24

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from persistq.cli.failed import Group
-    from persistq.journal.base import JournalView
     from persistq.journal.reader import JournalReader, ParkedError
+    from persistq.journal.view import JournalView
     from persistq.web.journals import Journals
     from persistq.web.page import Query
 

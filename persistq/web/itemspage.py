@@ -20,8 +20,9 @@ from persistq.web.searching import Found, item_meant, items_in_state
 if TYPE_CHECKING:
     from persistq.cli.pointing import Names
     from persistq.cli.show import Card
-    from persistq.journal.base import JournalView, QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournaledItem, JournalReader
+    from persistq.journal.view import JournalView
     from persistq.web.journals import Journals
     from persistq.web.page import Query
 

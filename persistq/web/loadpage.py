@@ -13,7 +13,7 @@ from persistq.cli.show import error_in_words
 from persistq.cli.standing import brief, in_hand, next_command, standing_of
 from persistq.cli.workers import WORKING, lines_of
 from persistq.errors import JournalMissing
-from persistq.journal.base import RouteKind
+from persistq.journal.route import RouteKind
 from persistq.text.masking import masked_text
 from persistq.text.payloads import in_brief, shortened
 from persistq.web import chart
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from persistq.cli.pointing import Names
     from persistq.cli.standing import Standing
     from persistq.cli.workers import Line
-    from persistq.journal.base import JournalView, QueueRow, Run
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import FailedAttempt, JournalReader
+    from persistq.journal.run import Run
+    from persistq.journal.view import JournalView
     from persistq.web.courses import Course
     from persistq.web.journals import Journals
     from persistq.web.page import Query

@@ -14,7 +14,7 @@ from persistq.journal.reader import ItemState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persistq.journal.base import QueueRow
+    from persistq.journal.queuerow import QueueRow
     from persistq.journal.reader import JournaledItem, JournalReader
 
 LISTED: Final = 50

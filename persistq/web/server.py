@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from persistq.errors import UsageError
+from persistq.web.connection import Connection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -75,7 +76,7 @@ def serve(app: ASGIApp, live: Live, at: socket.socket) -> None:
         app,
         access_log=False,
         h11_max_incomplete_event_size=16 << 10,
-        http="h11",
+        http=Connection,
         lifespan="off",
         limit_concurrency=CONNECTIONS,
         log_config=None,

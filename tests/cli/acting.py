@@ -12,7 +12,9 @@ from click.testing import Result
 
 from persistq.codec import ItemCodec
 from persistq.items import Failure, FailureKind, item_id_of, ranges_of
-from persistq.journal.base import Batch, Put, QueueRow, RunResult
+from persistq.journal.batch import Batch, Put
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.run import RunResult
 from persistq.journal.sqlite import SqliteJournal
 
 TIMEOUT_S = 50.0

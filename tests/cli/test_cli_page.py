@@ -14,7 +14,9 @@ import click
 import pytest
 
 from persistq.cli.program import program
-from persistq.journal.base import Batch, Route, RouteKind, WorkerRecord
+from persistq.journal.batch import Batch
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import WorkerRecord
 from persistq.site.processes import peer_here
 
 from .acting import Call, Ledger, Record, Shell, WriteScript

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from persistq.items import Failure, FailureKind
-from persistq.journal.base import Batch, WorkerRecord
+from persistq.journal.batch import Batch
+from persistq.journal.run import WorkerRecord
 from persistq.site.processes import peer_here
 
 from .acting import TIMEOUT_S, Call, Ledger, Record, Shell, WriteScript

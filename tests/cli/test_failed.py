@@ -7,7 +7,7 @@ import json
 import pytest
 
 from persistq.items import Failure, FailureKind
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 
 from .acting import Call, Ledger, Record
 

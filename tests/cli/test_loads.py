@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from persistq.journal.base import Command
+from persistq.journal.run import Command
 from persistq.site.processes import peer_here
 
 from .acting import Call, Notes, Record, Shell, WriteScript

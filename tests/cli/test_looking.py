@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from persistq import __version__
 from persistq.cli.output import CLEAR_SCREEN
 from persistq.cli.sections import allotted
-from persistq.journal.base import Command
+from persistq.journal.run import Command
 from persistq.site import register
 from persistq.site.processes import this_process
 from persistq.site.runlock import Holder, RunLock, lock_path

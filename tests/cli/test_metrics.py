@@ -13,8 +13,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from persistq.journal.base import Batch, JournalView, Load, LoadState, QueueRow
+from persistq.journal.batch import Batch
+from persistq.journal.load import Load, LoadState
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.sqlite_reader import SqliteReader
+from persistq.journal.view import JournalView
 from persistq.metrics import families as families_module
 from persistq.metrics.reading import RUNNING, Reading, Totals, reading_of
 from persistq.site.finding import site_of

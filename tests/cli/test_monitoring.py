@@ -21,7 +21,8 @@ import pytest
 from persistq.cli.examinations import resets_its_log
 from persistq.cli.export import JOBLOG_COLUMNS
 from persistq.journal import marks
-from persistq.journal.base import Batch, WorkerRecord
+from persistq.journal.batch import Batch
+from persistq.journal.run import WorkerRecord
 from persistq.site.processes import peer_here, this_process
 from persistq.testing import check_journal
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.testing import check_journal
 
 from .acting import Call, Ledger, Record

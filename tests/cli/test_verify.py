@@ -46,7 +46,7 @@ def ledger(record: Record) -> Ledger:
 
 def _dropped(ledger: Ledger, number: int) -> object:
     from persistq.items import ranges_of
-    from persistq.journal.base import Batch
+    from persistq.journal.batch import Batch
 
     return Batch(dropped=ranges_of([ledger.id(number)]))
 

@@ -17,7 +17,8 @@ import pytest
 import persistq
 from persistq import failpoints
 from persistq.blocks import block_of
-from persistq.journal.base import Batch, Journal, Published, Spooled
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch, Published, Spooled
 from persistq.journal.sqlite import open_journal
 from persistq.testing import check_journal
 from persistq.testing.journals.feed import Feed

@@ -15,7 +15,8 @@ import pytest
 from persistq import DONE, ItemNotReadable, ItemNotStorable, PersistentQueue
 from persistq.codec import ItemCodec
 from persistq.items import item_id_of
-from persistq.journal.base import Batch, Command, Put
+from persistq.journal.batch import Batch, Put
+from persistq.journal.run import Command
 from persistq.journal.sqlite import open_journal
 from persistq.site.processes import this_process
 from persistq.site.runlock import holder_of, lock_path

@@ -16,7 +16,8 @@ from persistq import failpoints
 from persistq.blocks import Origin, block_of, count_of
 from persistq.errors import JournalCorrupt, JournalUnavailable
 from persistq.items import Failure, FailureKind
-from persistq.journal.base import Batch, Ending, Put, RunResult, WorkerRecord
+from persistq.journal.batch import Batch, Put
+from persistq.journal.run import Ending, RunResult, WorkerRecord
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.processes import peer_here
@@ -83,7 +84,7 @@ CRASHER = """
 import sys
 from pathlib import Path
 from persistq.blocks import block_of
-from persistq.journal.base import Batch, Put
+from persistq.journal.batch import Batch, Put
 from persistq.journal.sqlite import open_journal
 from persistq.testing.journals.feed import COMMAND
 journal = open_journal(Path(sys.argv[1]))
@@ -115,7 +116,7 @@ def test_killed_process_leaves_all_of_a_batch_or_nothing(
 THINNER = """
 import sys
 from pathlib import Path
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.journal.sqlite import open_journal
 from persistq.testing.journals.feed import COMMAND
 from persistq.timings import Sample, StageSample

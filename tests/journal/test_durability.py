@@ -9,7 +9,7 @@ import pytest
 
 from persistq import failpoints
 from persistq.errors import JournalUnavailable
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.journal.faults import is_final
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing.journals.feed import Feed

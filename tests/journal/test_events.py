@@ -16,7 +16,7 @@ from persistq.errors import JournalCorrupt, JournalMissing, UsageError
 from persistq.event import Event, EventKind
 from persistq.items import Failure, FailureKind, IdRange
 from persistq.journal import retention
-from persistq.journal.base import Batch, Put
+from persistq.journal.batch import Batch, Put
 from persistq.journal.connection import log_of
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import check_journal

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from persistq.blocks import Block, block_of
-from persistq.journal.base import Batch, Published, Put, Spooled
+from persistq.journal.batch import Batch, Published, Put, Spooled
 from persistq.testing.journals.feed import COMMAND, Feed
 
 if TYPE_CHECKING:

@@ -18,7 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from persistq.blocks import Block, block_of, count_of, items_of
 from persistq.errors import JournalCorrupt
 from persistq.items import Failure, FailureKind, item_id_of, ranges_of
-from persistq.journal.base import Attempts, Batch, LoadState, Put, QueueRow
+from persistq.journal.attempts import Attempts
+from persistq.journal.batch import Batch, Put
+from persistq.journal.load import LoadState
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing.journals.feed import COMMAND
 

@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from persistq.blocks import block_of
 from persistq.items import item_id_of
-from persistq.journal.base import Batch, Put, QueueRow
+from persistq.journal.batch import Batch, Put
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.keys import ItemKeys
 from persistq.testing import check_journal

@@ -9,19 +9,11 @@ import pytest
 
 from persistq.blocks import Block, Origin, block_of
 from persistq.items import DAMAGED, Failure, FailureKind, IdRange, item_id_of
-from persistq.journal.base import (
-    Batch,
-    Command,
-    Published,
-    Put,
-    QueueRow,
-    Route,
-    RouteKind,
-    Spooled,
-    Streamed,
-    WorkerRecord,
-)
+from persistq.journal.batch import Batch, Published, Put, Spooled, Streamed
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.reader import ItemState, JournalReader
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import Command, WorkerRecord
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.site.processes import this_process

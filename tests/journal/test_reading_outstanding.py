@@ -12,7 +12,8 @@ import pytest
 from persistq.errors import JournalCorrupt, JournalForeign, JournalMissing, JournalUnavailable
 from persistq.items import Failure, FailureKind, Item
 from persistq.journal import marks, queries
-from persistq.journal.base import Batch, LoadState
+from persistq.journal.batch import Batch
+from persistq.journal.load import LoadState
 from persistq.journal.sqlite import open_journal
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.testing.journals.feed import Feed

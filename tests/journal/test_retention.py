@@ -16,7 +16,7 @@ from persistq.broker.alone import alone
 from persistq.broker.tidying import Tidying
 from persistq.errors import JournalBusy, JournalMissing
 from persistq.journal import retention
-from persistq.journal.base import LINES_MAX, Batch, Line
+from persistq.journal.batch import LINES_MAX, Batch, Line
 from persistq.journal.holding import held, remove_if_bare
 from persistq.journal.keeping import Keep
 from persistq.journal.sqlite import SqliteJournal, open_journal

@@ -840,7 +840,7 @@ MUTANTS = [
     ),
     Mutant(
         "records a dropped item as done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "merged(batch.dropped), DoneKind.DROPPED",
         "merged(batch.dropped), DoneKind.DONE",
         (
@@ -1244,7 +1244,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps what was streamed of an item that is done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "        if self._streams:\n",
         "        if not self._streams:\n",
         (f"{CONTRACT}[what_is_streamed_is_known_until_its_item_has_ended]",),
@@ -1803,7 +1803,7 @@ MUTANTS = [
     ),
     Mutant(
         "the end of a source is not recorded",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "        if batch.ended_sources:\n",
         "        if False:\n",
         (f"{CONTRACT}[end_of_a_source_is_recorded]",),
@@ -1929,7 +1929,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps the checkpoint of an item that is done",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "            self._writer.many(changes.END_CHECKPOINT, ranges)\n",
         "            pass\n",
         (
@@ -2008,7 +2008,7 @@ MUTANTS = [
     ),
     Mutant(
         "keeps all lines that were ever printed",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "            self._writer.execute(changes.DROP_OLD_LINES, most=LINES_MAX)\n",
         "",
         (f"{JOURNAL}test_retention.py::{GIVEN_UP}",),

@@ -125,7 +125,7 @@ MUTANTS: Final = [
     ),
     Mutant(
         "waits for a time that an item was put off to before it failed",
-        "persistq/journal/sqlite.py",
+        "persistq/journal/recording.py",
         "                self._writer.many(changes.UNDEFER, [(row[1],) for row in rows])\n",
         "",
         (ONE_FAILURE,),

@@ -13,6 +13,20 @@ SERVING = "tests/web/test_serving.py::"
 
 MUTANTS = [
     Mutant(
+        "keeps the place of who asks for nothing",
+        "persistq/web/connection.py",
+        "        if awaited is not None and awaited == self._seen:\n",
+        "        if False:\n",
+        ("tests/web/test_slow_strangers.py",),
+    ),
+    Mutant(
+        "closes what is being answered",
+        "persistq/web/connection.py",
+        "        if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:\n",
+        "        if False:\n",
+        ("tests/web/test_slow_strangers.py",),
+    ),
+    Mutant(
         "tells strangers what is measured",
         "persistq/web/app.py",
         "            refused = self._entrance.by_header(request)\n",

@@ -12,7 +12,7 @@ from persistq import DONE, PersistentQueue
 from persistq.blocks import block_of
 from persistq.errors import QueueClosed
 from persistq.items import Failure, FailureKind, IdRange, item_id_of
-from persistq.journal.base import Batch, Put
+from persistq.journal.batch import Batch, Put
 from persistq.journal.holding import held
 from persistq.journal.sqlite import open_journal
 from persistq.site.finding import site_of

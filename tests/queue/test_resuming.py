@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from actors import iterate
 
-from persistq.journal.base import LoadState
+from persistq.journal.load import LoadState
 from persistq.journal.sqlite_reader import SqliteReader
 
 Any_ = Callable[..., Any]

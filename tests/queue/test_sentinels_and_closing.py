@@ -17,7 +17,8 @@ from persistq import DONE, FAILED, QueueClosed, UpstreamFailed, UsageError
 from persistq.client.connection import Connection
 from persistq.client.producer import Producer
 from persistq.items import Sentinel
-from persistq.journal.base import LoadState, RunResult
+from persistq.journal.load import LoadState
+from persistq.journal.run import RunResult
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.wire.framing import roomy
 from persistq.wire.messages import Seal

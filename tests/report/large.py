@@ -20,16 +20,10 @@ from pathlib import Path
 
 from persistq.blocks import ITEMS_MAX, block_of
 from persistq.items import Failure, FailureKind, IdRange, item_id_of
-from persistq.journal.base import (
-    Batch,
-    Command,
-    Put,
-    QueueRow,
-    Route,
-    RouteKind,
-    RunResult,
-    WorkerRecord,
-)
+from persistq.journal.batch import Batch, Put
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import Command, RunResult, WorkerRecord
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.peer import Peer
 from persistq.timings import Sample, StageSample, StageTimes

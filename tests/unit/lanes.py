@@ -15,7 +15,8 @@ from persistq.broker.scheduler import Scheduler
 from persistq.broker.transitions import Transitions
 from persistq.graph import Graph
 from persistq.items import FailureKind, IdRange, item_id_of, ranges_of
-from persistq.journal.base import Batch, QueueRow
+from persistq.journal.batch import Batch
+from persistq.journal.queuerow import QueueRow
 from persistq.wire.messages import StageSpec
 
 QUEUE = 1

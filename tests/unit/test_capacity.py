@@ -16,7 +16,7 @@ from persistq.broker.serving import next_window
 from persistq.broker.space import LOOK_S, Space
 from persistq.broker.span import Span
 from persistq.items import item_id_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.policy import Batching
 from persistq.wire.messages import Patience
 

@@ -14,7 +14,7 @@ from persistq.broker.conduct import Misbehaviour
 from persistq.broker.scheduler import Consumer
 from persistq.broker.sources import Sources
 from persistq.items import IdRange
-from persistq.journal.base import SourceRow
+from persistq.journal.sourcerow import SourceRow
 from persistq.wire import messages
 from persistq.wire.messages import Patience, Role
 

@@ -17,7 +17,8 @@ import pytest
 
 from persistq import PersistentQueue
 from persistq.items import FailureKind
-from persistq.journal.base import Batch, Journal
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.testing import (
     ContractBroken,

@@ -25,7 +25,7 @@ from persistq.broker.ranking import AHEAD_ITEMS, Ranking
 from persistq.broker.scheduler import Scheduler
 from persistq.broker.span import Span
 from persistq.items import item_id_of, number_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.wire.messages import Patience
 
 

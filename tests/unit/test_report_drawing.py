@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persistq.journal.base import Command, Run
+from persistq.journal.run import Command, Run
 from persistq.peer import Peer
 from persistq.report import safe, words
 from persistq.report.axis import GAPS_MOST, Axis

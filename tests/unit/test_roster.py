@@ -5,7 +5,7 @@ from __future__ import annotations
 from persistq.broker.roster import Roster
 from persistq.broker.span import Span
 from persistq.items import item_id_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 from persistq.peer import Peer
 from persistq.site.processes import peer_here, this_process
 

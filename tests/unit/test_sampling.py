@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from persistq.broker.record import Record
 from persistq.broker.timing import SAMPLES_MAX, Timing
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 
 
 def test_a_long_run_has_no_more_samples_than_a_short_one() -> None:

@@ -30,7 +30,8 @@ from persistq.broker.transitions import Transitions
 from persistq.broker.window import Window
 from persistq.graph import Graph
 from persistq.items import FailureKind, IdRange, ids_in, item_id_of, number_of, ranges_of
-from persistq.journal.base import Attempts, QueueRow
+from persistq.journal.attempts import Attempts
+from persistq.journal.queuerow import QueueRow
 from persistq.wire.messages import Patience, StageSpec
 
 QUEUE = 3

@@ -21,7 +21,8 @@ from persistq.codec import ItemCodec
 from persistq.errors import ItemNotStorable
 from persistq.graph import Graph
 from persistq.items import IdRange, item_id_of
-from persistq.journal.base import Batch, Published, Put, QueueRow, Spooled, Streamed
+from persistq.journal.batch import Batch, Published, Put, Spooled, Streamed
+from persistq.journal.queuerow import QueueRow
 from persistq.wire.messages import Outputs, Patience, StageSpec, Stream
 
 NEXT, OTHER = 2, 3

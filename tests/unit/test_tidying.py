@@ -10,8 +10,9 @@ import pytest
 
 from persistq.broker.tidying import LAST_S, PAUSE_S, Tidying
 from persistq.errors import JournalCorrupt, JournalUnavailable
-from persistq.journal.base import EndedLoad, Journal, LoadState
+from persistq.journal.base import Journal
 from persistq.journal.keeping import Keep, beyond
+from persistq.journal.load import EndedLoad, LoadState
 
 
 def load(number: int, size: int = 10, outstanding: int = 0) -> EndedLoad:

@@ -27,7 +27,8 @@ from persistq.broker.policy import DEFERRED_S, Verdict
 from persistq.broker.span import Span
 from persistq.broker.transitions import Transitions
 from persistq.items import FailureKind
-from persistq.journal.base import Attempts, Batch, ByHand, Deed, Put
+from persistq.journal.attempts import Attempts
+from persistq.journal.batch import Batch, ByHand, Deed, Put
 from persistq.peer import Peer
 from persistq.wire.messages import Outputs, Patience
 

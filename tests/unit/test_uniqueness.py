@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from persistq.blocks import Block, Origin, block_of, with_digests
 from persistq.broker.uniqueness import Uniqueness
 from persistq.items import item_id_of
-from persistq.journal.base import QueueRow
+from persistq.journal.queuerow import QueueRow
 
 QUEUE = 1
 

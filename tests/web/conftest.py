@@ -13,7 +13,7 @@ import pytest
 from browser import browser  # noqa: F401 - a fixture
 from starlette.testclient import TestClient
 
-from persistq.journal.base import Command
+from persistq.journal.run import Command
 from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.settings import typed
 from persistq.site.processes import peer_here

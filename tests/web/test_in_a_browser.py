@@ -14,7 +14,7 @@ from pathlib import Path
 from browser import NARROW, WIDE, visit
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.timings import Sample, StageSample
 
 from .asking import Begin, Serve

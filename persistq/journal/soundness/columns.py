@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from persistq.event import EventKind
 from persistq.items import FailureKind
-from persistq.journal.base import Deed, LoadState, RouteKind, RunResult
+from persistq.journal.batch import Deed
+from persistq.journal.load import LoadState
+from persistq.journal.route import RouteKind
+from persistq.journal.run import RunResult
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from persistq.errors import JournalMissing, JournalUnavailable
 from persistq.journal import marks
-from persistq.journal.base import QueueRow
 from persistq.journal.connection import canonical, open_to_read, schema_version, size_of
 from persistq.journal.faults import reported
 from persistq.journal.mounts import require_not_mounted
+from persistq.journal.queuerow import QueueRow
 from persistq.journal.soundness.columns import check_columns
 from persistq.journal.soundness.contents import (
     check_blocks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from persistq.items import FailureKind
-from persistq.journal.base import Attempts
+from persistq.journal.attempts import Attempts
 from persistq.testing.contract import same
 from persistq.testing.journals.place import JournalPlace, journal_rules
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from persistq.blocks import Block, Origin, block_of
 from persistq.errors import JournalCorrupt
 from persistq.items import IdRange
-from persistq.journal.base import Batch, Put
+from persistq.journal.batch import Batch, Put
 from persistq.testing.contract import refused, same
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

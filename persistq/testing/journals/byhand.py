@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from persistq.errors import JournalCorrupt
 from persistq.items import IdRange
-from persistq.journal.base import Batch, ByHand, Deed, Journal, LoadState, Streamed
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch, ByHand, Deed, Streamed
+from persistq.journal.load import LoadState
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

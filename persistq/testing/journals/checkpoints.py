@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from persistq.blocks import block_of
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.testing.contract import same
 from persistq.testing.journals.place import JournalPlace, journal_rules
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from persistq.blocks import Block, block_of
 from persistq.errors import JournalCorrupt
-from persistq.journal.base import Batch, Cursor
+from persistq.journal.batch import Batch
+from persistq.journal.sourcerow import Cursor
 from persistq.testing.contract import refused, same
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

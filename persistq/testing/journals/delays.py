@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from persistq.journal.base import Batch, Delay
+from persistq.journal.attempts import Delay
+from persistq.journal.batch import Batch
 from persistq.testing.contract import same
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

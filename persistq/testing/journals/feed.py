@@ -13,21 +13,13 @@ from typing import Final
 
 from persistq.blocks import ITEMS_MAX, block_of, items_of, whole
 from persistq.items import Failure, FailureKind, IdRange, Item, item_id_of, queue_of, ranges_of
-from persistq.journal.base import (
-    Batch,
-    ByHand,
-    Command,
-    Deed,
-    Ending,
-    Journal,
-    Load,
-    Put,
-    QueueRow,
-    Route,
-    RouteKind,
-    SourceRow,
-    WorkerRecord,
-)
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch, ByHand, Deed, Put
+from persistq.journal.load import Load
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import Command, Ending, WorkerRecord
+from persistq.journal.sourcerow import SourceRow
 from persistq.peer import Peer
 
 COMMAND: Final = Command(

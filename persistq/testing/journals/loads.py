@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from persistq.journal.base import Journal, Left, Load, LoadState, Param
+from persistq.journal.base import Journal
+from persistq.journal.load import Left, Load, LoadState, Param
 from persistq.testing.contract import same, true
 from persistq.testing.journals.feed import COMMAND, Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

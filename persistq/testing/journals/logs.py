@@ -5,7 +5,8 @@ from __future__ import annotations
 from persistq.blocks import block_of
 from persistq.errors import JournalCorrupt
 from persistq.items import Item
-from persistq.journal.base import Batch, LoadState, Put
+from persistq.journal.batch import Batch, Put
+from persistq.journal.load import LoadState
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

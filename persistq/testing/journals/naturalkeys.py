@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from persistq.blocks import Origin, with_digests
-from persistq.journal.base import Batch, Journal, Put
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch, Put
 from persistq.testing.contract import same
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

@@ -10,7 +10,10 @@ from typing import Final
 
 from persistq.blocks import count_of
 from persistq.errors import JournalUnavailable, PersistqError
-from persistq.journal.base import Batch, Journal, QueueRow, RunResult
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch
+from persistq.journal.queuerow import QueueRow
+from persistq.journal.run import RunResult
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import COMMAND, Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from persistq.blocks import Block, Slice, count_of, items_of
-from persistq.journal.base import Batch, Put
+from persistq.journal.batch import Batch, Put
 from persistq.testing.contract import same
 from persistq.testing.journals.feed import ALL_BYTES, Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from persistq.errors import JournalCorrupt
 from persistq.items import FailureKind
-from persistq.journal.base import Batch, LoadState
+from persistq.journal.batch import Batch
+from persistq.journal.load import LoadState
 from persistq.testing.contract import refused, same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

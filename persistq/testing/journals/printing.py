@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from persistq.journal.base import LINES_MAX, Batch, Line
+from persistq.journal.batch import LINES_MAX, Batch, Line
 from persistq.testing.contract import same
 from persistq.testing.journals.place import JournalPlace, journal_rules
 

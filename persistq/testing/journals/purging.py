@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from persistq.blocks import Origin, block_of, items_of
 from persistq.items import IdRange, Item
-from persistq.journal.base import Batch, Journal, LoadState, Published, Spooled, Streamed
+from persistq.journal.base import Journal
+from persistq.journal.batch import Batch, Published, Spooled, Streamed
+from persistq.journal.load import LoadState
 from persistq.testing.contract import same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

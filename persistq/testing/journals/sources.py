@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from persistq.items import IdRange
-from persistq.journal.base import Batch, SourceRow, SourceSpan
+from persistq.journal.batch import Batch
+from persistq.journal.sourcerow import SourceRow, SourceSpan
 from persistq.testing.contract import same
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

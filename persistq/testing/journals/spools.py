@@ -5,7 +5,7 @@ from __future__ import annotations
 from persistq.blocks import Block, block_of, items_of, whole
 from persistq.errors import JournalCorrupt
 from persistq.items import IdRange
-from persistq.journal.base import Batch, Published, Spooled, Streamed
+from persistq.journal.batch import Batch, Published, Spooled, Streamed
 from persistq.testing.contract import refused, same
 from persistq.testing.journals.feed import ALL_BYTES, Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from persistq.journal.base import Route, RouteKind, RunResult
+from persistq.journal.route import Route, RouteKind
+from persistq.journal.run import RunResult
 from persistq.testing.contract import same, true
 from persistq.testing.journals.feed import Feed
 from persistq.testing.journals.place import JournalPlace, journal_rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from persistq.journal.base import Batch
+from persistq.journal.batch import Batch
 from persistq.testing.contract import same
 from persistq.testing.journals.place import JournalPlace, journal_rules
 from persistq.timings import Sample, SlowItem, StageSample, StageTimes
