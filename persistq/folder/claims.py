@@ -43,6 +43,7 @@ class Claim(NamedTuple):
         path: Where the file is now, or the directory of the group.
         files: The files of the group, in order; the file alone.
         looks: How each was when it was claimed.
+        is_regular: Whether all are files, and no links: others may have put them.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Claim(NamedTuple):
     path: Path
     files: tuple[Path, ...]
     looks: tuple[Look, ...]
+    is_regular: bool
 
 
 class Claims:
@@ -98,13 +100,15 @@ class Claims:
 
         Crash: it waits, or is claimed by a dead owner and recovered.
         """
-        owner, number = self.owner, next(self._numbers)
-        target = owner.taken / f"{number}.{name}"
+        owner, number = self._owner or self.owner, next(self._numbers)
+        target = f"{owner.taken}/{number}.{name}"
         failpoints.point("folder.before_claim")
-        if not self._moved(self._place.path / name, target):
+        if not self._moved(f"{self._place.path}/{name}", target):
+            # Or this is an owner no more, which is seen when it is looked for dead ones.
             return None
         failpoints.point("folder.after_claim")
-        return self._hold(Claim(number, name, target, (target,), (_look(target),)))
+        path = Path(target)
+        return self._hold(_claim(number, name, path, (path,)))
 
     def take_group(self, group: str, names: Sequence[str], beside: Iterable[str]) -> Claim | None:
         """Claim all files of a group; None if somebody else was quicker with one.
@@ -126,17 +130,17 @@ class Claims:
         part.rename(whole)
         failpoints.point("folder.after_group")
         files = tuple(whole / name for name in names)
-        return self._hold(Claim(number, group, whole, files, tuple(map(_look, files))))
+        return self._hold(_claim(number, group, whole, files))
 
     def _all_moved(self, names: Sequence[str], part: Path) -> bool:
         for name in names:
             failpoints.point("folder.within_group")
-            if not self._moved(self._place.path / name, part / name):
+            if not self._moved(f"{self._place.path}/{name}", f"{part}/{name}"):
                 give_back_all(part, self._place)
                 return False
         return True
 
-    def _moved(self, source: Path, target: Path) -> bool:
+    def _moved(self, source: str, target: str) -> bool:
         try:
             os.rename(source, target)  # noqa: PTH104 - this is done for each file
         except FileNotFoundError:
@@ -161,16 +165,18 @@ class Claims:
             ClaimLost: Another host has taken this process for dead.
         """
         claim = self._let_go(number)
-        if not os.path.lexists(claim.path):
+        try:
+            found = os.lstat(claim.path)
+        except FileNotFoundError:
             self._look_home(claim)
             return
         forget_crashes(self._place, claim.name)
-        if _changed(claim):
+        if _changed(claim, found):
             reason = "somebody has written to it after it was claimed: say min_age= if they do that"
             self._park(claim, "ChangedInWork", reason)
         else:
             failpoints.point("folder.before_done")
-            self._finish(claim)
+            self._finish(claim, found)
             failpoints.point("folder.after_done")
 
     def park(self, number: int, kind: str, reason: str) -> None:
@@ -232,10 +238,10 @@ class Claims:
         if claim is not None:
             raise ClaimLost(str(self._place.path), claim.name)
 
-    def _finish(self, claim: Claim) -> None:
+    def _finish(self, claim: Claim, found: os.stat_result) -> None:
         done = self._place.done
         if done is not None:
-            rename_free(claim.path, done, claim.name)
+            rename_free(claim.path, done, claim.name, found)
         elif claim.path.is_dir():
             # First as a whole: half a group would be given back otherwise.
             gone = self.owner.tmp / f"{claim.number}{DELETED}"
@@ -269,17 +275,24 @@ def give_back_all(directory: Path, place: Place) -> None:
     directory.rmdir()
 
 
-def is_regular(claim: Claim) -> bool:
-    """Return whether all that was claimed are files, and no links: others may have put them."""
-    return all(stat.S_ISREG(path.lstat().st_mode) for path in claim.files)
+def _claim(number: int, name: str, path: Path, files: tuple[Path, ...]) -> Claim:
+    found = [os.lstat(file) for file in files]
+    is_regular = all(stat.S_ISREG(one.st_mode) for one in found)
+    return Claim(number, name, path, files, tuple(map(_look, found)), is_regular)
 
 
-def _look(path: Path) -> Look:
-    found = os.lstat(path)
+def _look(found: os.stat_result) -> Look:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _changed(claim: Claim) -> bool:
-    """Return whether a file is another one, or longer; one that the handler has moved is not."""
+def _changed(claim: Claim, found: os.stat_result) -> bool:
+    """Return whether a file is another one, or longer; one that the handler has moved is not.
+
+    Args:
+        claim: The file or the group.
+        found: What its path is now.
+    """
+    if claim.path is claim.files[0]:
+        return _look(found) != claim.looks[0]
     pairs = zip(claim.files, claim.looks, strict=True)
-    return any(path.exists() and _look(path) != look for path, look in pairs)
+    return any(path.exists() and _look(os.lstat(path)) != look for path, look in pairs)

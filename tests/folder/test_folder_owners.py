@@ -112,8 +112,10 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     on_another_host(folder, owner)
     heir = open_folder(lease=0.0)
     reader = heir._open_channel()
-    assert not reader._recover()
-    assert reader._recover()
+    reader._recover()
+    assert (folder / ".taken" / owner).exists()
+    reader._recover()
+    assert not (folder / ".taken" / owner).exists()
     assert heir.get(timeout=30).name.endswith(path.name.partition(".")[2])
     with pytest.raises(ClaimLost, match="taken for dead"):
         holder.task_done(path)
@@ -121,6 +123,22 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     assert holder.get(timeout=30).read_text() == "x"
     holder.task_done()
     assert (listed(folder / ".done")) == ["a", "b"]
+
+
+def test_who_was_taken_for_dead_with_empty_hands_claims_as_another_owner(
+    folder: Path, open_folder: Any, write: Any
+) -> None:
+    """It is not told, because it has lost nothing."""
+    write("a")
+    holder = open_folder()
+    holder.get()
+    holder.task_done()
+    (owner,) = listed(folder / ".owners")
+    for directory in (".taken", ".tmp"):
+        (folder / directory / owner).rmdir()
+    write("b")
+    assert holder.get(timeout=30).name.endswith("b")
+    assert listed(folder / ".taken") != [owner]
 
 
 def test_owners_show_that_they_live(folder: Path, open_folder: Any, write: Any) -> None:
