@@ -126,10 +126,17 @@ class Watch:
     place: Place
     lease: float
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _peers: dict[str, Peer] = field(default_factory=dict)
 
     def peer_of(self, owner: str) -> Peer | None:
-        """Return the process that an owner was, None if nothing is known."""
-        return peer_in(read_small(self.place.owners / owner))
+        """Return the process that an owner was, None if nothing is known.
+
+        It is read once: no other process ever has this name.
+        """
+        peer = self._peers.get(owner) or peer_in(read_small(self.place.owners / owner))
+        if peer is not None:
+            self._peers[owner] = peer
+        return peer
 
     def is_dead(self, owner: str) -> bool | None:
         """Return whether an owner has died; None if that is not known, or not yet."""

@@ -63,12 +63,14 @@ def recover(owner: Owner, watch: Watch, max_crashes: int) -> Recovered:
         max_crashes: With how many deaths a file is parked.
     """
     place, done = owner.place, Recovered()
-    for name in directories_in(place.taken):
-        if _is_dead(name, owner, watch) and (mine := _made_mine(place.taken / name, owner)):
+    taken, tmp = directories_in(place.taken), directories_in(place.tmp)
+    dead = {name for name in map(owner_of, {*taken, *tmp}) if _is_dead(name, owner, watch)}
+    for name in taken:
+        if owner_of(name) in dead and (mine := _made_mine(place.taken / name, owner)):
             _note_owner(done, name)
             _give_all_back(mine, owner, done, max_crashes if FROM not in name else 0)
-    for name in directories_in(place.tmp):
-        if _is_dead(name, owner, watch) and (mine := _made_mine(place.tmp / name, owner)):
+    for name in tmp:
+        if owner_of(name) in dead and (mine := _made_mine(place.tmp / name, owner)):
             _note_owner(done, name)
             _clear_up(mine, owner, done)
     _forget_dead(place, watch)
@@ -80,8 +82,7 @@ def owner_of(directory: str) -> str:
     return directory.partition(".")[0]
 
 
-def _is_dead(directory: str, owner: Owner, watch: Watch) -> bool:
-    name = owner_of(directory)
+def _is_dead(name: str, owner: Owner, watch: Watch) -> bool:
     return name != owner.name and watch.is_dead(name) is True
 
 
