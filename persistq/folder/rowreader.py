@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from persistq import failpoints
 from persistq.codec import VALUE
@@ -83,10 +83,12 @@ class RowReader:
     def done(self, item_id: int, started: float, now: float) -> None:  # noqa: ARG002 - a channel has them
         """Settle a row, and with the last one its batch."""
         with self._lock:
-            batch, _, _ = self._without(item_id)
-            is_over = self._is_over(batch)
-        if is_over:
-            self._finish(batch)
+            row = self._rows.pop(item_id, None) or self._lost()
+            batch = row[0]
+            batch.left -= 1
+            if batch.left:
+                return
+        self._finish(batch)
 
     def failed(
         self,
@@ -100,10 +102,10 @@ class RowReader:
     ) -> None:
         """Park a row alone, as a batch file that can be moved back."""
         with self._lock:
-            row = self._without(item_id)
+            row = self._rows.pop(item_id, None) or self._lost()
         self._park(row, error_type, message)
         with self._lock:
-            is_over = self._is_over(row[0])
+            is_over = _is_over(row[0])
         if is_over:
             self._finish(row[0])
 
@@ -116,18 +118,11 @@ class RowReader:
 
     def of(self, item_id: int) -> str:
         """Return the key of a row: that of its file as it is now, and its number there."""
-        batch, number, _ = self._row(item_id)
+        batch, number, _ = self._rows.get(item_id) or self._lost()
         return f"{self._reader.keys.of(batch.number)}-{number}"
 
-    def _row(self, item_id: int) -> _Row:
-        if item_id not in self._rows:
-            raise ClaimLost(str(self._claims.owner.place.path), "a row")
-        return self._rows[item_id]
-
-    def _without(self, item_id: int) -> _Row:
-        row = self._row(item_id)
-        del self._rows[item_id]
-        return row
+    def _lost(self) -> NoReturn:
+        raise ClaimLost(str(self._claims.owner.place.path), "a row")
 
     def _begin(self, number: int, path: Path) -> None:
         """Look at a batch that has just been claimed; what is no whole one is parked."""
@@ -151,31 +146,22 @@ class RowReader:
                 self._batches.popleft()
                 continue
             batch.row += 1
-            delivery = self._delivered((batch, batch.row, line))
-            if delivery is not None:
-                return delivery
+            row = batch, batch.row, line
+            try:
+                value: Any = row_in(line)
+            except (ValueError, RecursionError) as error:
+                self._park_unreadable(row, error)
+                continue
+            item_id = next(self._numbers)
+            self._rows[item_id] = row
+            return item_id, VALUE, value, 0
         return None
-
-    def _delivered(self, row: _Row) -> Delivery | None:
-        try:
-            value: Any = row_in(row[2])
-        except (ValueError, RecursionError) as error:
-            self._park_unreadable(row, error)
-            return None
-        item_id = next(self._numbers)
-        self._rows[item_id] = row
-        return item_id, VALUE, value, 0
 
     def _park_unreadable(self, row: _Row, error: Exception) -> None:
         batch, number, _ = row
         self._park(row, type(error).__name__, f"row {number} is no JSON: {error}")
-        if self._is_over(batch):
+        if _is_over(batch):
             self._finish(batch)
-
-    def _is_over(self, batch: _Batch) -> bool:
-        """Settle one more of a batch's rows, with the lock; return whether it was the last."""
-        batch.left -= 1
-        return not batch.left
 
     def _finish(self, batch: _Batch) -> None:
         failpoints.point("folder.before_batch_done")
@@ -190,3 +176,9 @@ class RowReader:
         failpoints.point("folder.before_row_parked")
         name = f"{batch.name.removesuffix(SUFFIX)}.row-{number}{SUFFIX}"
         park(owner, writer.path, name, kind, reason)
+
+
+def _is_over(batch: _Batch) -> bool:
+    """Settle one more of a batch's rows, with the lock; return whether it was the last."""
+    batch.left -= 1
+    return not batch.left
