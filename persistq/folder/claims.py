@@ -67,6 +67,7 @@ class Claims:
         self._numbers: Iterator[int] = count(1)
         self._held: dict[int, Claim] = {}
         self._lost: dict[int, str] = {}
+        self._has_rivals = False
 
     @property
     def owner(self) -> Owner:
@@ -100,11 +101,16 @@ class Claims:
 
         Crash: it waits, or is claimed by a dead owner and recovered.
         """
+        source = f"{self._place.path}/{name}"
+        if self._has_rivals and not os.path.lexists(source):
+            # A rename that fails is dearer, also for others: the kernel lets one in at a time.
+            return None
         owner, number = self._owner or self.owner, next(self._numbers)
         target = f"{owner.taken}/{number}.{name}"
         failpoints.point("folder.before_claim")
-        if not self._moved(f"{self._place.path}/{name}", target):
+        if not self._moved(source, target):
             # Or this is an owner no more, which is seen when it is looked for dead ones.
+            self._has_rivals = True
             return None
         failpoints.point("folder.after_claim")
         path = Path(target)
