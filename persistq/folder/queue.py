@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue as stdlib
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -179,6 +180,7 @@ class FolderQueue(BaseQueue[T]):
         self._begin()
         self._claims = Claims(self._place)
         self._reader: Reader | None = None
+        self._opening = threading.Lock()
         self._producer = ProducerFiles(self._place, self._claims, self._start)
         self._putter = Putter(self._place, self._claims, self._producer.require_open)
 
@@ -282,9 +284,10 @@ class FolderQueue(BaseQueue[T]):
     # --- getting ---
 
     def _open_channel(self) -> Channel:
-        if self._reader is None:
-            self._leave_at_exit()
-            self._reader = Reader(self._place, self._options, self._claims, self._start.began)
+        with self._opening:
+            if self._reader is None:
+                self._leave_at_exit()
+                self._reader = Reader(self._place, self._options, self._claims, self._start.began)
         return self._reader  # type: ignore[return-value]  # as much of one as a queue uses
 
     def task_retry(

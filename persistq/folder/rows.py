@@ -185,10 +185,12 @@ class RowQueue(FolderQueue[T]):
     # --- getting and looking ---
 
     def _open_channel(self) -> Channel:
-        if self._rows is None:
-            self._leave_at_exit()
-            files = Reader(self._place, self._options, self._claims, self._start.began)
-            self._rows = RowReader(files, self._claims)
+        with self._opening:
+            # Two of them would give the same number to two rows.
+            if self._rows is None:
+                self._leave_at_exit()
+                files = Reader(self._place, self._options, self._claims, self._start.began)
+                self._rows = RowReader(files, self._claims)
         return self._rows  # type: ignore[return-value]  # as much of one as a queue uses
 
     def dispose(self) -> None:

@@ -9,7 +9,10 @@ import queue as stdlib
 import signal
 import subprocess
 import sys
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ import pytest
 
 from persistq import DONE, FolderQueue, QueueClosed, UsageError
 from persistq.errors import ItemNotStorable
+from persistq.folder import rows
 from persistq.folder.batchfile import BatchFault, BatchWriter, check_batch, read_lines, salvage
+from persistq.folder.rowreader import RowReader
 
 ROWS = [None, 0, {}, "", [], False, {"day": "é", "n": 1.5}, {"end": {"rows": 0}}]
 
@@ -248,3 +253,24 @@ def test_sync_is_yes_or_no(open_rows: Any) -> None:
     """What only looks like one of them is refused."""
     with pytest.raises(UsageError, match="sync='normal' is refused: give True or False"):
         open_rows(sync="normal")
+
+
+def test_threads_that_get_first_have_one_reader(
+    folder: Path, open_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers say which row is finished."""
+    for number in (1, 2):
+        (folder / f"{number}.jsonl").write_text(f'{number}\n{{"end":{{"rows":1}}}}\n')
+    queue, met, made = open_rows(drain=True), threading.Barrier(2), []
+
+    class Slow(RowReader):
+        def __init__(self, *args: Any) -> None:
+            made.append(self)
+            with suppress(threading.BrokenBarrierError):
+                met.wait(0.2)
+            super().__init__(*args)
+
+    monkeypatch.setattr(rows, "RowReader", Slow)
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(lambda _: queue.get(timeout=30), range(2))) == [1, 2]
+    assert len(made) == 1

@@ -121,6 +121,13 @@ MUTANTS = [
         (f"{ROWS}test_a_full_disk_costs_no_row_that_was_put",),
     ),
     Mutant(
+        "gives two rows one number",
+        "persistq/folder/rows.py",
+        "        with self._opening:\n",
+        "        if True:\n",
+        (f"{ROWS}test_threads_that_get_first_have_one_reader",),
+    ),
+    Mutant(
         "publishes rows that are not on disk",
         "persistq/folder/batchfile.py",
         "            if sync:\n",
