@@ -19,7 +19,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL = help
-.PHONY: help venv demo test test-all mutants soak crawl kills pull concurrent csv report bench bench-full compare figures docs pages \
+.PHONY: help venv demo test test-all mutants soak crawl kills folders pull concurrent csv report bench bench-full compare figures docs pages \
 	wheel clean
 
 help:  ## show this list
@@ -69,6 +69,11 @@ concurrent: $(READY)  ## kill workers of several items at once for MINUTES=10, a
 
 csv: $(READY)  ## load GB=5 of CSV files, kill and resume it by offset, check lines and memory
 	$(BIN)/python -m tests.crash.csvload --gb $(or $(GB),5)
+
+# NFS=1 has them share a real NFS export: see tests/crash/nfs.py for what that needs.
+folders: $(READY)  ## kill readers and writers of a directory on two hosts KILLS=200 times; NFS=1 on NFS
+	$(BIN)/python -m tests.crash.$(if $(NFS),nfs --lease 10,hosts) --kills $(or $(KILLS),200) \
+		--files $(or $(FILES),10000)
 
 report: $(READY)  ## time the report of a load of ITEMS=10000000 items and RUNS=100 runs
 	$(BIN)/python -m tests.report.large --items $(or $(ITEMS),10000000) --runs $(or $(RUNS),100)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from persistq.event import Event
     from persistq.flow import Drop, Failed, Retry
     from persistq.folder import FolderQueue
+    from persistq.folder.outbox import Outbox
     from persistq.following import events
     from persistq.items import DONE, FAILED
     from persistq.pipeline import Pipeline
@@ -64,6 +65,7 @@ _HOMES = {
     "JournalError": "persistq.errors",
     "LiveRun": "persistq.pipeline.live",
     "LoadUnfinished": "persistq.errors",
+    "Outbox": "persistq.folder.outbox",
     "PersistentQueue": "persistq.queues",
     "PersistqError": "persistq.errors",
     "Pipeline": "persistq.pipeline",
@@ -97,6 +99,7 @@ __all__ = [
     "JournalError",
     "LiveRun",
     "LoadUnfinished",
+    "Outbox",
     "PersistentQueue",
     "PersistqError",
     "Pipeline",

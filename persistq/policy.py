@@ -6,6 +6,7 @@ what came of both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -188,6 +189,12 @@ class StageOptions(TypedDict, total=False):
     """Where the handler stores its items, each once: a URL as SQLAlchemy takes it, a function that
     returns an engine or a connection, or a `persistq.sinks.Sink` or `FileSink`. The handler's
     parameter ``conn`` is a connection within a transaction that persistq commits."""
+    folder: str | os.PathLike[str] | None
+    """The directory that the handler writes files into, through its parameter ``out``: a
+    `persistq.Outbox`. Each appears there once, when its item is done."""
+    names: str | None
+    """With ``folder``: whether file names are ``unique``, by the item's key in them (the default),
+    or ``mine``: as the handler gives them."""
     group_by: Any
     """What tells to which group an item belongs: a function of the item, or the name of a field.
     The handler gets the list of a group's items when the group is complete, and they are done, or

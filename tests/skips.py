@@ -20,6 +20,8 @@ MAY_BE_SKIPPED = {
     "mounting is not possible here": "containers may forbid it",
     "this user may write everywhere": "root may, and other tests need root",
     "measured through /proc": "macOS has none",
+    "namespaces need Linux": "macOS has none",
+    "namespaces are refused": "containers may forbid them",
     "nothing tells of it elsewhere": "macOS has no locks of open files",
     "only Linux tells it": "macOS has no namespaces, and no boot has a name",
     "this file system takes names in UTF-8 only": "that of macOS does",

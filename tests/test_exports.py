@@ -27,6 +27,7 @@ NAMES = {
     "JournalError",
     "LiveRun",
     "LoadUnfinished",
+    "Outbox",
     "PersistentQueue",
     "PersistqError",
     "Pipeline",

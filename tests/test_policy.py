@@ -23,6 +23,8 @@ OF_STAGES_ALONE = {
     "workers",
     "stream",
     "sink",
+    "folder",
+    "names",
     "pause",
     "rate",
     "burst",

@@ -11,7 +11,7 @@ from persistq.broker.amending import Amending
 from persistq.broker.lane import Lane
 from persistq.broker.possession import claim, possess
 from persistq.broker.scheduler import Scheduler
-from persistq.broker.shape import kept_graph
+from persistq.broker.shape import kept_graph, passing_of
 from persistq.broker.transitions import Transitions
 from persistq.journal.base import Journal
 from persistq.journal.ground import examine
@@ -54,5 +54,12 @@ def transitions_of(journal: Journal, load_id: int) -> Transitions:
     scheduler = Scheduler(window_time=0.0, window_max=1)
     for row in rows:
         scheduler.add_lane(Lane(row, ready_bytes_max=1))
-    graph = kept_graph(rows, journal.routes(load_id))
-    return Transitions(journal, rows, graph, scheduler, {}, lambda: time.time() - time.monotonic())
+    routes = journal.routes(load_id)
+    graph = kept_graph(rows, routes)
+    transitions = Transitions(journal, rows, graph, scheduler, {}, _zero)
+    transitions.passing.begin(passing_of(routes))
+    return transitions
+
+
+def _zero() -> float:
+    return time.time() - time.monotonic()

@@ -40,6 +40,7 @@ class Intake:
     Attributes:
         unique: Which natural keys are known, by queue, where there are such.
         results: The queues whose items are kept, and done as soon as they are recorded.
+        passed: The queues that get the items of another stage themselves, and nothing made of them.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Intake:
     ) -> None:
         self.unique: dict[int, Uniqueness] = {}
         self.results: set[int] = set()
+        self.passed: set[int] = set()
         self._rows = rows
         self._named = {row.name: row for row in rows.values()}
         self._graph = graph
@@ -135,7 +137,8 @@ class Intake:
             spool: The spool; its attempt has ended well.
         """
         failpoints.point("broker.before_publish")
-        fed = [self._named[name] for name in self._graph.feeds[made_in.name]]
+        named = (self._named[name] for name in self._graph.feeds[made_in.name])
+        fed = [row for row in named if row.queue_id not in self.passed]
         for row in [self._rows[spool.queue_id]] if spool.queue_id else fed:
             self._note_source(row, None)
             first = self._grow(row, spool.count)

@@ -125,7 +125,7 @@ class Membership:
             run_id=opened.run_id,
             carried_on=opened.carried_on,
             queues=self._session.sizes(),
-            feeds={queue_id: sorted(targets) for queue_id, targets in self._session.feeds.items()},
+            feeds=self._session.behind,
             slot=link.slot,
             more_slots=link.slots[1:],
             fence=self._session.fence.identity,

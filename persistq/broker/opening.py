@@ -22,7 +22,7 @@ from persistq.broker.policy import FailurePolicy
 from persistq.broker.ranking import Ranking
 from persistq.broker.requeuing import Requeuing
 from persistq.broker.scheduler import Scheduler
-from persistq.broker.shape import graph_of, routes_of
+from persistq.broker.shape import graph_of, passing_of, routes_of
 from persistq.broker.sources import Sources, add_missing, put_by, sources_of, spec_of
 from persistq.broker.space import Space
 from persistq.broker.span import Span
@@ -92,12 +92,15 @@ def open_load(journal: Journal, opening: Opening) -> OpenLoad:
             journal.note_template(opening.template)
         rows = _rows(journal, load, opening, choice)
         results = [stage.name for stage in opening.stages if stage.results]
-        _keep_routes(journal, load, routes_of(graph, rows, results))
+        passes = [stage.passes for stage in opening.stages if stage.passes]
+        routes = routes_of(graph, rows, results, passes)
+        _keep_routes(journal, load, routes)
         kept = add_missing(journal, opening, rows, _sources(journal, load, choice))
         sources = sources_of(journal, rows, kept)
         transitions = _transitions(journal, rows, graph, opening, space, sources)
         stages = [*zip(rows, opening.stages, strict=True)]
         transitions.hooks.when = {row.queue_id: stage.hook for row, stage in stages if stage.hook}
+        transitions.passing.begin(passing_of(routes))
         transitions.intake.results = {row.queue_id for row, stage in stages if stage.results}
         if opening.retry_failed:
             _unpark(transitions)

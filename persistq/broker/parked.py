@@ -12,6 +12,7 @@ from persistq.journal.batch import ByHand, Deed
 
 if TYPE_CHECKING:
     from persistq.broker.intake import Intake
+    from persistq.broker.passing import Passing
     from persistq.broker.record import Record
     from persistq.broker.scheduler import Scheduler
     from persistq.broker.seals import Seals
@@ -32,6 +33,7 @@ class Parked:
         sources: The sources of the load.
         intake: Where replacements are put.
         seals: What is lifted for those that go back to work.
+        passing: Where those go on to that are dropped.
         record: What is recorded.
         commit: Records all that was changed before.
     """
@@ -44,6 +46,7 @@ class Parked:
         sources: Sources,
         intake: Intake,
         seals: Seals,
+        passing: Passing,
         record: Record,
         commit: Callable[[], None],
     ) -> None:
@@ -53,6 +56,7 @@ class Parked:
         self._sources = sources
         self._intake = intake
         self._seals = seals
+        self._passing = passing
         self._record = record
         self._commit = commit
 
@@ -108,6 +112,7 @@ class Parked:
         """
         self._drop(self._rows[queue_id], item_ids, reason)
         self._record.batch.by_hand += [ByHand(item_id, Deed.DROPPED) for item_id in item_ids]
+        self._passing.set_aside(queue_id, item_ids, reason)
 
     def replace(self, item_id: int, block: Block, reason: str) -> int:
         """Put an item by hand for a parked one, which is dropped; return its id.

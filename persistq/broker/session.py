@@ -38,6 +38,7 @@ class Session:
         links: The clients' connections, by number.
         watchers: Those that want to see progress.
         entries: The queues that take what is put; others get what a stage has made.
+        behind: For each queue, those that get what its stage has made, or its items.
         feeds: For each queue, those that get what its stage has made.
         targets: The same, with those that may get some of it.
         streaming: The queues whose stage has it put at once.
@@ -65,12 +66,18 @@ class Session:
         number = {row.name: row.queue_id for row in self.rows}
         fed = {source.queue_id for source in self.transitions.sources.rows.values()}
         self.entries = frozenset(number[name] for name in opened.graph.entries) | fed
+        self.behind = {
+            number[name]: sorted(number[target] for target in targets)
+            for name, targets in opened.graph.feeds.items()
+        }
+        # What is passed on is put by the broker alone.
+        passed = frozenset(self.transitions.passing.to.values())
         self.feeds = {
-            number[name]: frozenset(number[target] for target in targets)
+            number[name]: frozenset(number[target] for target in targets) - passed
             for name, targets in opened.graph.feeds.items()
         }
         self.targets = {
-            number[name]: frozenset(number[target] for target in targets)
+            number[name]: frozenset(number[target] for target in targets) - passed
             for name, targets in opened.graph.targets.items()
         }
         self.streaming = frozenset(number[stage.name] for stage in opening.stages if stage.stream)

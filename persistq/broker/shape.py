@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from persistq.journal.queuerow import QueueRow
     from persistq.wire.messages import Opening, StageSpec
 
-_FEEDING: Final = (RouteKind.FEEDS, RouteKind.KEEPS)
+_FEEDING: Final = (RouteKind.FEEDS, RouteKind.KEEPS, RouteKind.PASSES)
 
 
 def graph_of(stages: Sequence[StageSpec]) -> Graph:
@@ -34,18 +34,25 @@ def graph_of(stages: Sequence[StageSpec]) -> Graph:
     )
 
 
-def routes_of(graph: Graph, rows: Sequence[QueueRow], results: Collection[str] = ()) -> list[Route]:
+def routes_of(
+    graph: Graph,
+    rows: Sequence[QueueRow],
+    results: Collection[str] = (),
+    passes: Collection[str] = (),
+) -> list[Route]:
     """Return a graph as the journal keeps it, in the order of the queues.
 
     Args:
         graph: The graph.
         rows: The queues.
         results: The names of those whose items are results.
+        passes: The names of those which get the items of the one before them.
     """
     number = {row.name: row.queue_id for row in rows}
-    kept = {number[name] for name in results}
+    kinds = {number[name]: RouteKind.KEEPS for name in results}
+    kinds |= {number[name]: RouteKind.PASSES for name in passes}
     feeds = [
-        route._replace(kind=RouteKind.KEEPS) if route.target_id in kept else route
+        route._replace(kind=kinds.get(route.target_id, route.kind))
         for route in _routes(graph.feeds.items(), number, RouteKind.FEEDS)
     ]
     puts = _routes(graph.puts.items(), number, RouteKind.PUTS)
@@ -59,6 +66,11 @@ def _routes(
 ) -> Iterator[Route]:
     for name, targets in ways:
         yield from (Route(number[name], number[target], kind) for target in targets)
+
+
+def passing_of(routes: Sequence[Route]) -> dict[int, int]:
+    """Return which queue gets the items of which when they are done with."""
+    return {it.queue_id: it.target_id for it in routes if it.kind is RouteKind.PASSES}
 
 
 def kept_graph(rows: Sequence[QueueRow], routes: Sequence[Route]) -> Graph:

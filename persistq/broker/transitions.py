@@ -22,6 +22,7 @@ from persistq.broker.intake import Intake
 from persistq.broker.interim import Interim
 from persistq.broker.metering import Meters
 from persistq.broker.parked import Parked
+from persistq.broker.passing import Passing
 from persistq.broker.processes import Processes
 from persistq.broker.record import Record
 from persistq.broker.seals import Seals
@@ -74,6 +75,7 @@ class Transitions:
         hooks: The queues that get their only item at the end of the load.
         seals: How queues, and the load, come to an end.
         sourcing: How far sources have come.
+        passing: Which items go on to another stage when they are done with.
         parked: What is done to parked items by hand.
         processes: The processes of the run.
         timing: How long things take.
@@ -106,8 +108,17 @@ class Transitions:
         shortfall = Shortfall(scheduler, self.intake, self.verdicts, record)
         self.seals = Seals(numbered, graph, sources, self.hooks, shortfall, record)
         self.sourcing = Sourcing(numbered, sources, self.intake, self.seals, record)
+        self.passing = Passing(journal, numbered, self.intake, self.seals)
         self.parked = Parked(
-            journal, numbered, scheduler, sources, self.intake, self.seals, record, self.commit
+            journal,
+            numbered,
+            scheduler,
+            sources,
+            self.intake,
+            self.seals,
+            self.passing,
+            record,
+            self.commit,
         )
         self.processes = Processes(record, journal.next_worker_id())
         self.timing = Timing(numbered, record, zero)
@@ -151,6 +162,7 @@ class Transitions:
             self.intake.put(made.queue_id, made.blocks, synced=False, origins=made.origins)
         for spool in self.spools.end(consumer_id, ranges):
             self.intake.publish(row, spool)
+        self.passing.pass_on(ranges)
         return True
 
     def drop(self, consumer_id: int, ranges: Sequence[IdRange], reason: str) -> bool:
@@ -166,6 +178,7 @@ class Transitions:
         if reason:
             batch.reasons |= dict.fromkeys(ids_in(ranges), reason)
         self.record.touch(row)
+        self.passing.pass_on(ranges)
         return True
 
     def give_back(self, consumer_id: int, ranges: Sequence[IdRange]) -> None:

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from persistq.cli.options import json_option
 from persistq.cli.output import (
     Column,
     Failing,
+    Quiet,
     note,
     on_terminal,
     write_fields,
     write_json,
     write_table,
 )
-from persistq.errors import FolderError
+from persistq.errors import FolderError, PersistqError, UsageError
 from persistq.text.masking import masked_text
+from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
     from persistq.folder.owner import Watch
     from persistq.folder.place import Place
     from persistq.folder.recovery import Recovered
+    from persistq.folder.retrying import Retried
     from persistq.folder.standing import Standing
     from persistq.peer import Peer
 
 UNSOUND: Final = 5
 
-_COLUMNS: Final = (Column("what"), Column("name"), Column("details", wrap=True))
+Row = tuple[str, str, str]
+
+_NAME_WIDTH: Final = 40
+"""Cells of a name on one line of a terminal; the rest of it follows below."""
+
+_LISTED: Final = 20
+"""Of each kind, on a terminal."""
 
 _LOOKS: Final = 20
 """So often is an owner of another host looked at while its lease runs."""
@@ -53,6 +64,21 @@ _lease = click.option(
 )
 
 
+def _complete_parked(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return what was put aside in the folder that is typed before."""
+    from persistq.folder.standing import parked_files
+
+    try:
+        place = _existing(context.params["path"])
+        names = [file.name for file in parked_files(place)]
+    except (PersistqError, OSError, KeyError):
+        return []
+    fits = (name for name in names if name.startswith(incomplete) and name.isprintable())
+    return [CompletionItem(name) for name in fits]
+
+
 @click.group("folder", short_help="See directories that are queues, and help them on.")
 def command() -> None:
     """See what waits in a directory that is a queue, who has what, and what was put aside."""
@@ -65,7 +91,8 @@ def command() -> None:
 def status(*, path: Path, match: str, as_json: bool) -> int:
     """Show the producers of PATH, what waits, who has what in hand, and what was put aside.
 
-    With tabs between what it is, its name, and details. Exits with 3 if something is left to do,
+    A terminal shows the first of each kind. Elsewhere it is all of them, with tabs between what it
+    is, its name, and details. Exits with 3 if something is left to do,
     and with 6 if nothing is, and something was put aside. Nothing is changed.
 
     \b
@@ -79,8 +106,8 @@ def status(*, path: Path, match: str, as_json: bool) -> int:
     note(f"folder {place.path}: {_in_short(standing)}")
     if as_json:
         write_json(_as_object(standing))
-    elif on_terminal() and (rows := [*_rows(standing)]):
-        write_table(_COLUMNS, rows)
+    elif on_terminal() and (rows := [*_first_of_each(_rows(standing))]):
+        write_table(_columns_for(rows), rows)
     else:
         write_fields(_rows(standing))
     return standing.exit_code
@@ -116,6 +143,37 @@ def recover(*, path: Path, lease: float, wait: bool, as_json: bool) -> None:
         note(f"{len(found.owners)} dead, {len(found.given_back)} given back")
 
 
+@command.command("retry", short_help="Put back what was put aside, to be tried again.")
+@_path
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_complete_parked)
+@click.option("--all", "everything", is_flag=True, help="All that was put aside.")
+@json_option
+def retry(*, path: Path, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Let files that were put aside wait again, without the reasons that are beside them.
+
+    NAME is as `persistq folder status` shows it; a group comes back as a whole. The same is done by
+    `mv PATH/.parked/NAME PATH/`. Where a file of this name waits already, it gets another one.
+
+    \b
+    Example:
+      $ persistq folder retry in --all
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.retrying import put_back
+    from persistq.folder.standing import parked_files
+
+    if bool(names) == everything:
+        raise UsageError("say what is to be put back: names as in `folder status`, or --all")
+    place = _existing(path)
+    done = put_back(place, names)
+    left = [file.name for file in parked_files(place)] if everything else []
+    if as_json:
+        retried = [one._asdict() for one in done]
+        write_json({"folder": str(place.path), "retried": retried, "left": left})
+    else:
+        write_fields([("waiting", file) for one in done for file in one.files])
+        note(_in_words(place, done, left))
+
+
 @command.command("pause", short_help="Have nobody claim anything.")
 @_path
 @json_option
@@ -128,12 +186,10 @@ def pause(*, path: Path, as_json: bool) -> None:
     Example:
       $ persistq folder pause in
     """  # noqa: D301 - \b is click's mark for lines to keep
-    from persistq.folder.names import PAUSE
+    from persistq.folder.pausing import pause as pause_folder
 
     place = _existing(path)
-    with _told(place):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(place.path / PAUSE, flags, 0o666))
+    pause_folder(place)
     _say_paused(place, as_json=as_json, paused=True)
 
 
@@ -147,11 +203,10 @@ def resume(*, path: Path, as_json: bool) -> None:
     Example:
       $ persistq folder resume in
     """  # noqa: D301 - \b is click's mark for lines to keep
-    from persistq.folder.names import PAUSE
+    from persistq.folder.pausing import resume as resume_folder
 
     place = _existing(path)
-    with _told(place):
-        (place.path / PAUSE).unlink(missing_ok=True)
+    resume_folder(place)
     _say_paused(place, as_json=as_json, paused=False)
 
 
@@ -240,6 +295,13 @@ def _say_paused(place: Place, *, as_json: bool, paused: bool) -> None:
         note(f"folder {place.path} is {'paused' if paused else 'open'}")
 
 
+def _in_words(place: Place, done: list[Retried], left: list[str]) -> str:
+    words = f"folder {place.path}: {len(done):,} put back"
+    if left:
+        words += f"; {len(left):,} stay aside, because nobody would claim them"
+    return words
+
+
 def _in_short(standing: Standing) -> str:
     counts = (
         f"{len(standing.waiting):,} waiting, {standing.taken:,} in hand, "
@@ -248,7 +310,22 @@ def _in_short(standing: Standing) -> str:
     return f"{counts}; paused" if standing.paused else counts
 
 
-def _rows(standing: Standing) -> Iterator[tuple[str, str, str]]:
+def _first_of_each(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield the first rows of each kind, and how many there are besides."""
+    for kind, found in groupby(rows, key=lambda row: row[0]):
+        same = [*found]
+        yield from same[:_LISTED]
+        if more := same[_LISTED:]:
+            yield kind, Quiet(f"and {len(more):,} more"), ""
+
+
+def _columns_for(rows: Iterable[Row]) -> tuple[Column, ...]:
+    width = max(len(printable(name)) for _, name, _ in rows)
+    name = Column("name", width=min(max(width, len("name")), _NAME_WIDTH), wrap=True)
+    return Column("what"), name, Column("details", wrap=True)
+
+
+def _rows(standing: Standing) -> Iterator[Row]:
     from persistq.folder.owner import load_of
 
     for producer in standing.producers:

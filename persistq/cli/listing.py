@@ -1,4 +1,4 @@
-"""``persistq list``: every journal, or every load of one, and what to type next."""
+"""``persistq list``: every journal and folder, or every load of a journal; what to type next."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from persistq.cli.choosing import (
     reader_of,
     require_any,
 )
+from persistq.cli.folderlist import (
+    COLUMNS as _FOLDERS,
+)
+from persistq.cli.folderlist import (
+    FolderLine,
+    fields_of,
+    folder_lines,
+    object_of,
+    row_of,
+)
 from persistq.cli.options import form_option, journal_option, name_argument
 from persistq.cli.output import (
     Column,
@@ -23,7 +33,9 @@ from persistq.cli.output import (
     Form,
     note,
     on_terminal,
+    write_document,
     write_fields,
+    write_jsonl,
     write_lines,
     write_rows,
     write_table,
@@ -42,7 +54,7 @@ from persistq.text.masking import masked_words
 from persistq.text.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from persistq.journal.reader import JournalReader
@@ -84,7 +96,7 @@ class Line(NamedTuple):
     next: str | None
 
 
-@click.command("list", short_help="List every journal, or every load of one.")
+@click.command("list", short_help="List every journal and folder, or every load of one.")
 @name_argument
 @click.option("--everywhere", is_flag=True, help="Also the journals of your other directories.")
 @form_option
@@ -92,10 +104,13 @@ class Line(NamedTuple):
 def command(*, name: str | None, everywhere: bool, form: Form, journal: str | None) -> None:
     """List every journal of the directory with its latest load, or all loads of one.
 
-    NAME is that one. Elsewhere than on a terminal: one line for each journal, with tabs between
-    name, load, state, outstanding, done, parked, bytes, start of the last run, and what to type
-    next; or for each load, with load, state, its beginning, runs, outstanding, done, parked, and
-    what to type next.
+    NAME is that one. Behind the journals come your folders that are queues. Elsewhere than on a
+    terminal: one line for each journal, with tabs between name, load, state, outstanding, done,
+    parked, bytes, start of the last run, and what to type next; and for each folder, with its path,
+    which begins with a slash, open, paused or unreadable, how many files wait, are in hand and
+    parked, how many producers are working, done, failed and dead, and what to type next. Or for
+    each load, with load, state, its beginning, runs, outstanding, done, parked, and what to type
+    next.
 
     \b
     Example:
@@ -125,14 +140,38 @@ def _list_journals(directories: Sequence[Path], journal: str | None, form: Form)
     note(f"{_count(lines)} in {', '.join(map(str, directories))}")
     if not lines and (others := elsewhere(directories[0])):
         note(others)
-    if form is not Form.PEOPLE:
-        head = {"directories": [*map(str, directories)]}
-        write_rows(form, head, "journals", map(_journal_object, lines))
+    _write_all(directories, lines, [*_folders(directories)], form)
+
+
+def _folders(directories: Sequence[Path]) -> Iterator[FolderLine]:
+    for line in folder_lines(*directories):
+        if line.trouble:
+            note(f"passed over: {line.trouble}")
+        yield line
+
+
+def _write_all(
+    directories: Sequence[Path], lines: list[Line], folders: list[FolderLine], form: Form
+) -> None:
+    if form is Form.JSONL:
+        write_jsonl([*map(_journal_object, lines), *map(object_of, folders)])
+    elif form is Form.JSON:
+        found = [*map(object_of, folders)]
+        head = {"directories": [*map(str, directories)], "folders": found}
+        write_document(head, "journals", map(_journal_object, lines))
     elif not on_terminal():
-        write_fields(map(_journal_fields, lines))
-    elif lines:
+        write_fields([*map(_journal_fields, lines), *map(fields_of, folders)])
+    else:
+        _draw(lines, folders)
+
+
+def _draw(lines: list[Line], folders: list[FolderLine]) -> None:
+    if lines:
         write_table(_JOURNALS, [*map(_journal_row, lines)])
-        _write_next(lines)
+    if folders:
+        write_lines([""] if lines else [])
+        write_table(_FOLDERS, [*map(row_of, folders)])
+    _write_next([*lines, *folders])
 
 
 def _lines(directory: Path, journal: str | None) -> list[Line]:
@@ -150,7 +189,7 @@ def _count(lines: list[Line]) -> str:
     return {0: "no journals", 1: "1 journal"}.get(len(lines), f"{len(lines)} journals")
 
 
-def _write_next(lines: Iterable[Line]) -> None:
+def _write_next(lines: Iterable[Line | FolderLine]) -> None:
     following = [line.next for line in lines if line.next is not None]
     if following:
         write_lines(["", *(printable(f"next: {words}") for words in following)])

@@ -1,4 +1,4 @@
-"""``persistq metrics``: what Prometheus reads, of all journals of a directory or some."""
+"""``persistq metrics``: what Prometheus reads, of journals of a directory, and of folders."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 def command(*, names: tuple[str, ...], output: Path | None, journal: str | None) -> None:
     """Write metrics of all journals of the directory, or of those with a name, for Prometheus.
 
+    Without a name, folders that are queues are told of too, as in `persistq list`.
     They are in its text format. A file is replaced at one stroke, so it is whole whenever it is
     read; call this from cron or a timer. A journal that cannot be read is told by the metric
     persistq_journal_readable. Needs: pip install 'persistq[metrics]'.
@@ -39,11 +40,14 @@ def command(*, names: tuple[str, ...], output: Path | None, journal: str | None)
       $ persistq metrics
       $ persistq metrics sales -o persistq.prom
     """  # noqa: D301 - \b is click's mark for lines to keep
+    from persistq.folder.finding import folders_of
     from persistq.metrics.exposition import exposition, replace
 
     directory = directory_of(journal, names[0] if names else None)
-    _require_there(directory, names)
-    text = exposition(_sites(directory, names))
+    folders = [] if names else folders_of(directory)
+    if not folders:
+        _require_there(directory, names)
+    text = exposition(_sites(directory, names), folders)
     if output is None:
         write_lines(text.splitlines())
         return

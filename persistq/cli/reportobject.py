@@ -64,6 +64,7 @@ def _stage_object(row: QueueRow, view: JournalView, *, running: bool) -> dict[st
         "skipped": row.skipped,
         "sealed": row.sealed_total is not None,
         "feeds": targets_of(view, row, RouteKind.FEEDS),
+        "passes": targets_of(view, row, RouteKind.PASSES),
         "puts": targets_of(view, row, RouteKind.PUTS),
         "waits": masked_text(row.held) if running and row.held else None,
     }

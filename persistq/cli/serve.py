@@ -81,6 +81,7 @@ def command(
     """  # noqa: D301 - \b is click's mark for lines to keep
     try:
         from persistq.web.app import Doors, Pages
+        from persistq.web.folders import Folders
         from persistq.web.hosts import Hosts, is_loopback
         from persistq.web.journals import Journals
         from persistq.web.server import listening, serve
@@ -102,7 +103,7 @@ def command(
     doors = Doors(
         Hosts(host, names), tickets if is_own else None, tokens, f"persistq-{at.getsockname()[1]}"
     )
-    pages = Pages(Journals(directory, journal), doors)
+    pages = Pages(Journals(directory, journal), Folders(directory), doors)
     _introduce(directory, tickets if is_own else None, address)
     # Ctrl-C is how it ends, and no failure.
     with suppress(KeyboardInterrupt):

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from persistq.journal.queuerow import QueueRow
     from persistq.journal.view import JournalView
 
-_VERBS = {RouteKind.FEEDS: "feeds", RouteKind.PUTS: "puts into"}
+_VERBS = {
+    RouteKind.FEEDS: "feeds",
+    RouteKind.PASSES: "passes its items on to",
+    RouteKind.PUTS: "puts into",
+}
 
 
 def targets_of(view: JournalView, row: QueueRow, kind: RouteKind) -> list[str]:

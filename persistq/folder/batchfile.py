@@ -140,7 +140,8 @@ def salvage(path: Path) -> int:
     """
     with path.open("r+b") as file:
         rows, crc, last = _measured(file)
-        if _end_in(last) == End(rows, crc):
+        # A row may say the same, but never in these very bytes.
+        if last == _end_line(rows, crc):
             return rows
         if last.endswith(b"\n"):
             rows, crc = rows + 1, zlib.crc32(last, crc)

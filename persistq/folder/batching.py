@@ -13,7 +13,7 @@ from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, BatchWriter
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
-from persistq.folder.renames import sync_directory
+from persistq.folder.renames import rename_over, sync_directory
 
 
 class BatchOptions(NamedTuple):
@@ -96,7 +96,7 @@ class Batching:
                 writer.finish(sync=self._options.sync)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
-                writer.path.rename(self._place.path / writer.path.name)
+                rename_over(writer.path, self._place.path / writer.path.name)
                 self._writer = None
                 if self._options.sync:
                     sync_directory(self._place.path)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,7 +21,12 @@ from persistq.folder.crashes import forget_crashes
 from persistq.folder.owner import Owner, new_owner
 from persistq.folder.parking import park
 from persistq.folder.place import Place
-from persistq.folder.renames import rename_free, sync_directory
+from persistq.folder.renames import (
+    remove_directory,
+    rename_free,
+    rename_over,
+    sync_directory,
+)
 
 PART: Final = ".part"
 """Ends the directory of a group of which not all files may have been taken."""
@@ -74,6 +80,8 @@ class Claims:
         """This process, as an owner, from now on; as a new one if it was taken for dead."""
         self._look_home()
         if self._owner is None:
+            # It may be one anew because somebody has exchanged the directories.
+            self._place.require_own()
             owner = new_owner(self._place)
             owner.register()
             self._owner = owner
@@ -128,12 +136,12 @@ class Claims:
         """
         owner, number = self.owner, next(self._numbers)
         part = owner.taken / f"{number}.{group}{PART}"
-        part.mkdir()
+        part.mkdir(exist_ok=True)
         if not self._all_moved(sorted({*names, *beside}), part):
             return None
         whole = part.with_name(f"{number}.{group}{GROUP}")
         failpoints.point("folder.before_group")
-        part.rename(whole)
+        rename_over(part, whole)
         failpoints.point("folder.after_group")
         files = tuple(whole / name for name in names)
         return self._hold(_claim(number, group, whole, files))
@@ -169,18 +177,18 @@ class Claims:
 
         Raises:
             ClaimLost: Another host has taken this process for dead.
+            OSError: It cannot be done; the claim is held, and can be given back.
         """
-        claim = self._let_go(number)
-        try:
-            found = os.lstat(claim.path)
-        except FileNotFoundError:
-            self._look_home(claim)
-            return
-        forget_crashes(self._place, claim.name)
+        claim = self.claim(number)
+        self._let_go(claim, lambda: self._finish_or_park(claim))
+
+    def _finish_or_park(self, claim: Claim) -> None:
+        found = os.lstat(claim.path)
         if _changed(claim, found):
             reason = "somebody has written to it after it was claimed: say min_age= if they do that"
             self._park(claim, "ChangedInWork", reason)
         else:
+            forget_crashes(self._place, claim.name)
             failpoints.point("folder.before_done")
             self._finish(claim, found)
             failpoints.point("folder.after_done")
@@ -192,22 +200,22 @@ class Claims:
 
         Raises:
             ClaimLost: Another host has taken this process for dead.
+            OSError: It cannot be done; the claim is held, and can be given back.
         """
-        claim = self._let_go(number)
-        if not os.path.lexists(claim.path):
-            self._look_home(claim)
-            return
-        forget_crashes(self._place, claim.name)
-        self._park(claim, kind, reason)
+        claim = self.claim(number)
+        self._let_go(claim, lambda: self._park(claim, kind, reason))
 
     def give_back(self) -> None:
         """Let everything wait again that is claimed.
 
+        What the program has moved elsewhere stays there, and what others were given is theirs.
+
         Crash: what is left is recovered.
         """
         for claim in self.held:
-            give_back(claim.path, self._place, claim.name)
-        self._held.clear()
+            with suppress(FileNotFoundError):
+                give_back(claim.path, self._place, claim.name)
+            del self._held[claim.number]
 
     def sync(self) -> None:
         """Have what was settled survive a power cut."""
@@ -221,15 +229,20 @@ class Claims:
             owner, self._owner = self._owner, None
             owner.withdraw()
 
-    def _let_go(self, number: int) -> Claim:
-        claim = self.claim(number)
-        del self._held[number]
-        return claim
+    def _let_go(self, claim: Claim, settle: Callable[[], None]) -> None:
+        """Settle a claim, if the program itself has not moved or deleted the file."""
+        try:
+            if os.path.lexists(claim.path):
+                settle()
+            else:
+                self._look_home(claim)
+        except FileNotFoundError:
+            self._look_home(claim)
+            raise
+        self._held.pop(claim.number, None)
 
     def _look_home(self, claim: Claim | None = None) -> None:
         """See whether this is an owner still; otherwise become one anew.
-
-        If it is, the program itself has moved or deleted the file, which is its to do.
 
         Raises:
             ClaimLost: It was taken for dead, with this claim.
@@ -251,13 +264,14 @@ class Claims:
         elif claim.path.is_dir():
             # First as a whole: half a group would be given back otherwise.
             gone = self.owner.tmp / f"{claim.number}{DELETED}"
-            claim.path.rename(gone)
+            rename_over(claim.path, gone)
             failpoints.point("folder.before_delete")
             shutil.rmtree(gone)
         else:
-            claim.path.unlink()
+            claim.path.unlink(missing_ok=True)
 
     def _park(self, claim: Claim, kind: str, reason: str) -> None:
+        forget_crashes(self._place, claim.name)
         park(self.owner, claim.path, claim.name, kind, reason)
 
 
@@ -266,7 +280,7 @@ def give_back(path: Path, place: Place, name: str) -> None:
 
     Crash: some wait, and what is left is recovered.
     """
-    if path.is_dir() and not path.is_symlink():
+    if is_group(path):
         give_back_all(path, place)
         return
     failpoints.point("folder.before_give_back")
@@ -278,7 +292,12 @@ def give_back_all(directory: Path, place: Place) -> None:
     """Let all files of a group's directory wait again, and remove it."""
     for path in sorted(directory.iterdir()):
         give_back(path, place, path.name)
-    directory.rmdir()
+    remove_directory(directory)
+
+
+def is_group(path: Path) -> bool:
+    """Return whether a claim is a group; others may have put a directory where a file was."""
+    return path.name.endswith((PART, GROUP)) and path.is_dir() and not path.is_symlink()
 
 
 def _claim(number: int, name: str, path: Path, files: tuple[Path, ...]) -> Claim:

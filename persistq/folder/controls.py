@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from persistq import failpoints
 from persistq.folder.names import DONE, FAILED, HELO, control_of
 from persistq.folder.owner import Owner, facts_of, peer_in
 from persistq.folder.place import read_small
-from persistq.folder.renames import sync_directory
+from persistq.folder.renames import is_at, rename_over, sync_directory
 from persistq.peer import Peer
 from persistq.text.terminal import excerpt
 
@@ -136,7 +137,7 @@ def say(owner: Owner, producer: str, kind: str, facts: dict[str, Any]) -> None:
     draft.write_text(json.dumps(facts_of(owner.peer) | facts) + "\n", encoding="utf-8")
     _sync(draft)
     failpoints.point("folder.before_control")
-    draft.rename(owner.place.path / draft.name)
+    rename_over(draft, owner.place.path / draft.name)
     sync_directory(owner.place.path)
     failpoints.point("folder.after_control")
 
@@ -161,11 +162,19 @@ def _read(directory: Path, name: str) -> Control | None:
         found = path.lstat()
     except OSError:
         return None
-    data = read_small(path) if producer else None
+    data = _said_in(path, found) if producer else None
     if data is None:
         return None
     text = data.decode("utf-8", "replace")
     return Control(producer, kind, (found.st_ino, found.st_mtime_ns), text, _object_in(data))
+
+
+def _said_in(path: Path, found: os.stat_result) -> bytes | None:
+    """Return what a file says: nothing if it may not be read, None if it is gone, or no file."""
+    data = read_small(path)
+    if data is None and stat.S_ISREG(found.st_mode) and is_at(path, found):
+        return b""
+    return data
 
 
 def _object_in(data: bytes) -> dict[str, Any]:

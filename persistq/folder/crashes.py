@@ -9,6 +9,7 @@ from pathlib import Path
 from persistq.folder.names import original
 from persistq.folder.owner import Owner
 from persistq.folder.place import Place, read_small
+from persistq.folder.renames import rename_over
 
 
 def count_crash(owner: Owner, path: Path, name: str) -> int:
@@ -28,7 +29,7 @@ def count_crash(owner: Owner, path: Path, name: str) -> int:
     count = 1 + _counted(owner.place, name, identity)
     draft = owner.tmp / "crashes"
     draft.write_text(json.dumps({"crashes": count, "file": identity}), encoding="utf-8")
-    draft.rename(owner.place.crashes / original(name))
+    rename_over(draft, owner.place.crashes / original(name))
     return count
 
 

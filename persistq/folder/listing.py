@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from typing import NamedTuple
 
-from persistq.folder.names import PAUSE, control_of, fits, original
+from persistq.folder.names import PAUSE, WHY, control_of, fits, original
 from persistq.folder.place import Place
 
 
@@ -18,7 +18,7 @@ class Listing(NamedTuple):
     Attributes:
         items: Names of files that are items, in no order.
         controls: Names of files that may be control files.
-        strange: Names of what is neither: links, directories, names that are too long.
+        strange: Names of what is neither: links, directories, reasons, names that are too long.
         paused: Whether nobody is to claim anything.
     """
 
@@ -48,6 +48,8 @@ def list_folder(place: Place, pattern: re.Pattern[str]) -> Listing:
                 continue
             if control_of(name)[0]:
                 listing.controls.append(name)
+            elif name.endswith(WHY):
+                listing.strange.append(name)
             elif name != PAUSE and matches(pattern, name):
                 _sort_in(entry, listing)
     return listing

@@ -17,7 +17,7 @@ from persistq.errors import UsageError
 from persistq.folder.claims import PART, Claims, give_back
 from persistq.folder.owner import LOAD, Owner, facts_of, peer_in
 from persistq.folder.place import Place, read_small
-from persistq.folder.renames import sync_directory
+from persistq.folder.renames import rename_over, sync_directory
 from persistq.site.processes import has_ended, this_process
 
 
@@ -73,7 +73,7 @@ class LoadClaims(Claims):
         said = {"load": facts_of(self._me.peer), "run": self._run.run, "began": rounds}
         draft = self._place.owners / f".{self._me.name}"
         draft.write_text(json.dumps(said), encoding="utf-8")
-        draft.rename(self._me.card)
+        rename_over(draft, self._me.card)
         failpoints.point("folder.after_load_began")
         for directory in (self._me.taken, self._me.tmp):
             directory.mkdir(exist_ok=True)

@@ -19,12 +19,14 @@ DONE: Final = ".done"
 FAILED: Final = ".failed"
 
 WHY: Final = ".why.json"
+"""Ends the name of the reason beside a file that is parked. It names no item: if that were parked,
+the reason of another one would replace it."""
 
 BYTES_MAX: Final = 200
 """Longest name of an item, in bytes: what is written before and behind it has to fit too."""
 
 _PRODUCER: Final = re.compile(r"[^./\0][^./\0]{0,99}")
-_COPY: Final = re.compile(r"\A([^.]*)~(?:[2-9]|[0-9a-f]{8})(?=\.|\Z)")
+_COPY: Final = re.compile(r"\A([^.]+)~(?:[2-9]|[0-9a-f]{8})(?=\.|\Z)")
 
 
 def control_of(name: str) -> tuple[str, str]:
@@ -35,13 +37,17 @@ def control_of(name: str) -> tuple[str, str]:
 
 
 def is_item(name: str) -> bool:
-    """Return whether a file of this name may be an item: not hidden, and no control file."""
-    return not name.startswith(".") and name != PAUSE and not control_of(name)[0]
+    """Return whether a file of this name may be an item: not hidden, no control file, no reason."""
+    is_hidden = name.startswith(".") or name.endswith(WHY)
+    return not is_hidden and name != PAUSE and not control_of(name)[0]
 
 
 def fits(name: str) -> bool:
     """Return whether a name is short enough to be moved about."""
-    return len(os.fsencode(name)) <= BYTES_MAX
+    try:
+        return len(os.fsencode(name)) <= BYTES_MAX
+    except UnicodeEncodeError:
+        return False
 
 
 def require_item_name(name: str) -> None:
@@ -54,7 +60,7 @@ def require_item_name(name: str) -> None:
         raise UsageError(
             f"{name!r} cannot name an item of a folder: use a plain file name of at most "
             f"{BYTES_MAX} bytes that does not begin with a dot, is not {PAUSE}, and does not end "
-            f"in {HELO}, {DONE} or {FAILED} behind a single word"
+            f"in {WHY}, nor in {HELO}, {DONE} or {FAILED} behind a single word"
         )
 
 

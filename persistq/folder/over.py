@@ -12,10 +12,10 @@ from persistq.folder.listing import owned
 from persistq.folder.options import LOCAL_SETTLE_S, NETWORK_SETTLE_S, FolderOptions
 from persistq.folder.owner import Watch, load_of
 from persistq.folder.place import Place
-from persistq.folder.recovery import COPY, PUTTING
+from persistq.folder.recovery import COPY, MOVED, OFFERED, PUTTING
 from persistq.journal.mounts import network_filesystem
 
-_BEING_PUT: Final = (PUTTING, COPY, SUFFIX)
+_BEING_PUT: Final = (PUTTING, COPY, MOVED, OFFERED, SUFFIX)
 
 
 class Over:

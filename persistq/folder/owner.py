@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from persistq import failpoints, forking
 from persistq.folder.place import Place, read_small
+from persistq.folder.renames import rename_over
 from persistq.peer import Peer
 from persistq.site.processes import has_ended, this_process
 
@@ -65,10 +66,11 @@ class Owner:
         """
         draft = self.place.owners / f".{self.name}"
         draft.write_text(json.dumps(facts_of(self.peer)), encoding="utf-8")
-        draft.rename(self.card)
+        failpoints.point("folder.before_register")
+        rename_over(draft, self.card)
         failpoints.point("folder.after_register")
         for directory in (self.taken, self.tmp):
-            directory.mkdir()
+            directory.mkdir(exist_ok=True)
         _beat.add(self.card)
 
     def withdraw(self) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from persistq import failpoints
-from persistq.folder.names import WHY
+from persistq.folder.names import WHY, original
 from persistq.folder.owner import Owner
 from persistq.folder.place import Place, read_small
-from persistq.folder.renames import rename_free
+from persistq.folder.renames import rename_free, rename_over
 from persistq.text.terminal import excerpt
 
 DRAFT: Final = ".why"
@@ -47,19 +47,30 @@ def park(owner: Owner, path: Path, name: str, kind: str, reason: str) -> Path:
     failpoints.point("folder.before_park")
     target = rename_free(path, owner.place.parked, name)
     failpoints.point("folder.before_why")
-    draft.rename(target.with_name(target.name + WHY))
+    rename_over(draft, target.with_name(target.name + WHY))
     failpoints.point("folder.after_why")
     return target
 
 
 def deliver_reason(place: Place, draft: Path) -> bool:
     """Put a reason that a dead process has written beside its file; return whether it is there."""
-    inode = reason_in(draft).get("inode")
+    why = reason_in(draft)
     for path in place.parked.iterdir():
-        if path.lstat().st_ino == inode and not path.name.endswith(WHY):
-            draft.rename(path.with_name(path.name + WHY))
+        if not path.name.endswith(WHY) and _is_of(why, path):
+            rename_over(draft, path.with_name(path.name + WHY))
             return True
     return False
+
+
+def _is_of(why: dict[str, Any], path: Path) -> bool:
+    """Return whether a reason is that of a file: inodes are used again, and files have links."""
+    if original(path.name) != original(str(why.get("name"))):
+        return False
+    try:
+        return path.lstat().st_ino == why.get("inode")
+    except FileNotFoundError:
+        # Somebody has it tried again.
+        return False
 
 
 def reason_in(path: Path) -> dict[str, Any]:

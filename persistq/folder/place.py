@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from persistq.errors import FolderError, UsageError
+from persistq.site import register
 from persistq.site.ownership import VARIABLE, trusted_owners
 
 DELETE: Final = "delete"
@@ -65,9 +66,9 @@ class Place:
         return self.path / ".crashes"
 
     def prepare(self) -> None:
-        """Make the directories that are missing.
+        """Make the directories that are missing, and note the folder in this user's register.
 
-        Crash: some are made; the next start makes the others.
+        Crash: some are made, and it is noted or not; the next start does the rest.
 
         Raises:
             FolderError: One is a stranger's, or no directory, or cannot be made.
@@ -81,6 +82,7 @@ class Place:
             raise FolderError(
                 str(self.path), f"done={self.done} is on another file system: give one on the same"
             )
+        register.remember(self.path, register.FOLDERS)
 
     def require_own(self) -> None:
         """Refuse directories that a stranger has made or could exchange.

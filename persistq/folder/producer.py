@@ -49,8 +49,13 @@ class ProducerFiles:
         """Whether nothing more may be put: it is done, or the round is over in which it began."""
         if not self._start.producer:
             return False
-        last = last_round(self._place)
-        return last.number > self._start.began or self._start.producer in self._read().dones
+        counting = self._read()
+        if self._start.producer in counting.dones:
+            return True
+        # A round that was being closed when it began is not its own: then its helo counts still.
+        helo = counting.helos.get(self._start.producer)
+        began = helo is not None and helo.token == self._start.token
+        return not began and last_round(self._place).number > self._start.began
 
     def require_open(self) -> None:
         """Refuse to put more.

@@ -16,8 +16,15 @@ from persistq import failpoints
 from persistq.errors import UsageError
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
-from persistq.folder.recovery import COPY, PUTTING
-from persistq.folder.renames import rename_new, sync_directory
+from persistq.folder.recovery import COPY, MOVED, OFFERED, PUTTING
+from persistq.folder.renames import (
+    CannotRefuse,
+    rename_at_once,
+    rename_free,
+    rename_new,
+    rename_over,
+    sync_directory,
+)
 
 _NOT_BY_RENAME: Final = {errno.EXDEV, errno.EPERM}
 
@@ -77,18 +84,18 @@ class Putter:
         _require_file(source, copy=copy)
         with self.announced() as number:
             failpoints.point("folder.before_put")
-            if copy or not self._moved(source, name):
+            if copy or not self._moved(source, number, name):
                 self._copied(source, number, name)
                 if not copy:
                     failpoints.point("folder.before_unlink")
-                    source.unlink()
+                    source.unlink(missing_ok=True)
             failpoints.point("folder.after_put")
 
-    def _moved(self, source: Path, name: str) -> bool:
-        """Rename the source into the folder; False if it is on another file system."""
+    def _moved(self, source: Path, number: int, name: str) -> bool:
+        """Rename the source into the folder; False if only a copy of it can come there."""
         _sync(source)
         try:
-            rename_new(source, self._place.path / name)
+            is_moved = self._renamed(source, number, name)
         except FileExistsError:
             raise _taken(self._place, name) from None
         except OSError as error:
@@ -96,24 +103,68 @@ class Putter:
                 raise
             return False
         sync_directory(self._place.path)
+        return is_moved
+
+    def _renamed(self, source: Path, number: int, name: str) -> bool:
+        try:
+            rename_at_once(source, self._place.path / name)
+        except CannotRefuse:
+            if source.lstat().st_nlink > 1:
+                # How many names it has has to tell whether it was put.
+                return False
+            self._offered(source, number, name)
         return True
 
+    def _offered(self, source: Path, number: int, name: str) -> None:
+        """Put by a link, which refuses a name that is taken, and an unlink.
+
+        Others may have finished it before the unlink. So the source goes first: what is not there
+        is not put again.
+
+        Crash: recovery puts it, if nobody can have seen it; or removes the second name; or, where
+        it has only one because finished files are deleted, parks it.
+        """
+        target = self._place.path / name
+        if os.path.lexists(target):
+            raise _taken(self._place, name)
+        moved, offered = (self._draft(number, name, end) for end in (MOVED, OFFERED))
+        rename_over(source, moved)
+        failpoints.point("folder.before_offer")
+        rename_over(moved, offered)
+        failpoints.point("folder.after_offer")
+        try:
+            rename_new(offered, target)
+        except OSError:
+            _move_back(offered, source)
+            raise
+
+    def _draft(self, number: int, name: str, end: str) -> Path:
+        return self._claims.owner.tmp / f"{number}.{name}{end}"
+
     def _copied(self, source: Path, number: int, name: str) -> None:
-        draft = self._claims.owner.tmp / f"{number}.{name}{COPY}"
+        draft = self._draft(number, name, COPY)
         try:
             shutil.copyfile(source, draft)
+            failpoints.point("folder.within_copy")
             shutil.copystat(source, draft)
             _sync(draft)
             failpoints.point("folder.before_publish")
             rename_new(draft, self._place.path / name)
         except FileExistsError:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
             raise _taken(self._place, name) from None
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
         sync_directory(self._place.path)
         failpoints.point("folder.after_publish")
+
+
+def _move_back(draft: Path, source: Path) -> None:
+    try:
+        rename_new(draft, source)
+    except FileExistsError:
+        rename_free(draft, source.parent, source.name)
 
 
 def _require_file(source: Path, *, copy: bool) -> None:

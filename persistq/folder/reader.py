@@ -18,7 +18,7 @@ from persistq.folder.claims import Claim, Claims
 from persistq.folder.controls import Controls, read_controls
 from persistq.folder.grouping import Group
 from persistq.folder.listing import Listing, list_folder, pattern_of
-from persistq.folder.names import original
+from persistq.folder.names import WHY, original
 from persistq.folder.options import FolderOptions
 from persistq.folder.order import Order
 from persistq.folder.over import Over, stamp_of
@@ -125,6 +125,12 @@ class Reader:
             self._line.clear()
             self._fresh_until = 0.0
 
+    def waiting(self) -> list[list[str]]:
+        """Return the names of what could be claimed now, in order; nothing is claimed."""
+        with self._lock, reported(self._place):
+            self._listed()
+            return [group.files for group in self._line]
+
     # --- the next one ---
 
     def _next(self) -> Delivery | Ended | None:
@@ -199,6 +205,7 @@ class Reader:
     def _recover(self) -> None:
         """Recover what dead owners have left."""
         self._recover_at = time.monotonic() + _RECOVER_S
+        self._place.require_own()
         done = recover(self._claims.owner, self._watch, self._options.max_crashes)
         if done.given_back:
             self._over.forget()
@@ -245,7 +252,7 @@ class Reader:
                 self._told.add(name)
                 say(
                     f"persistq: {printable(str(self._place.path / name))} is left alone: it is no "
-                    "file, or its name is too long"
+                    f"file, or its name is too long, or ends in {WHY}"
                 )
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, salvage
-from persistq.folder.claims import DELETED, GROUP, give_back
+from persistq.folder.claims import DELETED, GROUP, give_back, is_group
 from persistq.folder.crashes import count_crash, forget_crashes
 from persistq.folder.listing import directories_in
-from persistq.folder.names import control_of
+from persistq.folder.names import control_of, is_item
 from persistq.folder.owner import FROM, Owner, Watch
 from persistq.folder.parking import DRAFT, deliver_reason, park
 from persistq.folder.place import Place
-from persistq.folder.renames import rename_free
+from persistq.folder.renames import remove_directory, rename_free, rename_over
 
 PUTTING: Final = "putting"
 """Ends the name of what is there while its owner puts a file."""
@@ -26,7 +28,20 @@ PUTTING: Final = "putting"
 COPY: Final = ".copy"
 """Ends the name of a file of which an owner is writing a copy."""
 
+MOVED: Final = ".moved"
+"""Ends the name of a file that is to be put, and that nobody has seen yet."""
+
+OFFERED: Final = ".offered"
+"""Ends the name of a file that others may have, or may have finished."""
+
 _DRAFTS: Final = (PUTTING, ".row", "round.json", "crashes")
+
+
+_HALF: Final = "its producer died while it was written: the source should be put again"
+_OFFERED: Final = (
+    "its producer died while it was put, and it may have been finished since: look whether it was, "
+    "and move it back into the folder if not"
+)
 
 
 @dataclass
@@ -63,16 +78,12 @@ def recover(owner: Owner, watch: Watch, max_crashes: int) -> Recovered:
         max_crashes: With how many deaths a file is parked.
     """
     place, done = owner.place, Recovered()
-    taken, tmp = directories_in(place.taken), directories_in(place.tmp)
-    dead = {name for name in map(owner_of, {*taken, *tmp}) if _is_dead(name, owner, watch)}
-    for name in taken:
-        if owner_of(name) in dead and (mine := _made_mine(place.taken / name, owner)):
-            _note_owner(done, name)
-            _give_all_back(mine, owner, done, max_crashes if FROM not in name else 0)
-    for name in tmp:
-        if owner_of(name) in dead and (mine := _made_mine(place.tmp / name, owner)):
-            _note_owner(done, name)
-            _clear_up(mine, owner, done)
+    for name, mine in _gained(place.taken, owner, watch):
+        _note_owner(done, name, owner)
+        _give_all_back(mine, owner, done, max_crashes if FROM not in name else 0)
+    for name, mine in _gained(place.tmp, owner, watch):
+        _note_owner(done, name, owner)
+        _clear_up(mine, owner, done)
     _forget_dead(place, watch)
     return done
 
@@ -82,12 +93,22 @@ def owner_of(directory: str) -> str:
     return directory.partition(".")[0]
 
 
-def _is_dead(name: str, owner: Owner, watch: Watch) -> bool:
+def _gained(parent: Path, owner: Owner, watch: Watch) -> Iterator[tuple[str, Path]]:
+    """Yield directories of the dead, which are this owner's now, and what it has not finished."""
+    for name in directories_in(parent):
+        if name.startswith(f"{owner.name}{FROM}"):
+            yield name, parent / name
+        elif _is_dead(name, owner, watch) and (mine := _made_mine(parent / name, owner)):
+            yield name, mine
+
+
+def _is_dead(directory: str, owner: Owner, watch: Watch) -> bool:
+    name = owner_of(directory)
     return name != owner.name and watch.is_dead(name) is True
 
 
-def _note_owner(done: Recovered, directory: str) -> None:
-    if (name := owner_of(directory)) not in done.owners:
+def _note_owner(done: Recovered, directory: str, owner: Owner) -> None:
+    if (name := owner_of(directory)) not in {*done.owners, owner.name}:
         done.owners.append(name)
 
 
@@ -96,7 +117,7 @@ def _made_mine(directory: Path, owner: Owner) -> Path | None:
     mine = directory.with_name(f"{owner.name}{FROM}{secrets.token_hex(4)}")
     failpoints.point("folder.before_recovery")
     try:
-        directory.rename(mine)
+        rename_over(directory, mine)
     except FileNotFoundError:
         return None
     failpoints.point("folder.after_recovery")
@@ -107,32 +128,39 @@ def _give_all_back(mine: Path, owner: Owner, done: Recovered, max_crashes: int) 
     """Give files back; a death is blamed on the one that was claimed first."""
     entries = sorted(mine.iterdir(), key=_number)
     for entry in entries:
-        name = entry.name.partition(".")[2]
+        name = _name_of(entry)
         crashes = _blamed(entry, owner, name) if max_crashes and entry is entries[0] else 0
         if crashes and crashes >= max_crashes:
             reason = f"{crashes} processes have died with it in their hands"
-            forget_crashes(owner.place, name.removesuffix(GROUP))
-            park(owner, entry, name.removesuffix(GROUP), "Crashed", reason)
+            forget_crashes(owner.place, name)
+            park(owner, entry, name, "Crashed", reason)
             done.parked.append(name)
         else:
             _give_one_back(entry, owner.place, name, done)
         failpoints.point("folder.within_recovery")
-    mine.rmdir()
+    remove_directory(mine)
+
+
+def _name_of(entry: Path) -> str:
+    """Return what a claim was called before; what nobody has claimed keeps its name."""
+    number, _, name = entry.name.partition(".")
+    if is_group(entry):
+        return name.removesuffix(GROUP)
+    return name if number.isdigit() and is_item(name) and name else entry.name
 
 
 def _blamed(entry: Path, owner: Owner, name: str) -> int:
     """Count a death with a file, or a whole group; return how many there were."""
-    if not entry.is_dir() or entry.is_symlink():
+    if not is_group(entry):
         return count_crash(owner, entry, name)
     files = sorted(entry.iterdir())
-    if not name.endswith(GROUP) or not files:
+    if not entry.name.endswith(GROUP) or not files:
         return 0
-    return count_crash(owner, files[0], name.removesuffix(GROUP))
+    return count_crash(owner, files[0], name)
 
 
 def _give_one_back(entry: Path, place: Place, name: str, done: Recovered) -> None:
-    is_group = entry.is_dir() and not entry.is_symlink()
-    done.given_back += sorted(path.name for path in entry.iterdir()) if is_group else [name]
+    done.given_back += sorted(path.name for path in entry.iterdir()) if is_group(entry) else [name]
     give_back(entry, place, name)
 
 
@@ -145,23 +173,33 @@ def _clear_up(mine: Path, owner: Owner, done: Recovered) -> None:
     for entry in sorted(mine.iterdir()):
         _clear_one(entry, owner, done)
         failpoints.point("folder.within_clearing")
-    mine.rmdir()
+    remove_directory(mine)
 
 
 def _clear_one(entry: Path, owner: Owner, done: Recovered) -> None:
     place, name = owner.place, entry.name
     if name.endswith(DELETED):
         shutil.rmtree(entry)
-    elif entry.lstat().st_nlink > 1 or name.endswith(_DRAFTS) or control_of(name)[0]:
-        # A second name of what was put, or a draft of what nobody waits for.
-        entry.unlink()
+    elif name.endswith(_DRAFTS) or control_of(name)[0] or _is_second_name(entry):
+        # What nobody waits for, or what was put.
+        entry.unlink(missing_ok=True)
     elif name.endswith(DRAFT):
         if not deliver_reason(place, entry):
-            entry.unlink()
-    elif name.endswith(SUFFIX):
+            entry.unlink(missing_ok=True)
+    elif name.endswith(SUFFIX) and stat.S_ISREG(entry.lstat().st_mode):
         _publish_rest(entry, place, done)
+    elif name.endswith(MOVED):
+        put_name = name.partition(".")[2].removesuffix(MOVED)
+        done.given_back.append(rename_free(entry, place.path, put_name).name)
     else:
         _park_half(entry, owner, done)
+
+
+def _is_second_name(entry: Path) -> bool:
+    """Return whether a file was put, and its producer died between the link and the unlink."""
+    found = entry.lstat()
+    linked = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+    return linked and entry.name.endswith((COPY, OFFERED))
 
 
 def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
@@ -170,18 +208,22 @@ def _publish_rest(entry: Path, place: Place, done: Recovered) -> None:
         failpoints.point("folder.before_rest")
         done.given_back.append(rename_free(entry, place.path, entry.name).name)
     else:
-        entry.unlink()
+        entry.unlink(missing_ok=True)
 
 
 def _park_half(entry: Path, owner: Owner, done: Recovered) -> None:
-    name = entry.name.partition(".")[2].removesuffix(COPY) if entry.name.endswith(COPY) else ""
-    reason = "its producer died while it was written: the source should be put again"
-    park(owner, entry, name or entry.name, "HalfWritten", reason)
+    """Park what is not whole, or what may have been finished, so that nobody does it twice."""
+    name, kind, reason = entry.name, "HalfWritten", _HALF
+    if name.endswith(COPY):
+        name = name.partition(".")[2].removesuffix(COPY)
+    elif name.endswith(OFFERED):
+        name, kind, reason = name.partition(".")[2].removesuffix(OFFERED), "HalfPut", _OFFERED
+    park(owner, entry, name or entry.name, kind, reason)
     done.parked.append(name or entry.name)
 
 
 def _forget_dead(place: Place, watch: Watch) -> None:
     left = {owner_of(name) for name in directories_in(place.taken) + directories_in(place.tmp)}
     for name in os.listdir(place.owners):  # noqa: PTH208 - only names are wanted
-        if name not in left and not name.startswith(".") and watch.is_dead(name) is True:
+        if name not in left and watch.is_dead(name) is True:
             (place.owners / name).unlink(missing_ok=True)

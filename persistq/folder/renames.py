@@ -16,6 +16,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,25 @@ def rename_new(source: Path, target: Path) -> None:
     try:
         _rename_or_link(source, target, found)
     except FileNotFoundError:
-        if not _is_at(target, found):
+        if not is_at(target, found):
+            raise
+
+
+def rename_at_once(source: Path, target: Path) -> None:
+    """Give a file a name that is free, in one step.
+
+    Crash: it has the one name or the other.
+
+    Raises:
+        CannotRefuse: The file system has no such step; nothing was changed.
+        FileExistsError: The name is taken; nothing was changed.
+        OSError: It cannot be done.
+    """
+    found = source.lstat()
+    try:
+        _rename(source, target)
+    except FileNotFoundError:
+        if not is_at(target, found):
             raise
 
 
@@ -78,14 +97,60 @@ def rename_free(
         except FileExistsError:
             continue
         except FileNotFoundError:
-            if _is_at(target, found):
+            if is_at(target, found):
                 return target
             raise
         except CannotRefuse:
-            return _rename_to_unique(source, directory / unique(name), found)
+            target = directory / unique(name)
+            rename_over(source, target)
+            return target
         else:
             return target
     raise AssertionError("candidates have no end")
+
+
+def rename_over(source: Path, target: Path) -> None:
+    """Give a file or a directory a name that nobody else gives; a file that has it is replaced.
+
+    Crash: it has the one name or the other.
+
+    Raises:
+        FileNotFoundError: The source is gone, and is not there either.
+        OSError: It cannot be done.
+    """
+    found = source.lstat()
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        if not is_at(target, found):
+            raise
+
+
+def remove_directory(directory: Path) -> None:
+    """Remove an empty directory, if somebody has not done so.
+
+    Raises:
+        OSError: It is not empty, or cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        directory.rmdir()
+
+
+def refuses(directory: Path) -> bool:
+    """Return whether the file system of a directory renames without replacing, in one step."""
+    source, target = (directory / unique("probe") for _ in range(2))
+    try:
+        for path in (source, target):
+            path.touch()
+        _rename(source, target)
+    except FileExistsError:
+        return True
+    except CannotRefuse:
+        return False
+    finally:
+        for path in (source, target):
+            path.unlink(missing_ok=True)
+    return False
 
 
 def sync_directory(directory: Path) -> None:
@@ -97,22 +162,13 @@ def sync_directory(directory: Path) -> None:
         os.close(number)
 
 
-def _rename_to_unique(source: Path, target: Path, found: os.stat_result) -> Path:
-    try:
-        source.rename(target)
-    except FileNotFoundError:
-        if not _is_at(target, found):
-            raise
-    return target
-
-
 def _rename_or_link(source: Path, target: Path, found: os.stat_result) -> None:
     try:
         _rename(source, target)
     except CannotRefuse:
         _link(source, target, found)
         failpoints.point("folder.between_links")
-        source.unlink()
+        source.unlink(missing_ok=True)
 
 
 def _link(source: Path, target: Path, found: os.stat_result) -> None:
@@ -120,7 +176,7 @@ def _link(source: Path, target: Path, found: os.stat_result) -> None:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         # It may be the very file: who died between the two steps goes on with the second.
-        if not _is_at(target, found):
+        if not is_at(target, found):
             raise
 
 
@@ -158,7 +214,8 @@ def _call_on_macos(renamex_np: Any, source: bytes, target: bytes) -> int:
     return int(renamex_np(source, target, ctypes.c_uint(_EXCL)))
 
 
-def _is_at(target: Path, found: os.stat_result) -> bool:
+def is_at(target: Path, found: os.stat_result) -> bool:
+    """Return whether a name is that of a file which was found before."""
     try:
         return os.path.samestat(target.lstat(), found)
     except OSError:

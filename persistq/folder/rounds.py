@@ -58,7 +58,7 @@ def close_round(owner: Owner, number: int, marks: list[Mark]) -> None:
     try:
         rename_new(draft, _record(place, number))
     except FileExistsError:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     sync_directory(place.rounds)
     failpoints.point("folder.after_round")
     for old in sorted(_numbers(place))[:-KEPT]:

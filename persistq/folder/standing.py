@@ -109,18 +109,22 @@ def standing_of(place: Place, match: str, watch: Watch) -> Standing:
         watch: Tells who is dead.
     """
     listing = list_folder(place, pattern_of(match))
-    last = last_round(place)
-    controls = read_controls(place.path, listing.controls, last.void)
     return Standing(
         place.path,
         listing.paused,
-        last.number,
+        last_round(place).number,
         sorted(listing.items),
         sorted(listing.strange),
         [*_holders(place, watch)],
         [_aside(path) for path in parked_files(place)],
-        [*_producers(controls, watch)],
+        producers_of(place, listing, watch),
     )
+
+
+def producers_of(place: Place, listing: Listing, watch: Watch) -> list[ProducerState]:
+    """Return what each producer has said in the round that is not over."""
+    controls = read_controls(place.path, listing.controls, last_round(place).void)
+    return [*_producers(controls, watch)]
 
 
 def parked_files(place: Place) -> list[Path]:
@@ -137,7 +141,7 @@ def problems_of(place: Place, match: str, watch: Watch) -> list[str]:
         *_unreasoned(place),
         *_broken(place, listing),
         *(
-            f"{name} is no file, or its name is too long: it is left alone"
+            f"{name} is no file, or its name is too long, or ends in {WHY}: it is left alone"
             for name in listing.strange
         ),
     ]

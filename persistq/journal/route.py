@@ -17,6 +17,8 @@ class RouteKind(enum.StrEnum):
     """It begins when the other one has come to its end, and gets nothing of it."""
     KEEPS = "keeps"
     """It gets what the other one makes, which is kept as results, and is no stage of work."""
+    PASSES = "passes"
+    """It gets the items of the other one themselves, each when that is done with it."""
 
 
 class Route(NamedTuple):

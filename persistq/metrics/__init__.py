@@ -1,4 +1,4 @@
-"""Metrics of journals, in the text format of Prometheus; read from the journals, by anybody."""
+"""Metrics of journals and folders, in the text format of Prometheus; read by anybody."""
 
 from persistq.metrics.exposition import CONTENT_TYPE, exposition
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from persistq import failpoints
-from persistq.errors import JournalError, UsageError
+from persistq.errors import FolderError, JournalError, UsageError
 from persistq.metrics.reading import Reading, reading_of
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from persistq.folder.counting import Counts
     from persistq.site.base import Site
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -25,25 +26,34 @@ _EVERYBODY: Final = 0o644
 """The node exporter runs as another user."""
 
 
-class Journals:
-    """What a registry of prometheus_client asks: each journal is read once for all metrics.
+class Collector:
+    """What a registry of prometheus_client asks: all is read once for all metrics.
 
     Args:
         sites: The journals.
+        folders: The folders.
     """
 
-    def __init__(self, sites: Iterable[Site]) -> None:
+    def __init__(self, sites: Iterable[Site], folders: Iterable[Path]) -> None:
         self._sites = [*sites]
+        self._folders = [*folders]
 
     def collect(self) -> Iterator[Metric]:
-        """Measure the journals, and yield their metrics."""
+        """Measure journals and folders, and yield their metrics."""
         from persistq.metrics.families import families
+        from persistq.metrics.folders import folder_families
 
-        return families({site.name: _reading(site) for site in self._sites})
+        yield from families({site.name: _reading(site) for site in self._sites})
+        if self._folders:
+            yield from folder_families({path: _counts(path) for path in self._folders})
 
 
-def exposition(sites: Iterable[Site]) -> str:
-    """Return the metrics of journals; one that cannot be read is said not to be readable.
+def exposition(sites: Iterable[Site], folders: Iterable[Path] = ()) -> str:
+    """Return the metrics of journals and folders; what cannot be read is said not to be readable.
+
+    Args:
+        sites: The journals.
+        folders: Directories that are queues.
 
     Raises:
         UsageError: prometheus_client is not installed.
@@ -53,7 +63,7 @@ def exposition(sites: Iterable[Site]) -> str:
     except ImportError as error:
         raise UsageError(_EXTRA) from error
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Journals(sites))
+    registry.register(Collector(sites, folders))
     return generate_latest(registry).decode()
 
 
@@ -75,6 +85,13 @@ def replace(path: Path, text: str) -> None:
         file.write(text)
     failpoints.point("metrics.before_replace")
     part.replace(path)
+
+
+def _counts(path: Path) -> Counts | None:
+    from persistq.folder.counting import counted
+
+    found = counted(path)
+    return None if isinstance(found, FolderError) else found
 
 
 def _reading(site: Site) -> Reading | None:

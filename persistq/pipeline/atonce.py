@@ -98,10 +98,14 @@ def require_one_by_one(stage: Stage) -> None:
     if stage.concurrency is None and stage.threads is None:
         return
     said = "threads=" if stage.concurrency is None else "a handler that is async def"
-    together = {"batch": stage.batching, "sink": stage.sink, "group_by": stage.grouping}
+    together = {
+        "batch=": stage.batching,
+        stage.stored_by: stage.sink,
+        "group_by=": stage.grouping,
+    }
     if other := [name for name, value in together.items() if value is not None]:
         raise UsageError(
-            f"stage {stage.name!r}: {said} does not go with {other[0]}=: it gets its items one by "
+            f"stage {stage.name!r}: {said} does not go with {other[0]}: it gets its items one by "
             "one"
         )
     if stage.stream and max(stage.concurrency or 0, stage.threads or 0) > 1:

@@ -128,10 +128,10 @@ class Briefing:
         )
 
     def _routes(self, stage: Stage) -> Routes:
-        definition = self._definition
+        definition, graph = self._definition, self._definition.graph
         return Routes(
             stage.name,
-            self._numbers(definition.graph.feeds[stage.name]),
+            self._numbers(one for one in graph.feeds[stage.name] if one != stage.passes),
             self._numbers(stage.puts),
             self._by_queue(definition.groupings),
             self._by_queue(definition.keys),

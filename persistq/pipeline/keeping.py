@@ -45,7 +45,8 @@ def require_last(stages: Sequence[Stage], graph: Graph) -> None:
         UsageError: One feeds another.
     """
     for stage in stages:
-        if stage.keeps and (others := [*graph.feeds[stage.name]]) != [RESULTS]:
+        others = [name for name in graph.feeds[stage.name] if name != stage.passes]
+        if stage.keeps and others != [RESULTS]:
             raise UsageError(
                 f"stage {stage.name!r}: keep_results=True is for a stage that feeds no other, and "
                 f"this one feeds {others[0]!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from persistq.pipeline.importable import require_no_session
 from persistq.pipeline.parameters import CURSOR, Parameters, parameters_of, wants
 from persistq.pipeline.source import Source
 from persistq.settings import Settings
-from persistq.site.naming import fields_of, filled
+from persistq.site.naming import fields_of, filled, receipts_path
 from persistq.wire.messages import SourceSpec
 
 
@@ -64,6 +64,7 @@ def open_load(definition: Definition, settings: Settings) -> OpenLoad:
     except UsageError:
         opened.anchor.close()
         raise
+    definition = _placed(definition, opened)
     return OpenLoad(definition, _with_parameters(settings, opened, arguments), opened, arguments)
 
 
@@ -74,6 +75,22 @@ def _check_sinks(definition: Definition) -> None:
 
         for sink in sinks:
             check(sink)
+
+
+def _placed(definition: Definition, opened: OpenedRun) -> Definition:
+    """Return a pipeline whose sinks know where the journal is: some keep receipts beside it."""
+    if all(stage.sink is None for stage in definition.stages):
+        return definition
+    from persistq.sinks import FileSink
+
+    receipts, load = str(receipts_path(opened.handle.journal)), opened.handle.name
+    stages = [
+        replace(stage, sink=stage.sink.beside(receipts, load))
+        if isinstance(stage.sink, FileSink)
+        else stage
+        for stage in definition.stages
+    ]
+    return replace(definition, stages=stages)
 
 
 def _opened(definition: Definition, settings: Settings, parameters: Parameters) -> OpenedRun:

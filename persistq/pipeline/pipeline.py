@@ -24,7 +24,7 @@ from persistq.pipeline.parameters import parameters_of
 from persistq.pipeline.routes import put
 from persistq.pipeline.run import run
 from persistq.pipeline.source import Source
-from persistq.pipeline.sourceoptions import SOURCE_OPTIONS, SourceOptions, source_of
+from persistq.pipeline.sourceoptions import SOURCE_OPTIONS, SourceOptions, given, source_of
 from persistq.pipeline.stage import Stage
 from persistq.pipeline.stageoptions import stage_of
 from persistq.pipeline.summary import Summary
@@ -126,24 +126,41 @@ class Pipeline:
         are wanted as ``wanted`` if it takes that, until the run is told to end. It may also return
         None, be a coroutine function, or yield nothing.
 
+        With ``folder="in"`` it is no function: the items are the paths of that folder's files, or
+        with ``rows=True`` the rows of its batch files. A stage of its own, ``in_done``, moves a
+        file once the stage that has got it is done with it.
+
+        Example:
+            >>> pipeline.source(folder="in", match="*.csv")         # doctest: +SKIP
+
         Args:
             function: The function, when used without parentheses.
             **options: ``name``, ``to``, ``max_outstanding``, ``max_outstanding_bytes``, ``key``,
                 ``once``, ``poll``, ``interval``, ``interval_max``, ``requeue_after``,
                 ``exhausted_after``, ``retries``, ``backoff``, ``backoff_max``: see
-                `persistq.pipeline.sourceoptions.SourceOptions`.
+                `persistq.pipeline.sourceoptions.SourceOptions`. ``folder``, ``rows``, and what a
+                `persistq.FolderQueue` takes about reading: see
+                `persistq.pipeline.foldersource.FolderSourceOptions`.
 
         Raises:
             UsageError: The name is taken, a call of the function would not yield items, or an
                 option is wrong.
         """
+        if function is None and options.get("folder") is not None:
+            from persistq.pipeline.foldersource import folder_source_of, takes_no_function
+
+            source = folder_source_of(given(options))
+            self._add_source(source)
+            return takes_no_function(source.name)
         if function is None:
             return partial(self.source, **options)
-        source = source_of(function, options)
+        self._add_source(source_of(function, options))
+        return function
+
+    def _add_source(self, source: Source) -> None:
         if any(other.name == source.name for other in self._sources):
             raise UsageError(f"pipeline {self.name!r} has a source {source.name!r} already")
         self._sources.append(source)
-        return function
 
     @overload
     def stage(self, function: F) -> F: ...
@@ -158,7 +175,8 @@ class Pipeline:
         """Decorate the handler of the next stage, with or without options.
 
         The first parameter is the item; ``ctx`` (what the `context` function returned), ``item``
-        (an `ItemInfo`) and ``settings`` are filled by name if the handler has them. It returns the
+        (an `ItemInfo`), ``settings``, and with ``folder`` ``out`` (a `persistq.Outbox`) are filled
+        by name if the handler has them. It returns the
         item for the next stage, or None for none, or is a generator that yields any number; what
         the last stage returns is not kept, unless it says ``keep_results=True``. With ``batch`` it
         gets a list of items, and ``items`` for ``item``; it returns None, or a list with one such
@@ -172,11 +190,11 @@ class Pipeline:
             function: The handler, when used without parentheses.
             **options: ``name``, ``was``, ``workers``, ``retries``, ``backoff``, ``backoff_max``,
                 ``max_crashes``, ``on_error``, ``timeout``, ``halt``, ``stream``, ``batch``,
-                ``linger``, ``batch_bytes``, ``sink``, ``group_by``, ``group_size``, ``members``,
-                ``member``, ``marker``, ``after``, ``puts``, ``pause``, ``key``, ``priority``,
-                ``order``, ``keep_results``, ``rate``, ``burst``, ``concurrency``, ``threads``,
-                ``max_items_per_worker``, ``max_rss_mb``, ``nice``: see
-                `persistq.policy.StageOptions`.
+                ``linger``, ``batch_bytes``, ``sink``, ``folder``, ``names``, ``group_by``,
+                ``group_size``, ``members``, ``member``, ``marker``, ``after``, ``puts``,
+                ``pause``, ``key``, ``priority``, ``order``, ``keep_results``, ``rate``,
+                ``burst``, ``concurrency``, ``threads``, ``max_items_per_worker``,
+                ``max_rss_mb``, ``nice``: see `persistq.policy.StageOptions`.
 
         Raises:
             UsageError: The handler takes no item or unknown parameters, or a call of it would not
@@ -582,9 +600,14 @@ class Pipeline:
             from persistq.pipeline.sample import tried_stages
 
             stages = tried_stages(stages)
+        sources: Sequence[Source] = self._sources
+        if any(source.folder for source in sources):
+            from persistq.pipeline.foldered import with_folders
+
+            sources, stages = with_folders(sources, stages, sample=settings.sample is not None)
         return definition_of(
             self.name,
-            self._sources,
+            sources,
             stages,
             self._context,
             self._item_codec(settings),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persistq.naturalkeys import NaturalKey
+    from persistq.pipeline.foldersource import FolderSource
     from persistq.pipeline.polling import Polling
 
 
@@ -24,6 +25,7 @@ class Source:
         key: What says which of its items are the same; None if their whole values do.
         once: Whether it leaves out what earlier loads have done.
         here: Whether the program itself puts its items, and not a process of its own.
+        folder: The folder that it is, if it is one.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Source:
     key: NaturalKey | None = None
     once: bool = False
     here: bool = False
+    folder: FolderSource | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from persistq.errors import UsageError
 from persistq.pipeline.callables import checked, innermost, name_of
+from persistq.pipeline.foldersource import FOLDER_SOURCE_OPTIONS, FolderSourceOptions
 from persistq.pipeline.keying import natural_key, require_flag
 from persistq.pipeline.polling import Polling
 from persistq.pipeline.source import Source
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from persistq.naturalkeys import KeyOption
 
 
-class SourceOptions(TypedDict, total=False):
+class SourceOptions(FolderSourceOptions, total=False):
     """What ``@pipeline.source(...)`` takes; what is not said, or None, has its default."""
 
     name: str | None
@@ -63,13 +64,20 @@ LIMITS: Final = ("max_outstanding", "max_outstanding_bytes")
 """How much a stage may hold before what feeds it waits, by setting."""
 
 
+def given(options: SourceOptions) -> dict[str, Any]:
+    """Return the options that say something."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
 def source_of(function: Any, options: SourceOptions) -> Source:
     """Return the source that a decorated function is.
 
     Raises:
         UsageError: A call of it would not yield items, or an option is wrong.
     """
-    said: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    said = given(options)
+    if of_folders := [name for name in FOLDER_SOURCE_OPTIONS if name in said]:
+        raise UsageError(f"a source: {of_folders[0]}= is for folder=, which takes no function")
     polls = said.pop("poll", False)
     if not isinstance(polls, bool):
         raise UsageError(f"a source: poll={polls!r} is refused: it should be True or False")

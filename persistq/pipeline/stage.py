@@ -49,6 +49,7 @@ class Stage:
         keeps: Whether its results are kept.
         results: Whether it is the hidden one that keeps them, which nobody works on.
         maps: Whether all that its handler returns is one result, also None.
+        passes: The stage that gets its items themselves, when it is done with them, if one does.
     """
 
     name: str
@@ -73,6 +74,12 @@ class Stage:
     keeps: bool = False
     results: bool = False
     maps: bool = False
+    passes: str = ""
+
+    @property
+    def stored_by(self) -> str:
+        """The option by which its items are stored, for messages; empty if there is none."""
+        return "" if self.sink is None else getattr(self.sink, "option", "sink=")
 
     def processes(self, settings: Settings) -> int:
         """Return how many processes work on it: as many as processors where nobody says it."""
@@ -97,5 +104,6 @@ class Stage:
             groups=self.grouping is not None,
             hook=self.hook,
             ordered=self.ordering is not None,
+            passes=self.passes,
             **policy,
         )

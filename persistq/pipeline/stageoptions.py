@@ -19,6 +19,7 @@ from persistq.policy import OPTIONS, StageOptions
 from persistq.rate import rate_of
 
 if TYPE_CHECKING:
+    from persistq.folder.outbox import FolderSink
     from persistq.sinks import FileSink, Sink
 
 
@@ -39,6 +40,7 @@ def stage_of(handler: Callable[..., Any], options: StageOptions, *, awaited: boo
     name = options.get("name") or called
     what = f"stage {name!r}"
     batching, sink = batching_of(what, options), sink_of(options.get("sink"))
+    folder = folder_of(what, options)
     grouping = grouping_of(name, options)
     several = batching is not None or grouping is not None
     return Stage(
@@ -46,13 +48,17 @@ def stage_of(handler: Callable[..., Any], options: StageOptions, *, awaited: boo
         was=options.get("was") or "",
         handler=handler,
         extras=extras_of(
-            handler, several=several, stores=sink is not None, what=f"the handler {called!r}"
+            handler,
+            several=several,
+            stores=sink is not None,
+            what=f"the handler {called!r}",
+            writes=folder is not None,
         ),
         workers=options.get("workers"),
         stream=options.get("stream") or False,
         said={name: value for name, value in options.items() if name in OPTIONS},
         batching=batching,
-        sink=sink,
+        sink=sink or folder,
         pauses=pauses_of(what, options.get("pause")),
         rate=rate_of(what, options.get("rate"), options.get("burst")),
         after=None if options.get("after") is None else names_of(name, "after", options["after"]),
@@ -83,6 +89,30 @@ def names_of(stage: str, option: str, given: Any) -> tuple[str, ...]:
             "of names"
         )
     return tuple(names)
+
+
+def folder_of(what: str, options: StageOptions) -> FolderSink | None:
+    """Return the folder that a stage writes into, as a sink.
+
+    Raises:
+        UsageError: It is none, or does not go with what else is said.
+    """
+    path, names = options.get("folder"), options.get("names")
+    if path is None:
+        if names is not None:
+            raise UsageError(f"{what}: names= without folder=: it is about files written there")
+        return None
+    if options.get("sink") is not None:
+        raise UsageError(
+            f"{what}: folder= does not go with sink=: store in a stage of its own what is no file"
+        )
+    from persistq.folder.outbox import FolderSink, Outbox
+
+    try:
+        outbox = Outbox(path, "unique" if names is None else names)
+    except UsageError as error:
+        raise UsageError(f"{what}: {error}") from error
+    return FolderSink("", str(outbox.path), outbox.names)
 
 
 def sink_of(given: Any) -> Sink | FileSink | None:

@@ -187,6 +187,8 @@ class StageTask:
             extras["settings"] = self.settings
         if "ctx" in self.extras and self.context is not None:
             extras["ctx"] = self.context.set_up()
+        if "out" in self.extras:
+            extras["out"] = outbox_of(self.sink)
         return extras
 
     def decoded(self, delivery: Delivery) -> Any:
@@ -207,6 +209,11 @@ class StageTask:
         checkpoints = Checkpoints(channel, self.codec)
         key = channel.keys.of(item_id)
         return ItemInfo(item_id, attempts + 1, self.name, key, checkpoints, self.tried)
+
+
+def outbox_of(sink: Any) -> Any:
+    """Return what a handler writes files with, also in a sample, whose sink is another one's."""
+    return getattr(sink, "sink", sink).outbox
 
 
 class StageCall:

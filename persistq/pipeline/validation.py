@@ -49,7 +49,7 @@ def _require_flags(stage: Stage) -> None:
 def _require_stream_alone(stage: Stage) -> None:
     """Refuse to let go on at once what belongs to items that are done together."""
     if stage.stream and (stage.batching is not None or stage.sink is not None):
-        option, done = ("sink=", "stored") if stage.batching is None else ("batch=", "done")
+        option, done = (stage.stored_by, "stored") if stage.batching is None else ("batch=", "done")
         raise UsageError(
             f"stage {stage.name!r}: stream=True does not go with {option}: what is made of an "
             f"item goes on when it is {done}"
@@ -60,16 +60,16 @@ def _require_one_call(stage: Stage) -> None:
     """Refuse to count the calls of a handler that is called again for the same items."""
     if stage.rate is not None and stage.sink is not None:
         raise UsageError(
-            f"stage {stage.name!r}: rate= does not go with sink=, which may call its handler "
-            "again: make the calls in a stage before it"
+            f"stage {stage.name!r}: rate= does not go with {stage.stored_by}, which may call its "
+            "handler again: make the calls in a stage before it"
         )
 
 
 def _require_whole_groups(stage: Stage) -> None:
-    alike = {"batch": stage.batching, "stream": stage.stream, "sink": stage.sink}
+    alike = {"batch=": stage.batching, "stream=": stage.stream, stage.stored_by: stage.sink}
     if stage.grouping is not None and (other := [name for name in alike if alike[name]]):
         raise UsageError(
-            f"stage {stage.name!r}: group_by= does not go with {other[0]}=: a group is done, or "
+            f"stage {stage.name!r}: group_by= does not go with {other[0]}: a group is done, or "
             "fails, as a whole"
         )
 

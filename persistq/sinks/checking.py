@@ -52,6 +52,8 @@ def check(sink: object) -> None:
     """
     tried, sink = isinstance(sink, Tried), sink.sink if isinstance(sink, Tried) else sink
     if isinstance(sink, FileSink):
+        sink.check()
+    if isinstance(sink, FileSink) and sink.receipts:
         _require_database(f"the receipts {sink.receipts}", Path(sink.receipts))
     if not isinstance(sink, Sink) or not isinstance(sink.target, str):
         return

@@ -19,7 +19,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -155,28 +155,56 @@ def append_output(
 def _written(
     path: str | os.PathLike[str], mode: str, *, header: str, append: bool
 ) -> Iterator[IO[Any]]:
-    if mode not in {"w", "wb"}:
-        raise UsageError(f"mode={mode!r}: give 'w' for text or 'wb' for bytes")
     whole = Path(path).absolute()
-    outputs = _current.get()
-    if outputs is not None and any(one.path == str(whole) for one in outputs.prepared):
-        raise UsageError(f"{whole} is written twice by one attempt: open it once")
+    outputs = at_work()
     first = _encoded(header, whole) if header else b""
     key = outputs.key if outputs is not None else f"own-{os.getpid()}"
     part = whole.with_name(f".{whole.name}.{key}.{len(first)}.{_PART}")
+    with written(Prepared(str(whole), str(part), append), mode, first) as file:
+        yield file
+
+
+def at_work() -> Outputs | None:
+    """Return the files of the attempt that is at work here, None if none is."""
+    return _current.get()
+
+
+@contextmanager
+def written(
+    prepared: Prepared,
+    mode: str,
+    first: bytes = b"",
+    finish: Callable[[list[Prepared]], None] | None = None,
+) -> Iterator[IO[Any]]:
+    """Write a file beside another one, for the attempt that is at work.
+
+    Args:
+        prepared: What it is for, and where it is written.
+        mode: ``w`` for text as UTF-8, ``wb`` for bytes.
+        first: What it begins with, encoded.
+        finish: What is done with it at once if no attempt is at work.
+
+    Raises:
+        UsageError: The mode is another, or the attempt has written this file already.
+    """
+    if mode not in {"w", "wb"}:
+        raise UsageError(f"mode={mode!r}: give 'w' for text or 'wb' for bytes")
+    outputs = at_work()
+    if outputs is not None and any(one.path == prepared.path for one in outputs.prepared):
+        raise UsageError(f"{prepared.path} is written twice by one attempt: open it once")
+    part = Path(prepared.part)
     try:
         with part.open("wb") as raw:
             raw.write(first)
-            with _layers(raw, whole, mode) as file:
+            with _layers(raw, Path(prepared.path), mode) as file:
                 yield file
             raw.flush()
             os.fsync(raw.fileno())
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    prepared = Prepared(str(whole), str(part), append)
     if outputs is None:
-        finish([prepared])
+        (finish or _finish)([prepared])
     else:
         outputs.prepared.append(prepared)
 
@@ -233,6 +261,9 @@ def finish(prepared: list[Prepared]) -> None:
             _append(one) if one.append else _take_name(one)
     except OSError as error:
         raise FilesUnfinished(str(error)) from error
+
+
+_finish = finish
 
 
 def _take_name(one: Prepared) -> None:

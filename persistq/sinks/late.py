@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from persistq.sinks.connections import SqliteSession, SqliteTarget
+from persistq.sinks.files import Prepared, finish
 from persistq.sinks.loading import Loader
 from persistq.sinks.receipts import PlainReceipts
 from persistq.sinks.statements import statements_for
@@ -77,6 +78,7 @@ class FileSink:
     """
 
     receipts: str
+    option: ClassVar[str] = "sink="
 
     def open(self) -> Loader:
         """Open the file of receipts in this process.
@@ -90,7 +92,23 @@ class FileSink:
         receipts = PlainReceipts(statements)
         with target.transaction() as session:
             receipts.create(session)
-        return Loader(target, receipts)
+        return Loader(target, receipts, finish=self.finish)
+
+    def beside(self, receipts: str, load: str) -> FileSink:  # noqa: ARG002 - others need them
+        """Return the sink as a load has it; where its receipts are is said.
+
+        Args:
+            receipts: The file for receipts that is beside the load's journal.
+            load: The name of the load.
+        """
+        return self
+
+    def check(self) -> None:
+        """Refuse what no waiting will mend, before anything is opened."""
+
+    def finish(self, prepared: list[Prepared]) -> None:
+        """Do what is to be done with files when their receipts are committed."""
+        finish(prepared)
 
     def connect(self) -> LateTarget:
         """Return a target that makes no file: a sample keeps no receipts."""

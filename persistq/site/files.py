@@ -11,7 +11,7 @@ from persistq import failpoints
 from persistq.site import endpoint, register, runlock
 from persistq.site.base import Catalogue, Site
 from persistq.site.fence import Fence, Lookout, Post, fence_path
-from persistq.site.naming import SUFFIX, is_name, journal_path, name_of, real_path
+from persistq.site.naming import SUFFIX, is_name, journal_path, name_of, real_path, receipts_path
 from persistq.site.ownership import require_own, require_own_directory
 from persistq.site.processes import shares_kernel
 from persistq.site.runlock import Holder, RunLock, lock_path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class FileSite(Site):
     """A journal file, in ``<name>.lock``, ``<name>.workers`` and ``<name>.broker`` beside it.
+
+    ``<name>.files`` has the receipts of files, if stages write into folders.
 
     Attributes:
         journal: The file's path.
@@ -104,7 +106,8 @@ class FileSite(Site):
         Path(self.journal).unlink()
         failpoints.point("retention.half_removed")
         self.clear(None)
-        for place in (fence_path(self.journal), lock_path(self.journal)):
+        receipts = receipts_path(self.journal)
+        for place in (receipts, fence_path(self.journal), lock_path(self.journal)):
             place.unlink(missing_ok=True)
 
     def remember(self) -> None:

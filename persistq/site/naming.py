@@ -35,6 +35,11 @@ def journal_path(directory: Path, name: str) -> Path:
     return directory / f"{name}{SUFFIX}"
 
 
+def receipts_path(journal: str | Path) -> Path:
+    """Return where the receipts of files are that stages write into folders, beside a journal."""
+    return Path(journal).with_suffix(".files")
+
+
 def name_of(path: str | Path) -> str:
     """Return the name that the journal with this path has."""
     return Path(path).name.removesuffix(SUFFIX)

@@ -1,4 +1,4 @@
-"""Ready-made sources: files, folders that are queues, lines of CSV and JSON, rows of a table.
+"""Ready-made sources: files, lines of CSV and JSON, rows of a table.
 
 Each is a function that can be a source by itself, or that a source returns the call of. Those that
 take ``cursor`` go on behind it. They are also meant to be read, as examples of sources.
@@ -12,18 +12,14 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from persistq.sources.folders import batch_rows, claimed, finish
     from persistq.sources.lines import csv_rows, json_lines
     from persistq.sources.paths import FileChanged, files, unchanged
     from persistq.sources.tables import table_rows
 
 _HOMES = {
     "FileChanged": "persistq.sources.paths",
-    "batch_rows": "persistq.sources.folders",
-    "claimed": "persistq.sources.folders",
     "csv_rows": "persistq.sources.lines",
     "files": "persistq.sources.paths",
-    "finish": "persistq.sources.folders",
     "json_lines": "persistq.sources.lines",
     "table_rows": "persistq.sources.tables",
     "unchanged": "persistq.sources.paths",
@@ -31,11 +27,8 @@ _HOMES = {
 
 __all__ = [
     "FileChanged",
-    "batch_rows",
-    "claimed",
     "csv_rows",
     "files",
-    "finish",
     "json_lines",
     "table_rows",
     "unchanged",

@@ -21,14 +21,22 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from persistq.errors import JournalError, JournalMissing, PersistqError, UsageError
+from persistq.errors import (
+    FolderError,
+    JournalError,
+    JournalMissing,
+    PersistqError,
+    UsageError,
+)
+from persistq.folder.finding import folders_of
 from persistq.metrics import CONTENT_TYPE, exposition
 from persistq.text.masking import masked_text
 from persistq.text.terminal import printable
-from persistq.web import orders
+from persistq.web import folderorders, orders
 from persistq.web.courses import Courses
 from persistq.web.entrance import Entrance
 from persistq.web.failures import failures_page
+from persistq.web.folderpage import folder_page
 from persistq.web.forms import form_of
 from persistq.web.guard import Guard
 from persistq.web.itemspage import item_page, item_sought, items_page
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from persistq.web.folders import Folders
     from persistq.web.hosts import Hosts
     from persistq.web.journals import Journals
     from persistq.web.page import Page, Query
@@ -51,6 +60,13 @@ if TYPE_CHECKING:
     from persistq.web.tokens import Tickets, Tokens
 
 _ORDERS: Final = {"retry": orders.retry, "drop": orders.drop, "edit": orders.edit}
+
+_FOLDER_ORDERS: Final = {
+    "retry": folderorders.retry,
+    "pause": folderorders.pause,
+    "resume": folderorders.resume,
+    "recover": folderorders.recover,
+}
 
 _STATIC: Final[list[str | tuple[str, str]]] = [
     ("persistq.web", "static"),
@@ -76,24 +92,26 @@ class Doors(NamedTuple):
 
 
 class Pages:
-    """All pages of a directory of journals.
+    """All pages of a directory of journals, and of folders.
 
     Attributes:
         live: Follows them.
 
     Args:
         journals: All journals.
+        folders: All folders.
         doors: Who may come in.
     """
 
-    def __init__(self, journals: Journals, doors: Doors) -> None:
+    def __init__(self, journals: Journals, folders: Folders, doors: Doors) -> None:
         self._journals = journals
+        self._folders = folders
         self._courses = Courses()
         self._rows = Rows()
         self._sessions = Sessions()
         self._doors = doors
         self._entrance = Entrance(doors.tickets, doors.tokens, self._sessions, doors.cookie)
-        self.live = Live(journals)
+        self.live = Live(journals, folders)
 
     def app(self) -> ASGIApp:
         """Return the application, with its guard in front."""
@@ -104,6 +122,8 @@ class Pages:
             Route("/j/{name}/items", self._list_items, methods=["GET"]),
             Route("/j/{name}/items/{item:path}", self._show, methods=["GET"]),
             *(Route(f"/j/{{name}}/{verb}", self._order, methods=["POST"]) for verb in _ORDERS),
+            Route("/f/{name}", self._show, methods=["GET"]),
+            *(Route(f"/f/{{name}}/{one}", self._order, methods=["POST"]) for one in _FOLDER_ORDERS),
             Route("/live", self._follow, methods=["GET"]),
             Route("/metrics", self._measure, methods=["GET"]),
             Route("/enter", self._enter, methods=["POST"]),
@@ -144,15 +164,18 @@ class Pages:
         if make is None:
             return _error_page("there is no such page", HTTPStatus.NOT_FOUND)
         try:
-            page = await to_thread.run_sync(self._fresh, make)
+            page = await to_thread.run_sync(self._fresh, path, make)
         except PersistqError as error:
             return _error_page(_told(error), _status_of(error))
         at = f"{quote(path)}?{request.url.query}"
         values = {"page": page, "session": session, "at": at if page.parts else None}
         return HTMLResponse(str(rendered("base.html", values | {"said": session.take_said()})))
 
-    def _fresh(self, make: Callable[[], Page]) -> Page:
-        self._journals.refresh()
+    def _fresh(self, path: str, make: Callable[[], Page]) -> Page:
+        if not path.startswith("/f/"):
+            self._journals.refresh()
+        if not path.startswith("/j/"):
+            self._folders.refresh()
         return make()
 
     def _maker(self, path: str, query: Query, session: Session) -> Callable[[], Page] | None:
@@ -160,7 +183,9 @@ class Pages:
         token, journals = session.order_token, self._journals
         match path.split("/")[1:]:
             case [""]:
-                return partial(overview, journals, self._rows)
+                return partial(overview, journals, self._folders, self._rows)
+            case ["f", key]:
+                return partial(folder_page, self._folders, key, token)
             case ["j", name]:
                 return partial(load_page, journals, self._courses, name, query)
             case ["j", name, "failures"]:
@@ -196,26 +221,29 @@ class Pages:
         return Response(text, media_type=CONTENT_TYPE)
 
     def _metrics(self) -> str:
-        return exposition(self._journals.sites())
+        return exposition(self._journals.sites(), folders_of(self._journals.directory))
 
     # --- orders ---
 
     async def _order(self, request: Request) -> Response:
-        session, verb = _session_of(request), request.scope["path"].rpartition("/")[2]
+        session = _session_of(request)
         try:
             form = await form_of(request)
         except UsageError as error:
             return _error_page(_told(error), HTTPStatus.BAD_REQUEST)
         if not session.may_order(form.get("order", "")):
             return _error_page(_NOT_FROM_HERE, HTTPStatus.FORBIDDEN)
-        session.said = await to_thread.run_sync(
-            self._carried_out, verb, request.path_params["name"], form
-        )
+        session.said = await to_thread.run_sync(self._carried_out, request.scope["path"], form)
         return RedirectResponse(_back(form), HTTPStatus.SEE_OTHER)
 
-    def _carried_out(self, verb: str, name: str, form: Query) -> Said:
+    def _carried_out(self, path: str, form: Query) -> Said:
+        kind, name, verb = path.split("/")[1:4]
         try:
-            return Said(_ORDERS[verb](self._journals, name, form), is_bad=False)
+            if kind == "f":
+                said = _FOLDER_ORDERS[verb](self._folders, name, form)
+            else:
+                said = _ORDERS[verb](self._journals, name, form)
+            return Said(said, is_bad=False)
         except PersistqError as error:
             return Said(_told(error), is_bad=True)
 
@@ -259,7 +287,7 @@ def _told(error: PersistqError) -> str:
 def _status_of(error: PersistqError) -> HTTPStatus:
     if isinstance(error, UsageError | JournalMissing):
         return HTTPStatus.NOT_FOUND
-    is_known = isinstance(error, JournalError)
+    is_known = isinstance(error, JournalError | FolderError)
     return HTTPStatus.SERVICE_UNAVAILABLE if is_known else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -278,4 +306,5 @@ def _error_page(sentence: str, status: HTTPStatus) -> Response:
 def _back(form: Query) -> str:
     """Return the page that an order was given on; never one of another server."""
     path = form.get("back", "/")
-    return path if path.startswith("/j/") and "\\" not in path and path.isprintable() else "/"
+    is_page = path.startswith(("/j/", "/f/")) and "\\" not in path and path.isprintable()
+    return path if is_page else "/"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from persistq.web.folders import Folders
     from persistq.web.journals import Journals
     from persistq.web.page import Page
 
@@ -32,7 +33,8 @@ SHARE: Final = 0.02
 _AT_REST_S: Final = 30.0
 """So often at least, because it says how long ago things were; and to notice who has left."""
 
-_ABOUT: Final = r"/j/(?P<name>[^/?]+)"
+_JOURNAL: Final = re.compile(r"/j/([^/?]+)")
+_FOLDER: Final = re.compile(r"/f/([^/?]+)")
 
 
 class Turn(NamedTuple):
@@ -56,10 +58,12 @@ class Live:
 
     Args:
         journals: All journals.
+        folders: All folders.
     """
 
-    def __init__(self, journals: Journals) -> None:
+    def __init__(self, journals: Journals, folders: Folders) -> None:
         self._journals = journals
+        self._folders = folders
         self._open = 0
         self._over = anyio.Event()
 
@@ -84,19 +88,19 @@ class Live:
         """
         self._open += 1
         try:
-            async for event in self._follow(_name_in(path), make, is_in):
+            async for event in self._follow(path, make, is_in):
                 yield event
         finally:
             self._open -= 1
 
     async def _follow(
-        self, name: str | None, make: Callable[[], Page], is_in: Callable[[], bool]
+        self, path: str, make: Callable[[], Page], is_in: Callable[[], bool]
     ) -> AsyncIterator[str]:
         sent = Sent()
         version, made_at = -1, 0.0
         while is_in() and not self._over.is_set():
             at_rest = time.monotonic() - made_at < _AT_REST_S
-            turn = await to_thread.run_sync(self._turn, name, make, version if at_rest else -1)
+            turn = await to_thread.run_sync(self._turn, path, make, version if at_rest else -1)
             if turn.page is not None or turn.trouble:
                 version, made_at = turn.version, time.monotonic()
                 yield sent.event(turn)
@@ -105,19 +109,29 @@ class Live:
             with anyio.move_on_after(max(INTERVAL_S, turn.cpu / SHARE)):
                 await self._over.wait()
 
-    def _turn(self, name: str | None, make: Callable[[], Page], seen: int) -> Turn:
+    def _turn(self, path: str, make: Callable[[], Page], seen: int) -> Turn:
         """Look once, in a thread."""
         began, trouble, page = time.thread_time(), "", None
         try:
-            self._journals.refresh(older_than=INTERVAL_S / 2)
-            version = self._journals.version(name)
-            look = self._journals.look(name) if name is not None else None
+            version, is_running = self._looked_at(path)
             # What workers have in hand is not in the journal's file.
-            if version != seen or (look is not None and look.is_running):
+            if version != seen or is_running:
                 page = make()
         except PersistqError as error:
             trouble, version = str(error), seen
         return Turn(page, trouble, version, time.thread_time() - began)
+
+    def _looked_at(self, path: str) -> tuple[int, bool]:
+        """Look at what a page is about; return its version, and whether a run works on it."""
+        name, key = _first(_JOURNAL, path), _first(_FOLDER, path)
+        if key is None:
+            self._journals.refresh(older_than=INTERVAL_S / 2)
+        if name is not None:
+            look = self._journals.look(name)
+            return self._journals.version(name), look is not None and look.is_running
+        self._folders.refresh(older_than=INTERVAL_S / 2)
+        others = self._journals.version(None) if key is None else 0
+        return others + self._folders.version(key), False
 
 
 class Sent:
@@ -142,6 +156,6 @@ def _event(kind: str, value: object) -> str:
     return f"event: {kind}\ndata: {json.dumps(value)}\n\n"
 
 
-def _name_in(path: str) -> str | None:
-    found = re.match(_ABOUT, path)
-    return found["name"] if found is not None else None
+def _first(pattern: re.Pattern[str], path: str) -> str | None:
+    found = pattern.match(path)
+    return found[1] if found is not None else None

@@ -164,6 +164,7 @@ def _stages(scene: Scene) -> Iterator[dict[str, Any]]:
             "row": row,
             "bar": bar_of([row]),
             "feeds": targets_of(view, row, RouteKind.FEEDS),
+            "passes": targets_of(view, row, RouteKind.PASSES),
             "puts": targets_of(view, row, RouteKind.PUTS),
             "is_result": row not in view.worked_on,
             "waits": masked_text(row.held) if scene.standing.running else "",

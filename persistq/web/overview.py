@@ -1,4 +1,4 @@
-"""The first page: every journal of the directory, with what needs somebody first."""
+"""The first page: journals of the directory, with what needs somebody first, and folders."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from persistq.cli.choosing import last_activity
+from persistq.cli.folderlist import producers_in_words
+from persistq.cli.output import Failing
 from persistq.web.bar import bar_of
-from persistq.web.page import Crumb, Page, path_to
+from persistq.web.page import Crumb, Page, folder_path, path_to
 from persistq.web.rendering import rendered
 
 if TYPE_CHECKING:
+    from persistq.web.folders import FolderLook, Folders
     from persistq.web.journals import Journals, Look
 
 CRUMB: Final = Crumb("journals", "/")
@@ -38,18 +41,26 @@ class Rows:
         return row
 
 
-def overview(journals: Journals, rows: Rows) -> Page:
-    """Return the page of all journals.
+def overview(journals: Journals, folders: Folders, rows: Rows) -> Page:
+    """Return the page of all journals and folders.
 
     Args:
         journals: All journals.
-        rows: Their rows.
+        folders: All folders.
+        rows: The rows of journals.
     """
-    looks = sorted(journals.looks(), key=_order)
-    totals = rendered("totals.html", _totals(looks) | {"directory": str(journals.directory)})
+    looks, found = sorted(journals.looks(), key=_order), folders.looks()
+    values = _totals(looks, found) | {"directory": str(journals.directory)}
+    totals = rendered("totals.html", values)
     parts = {f"journal-{look.name}": rows.of(look) for look in looks}
-    body = rendered("overview.html", {"totals": totals, "rows": Markup().join(parts.values())})
-    return Page("journals", (Crumb("journals"),), body, {"totals": totals, **parts})
+    below = {f"folder-{look.key}": _folder_row(look) for look in found}
+    values = {
+        "totals": totals,
+        "rows": Markup().join(parts.values()),
+        "folders": Markup().join(below.values()),
+    }
+    body = rendered("overview.html", values)
+    return Page("journals", (Crumb("journals"),), body, {"totals": totals, **parts, **below})
 
 
 def needs_somebody(look: Look) -> bool:
@@ -78,12 +89,24 @@ def _row(look: Look) -> Markup:
     return rendered("journal_row.html", values)
 
 
-def _totals(looks: list[Look]) -> dict[str, object]:
+def _folder_row(look: FolderLook) -> Markup:
+    words = producers_in_words(look.counts) if look.counts is not None else ""
+    values = {
+        "look": look,
+        "path": folder_path(look.key),
+        "producers": words,
+        "is_bad": isinstance(words, Failing),
+    }
+    return rendered("folder_row.html", values)
+
+
+def _totals(looks: list[Look], folders: list[FolderLook]) -> dict[str, object]:
     views = [look.standing.view for look in looks if look.standing is not None]
     return {
         "journals": len(looks),
         "running": sum(look.is_running for look in looks),
-        "waiting": sum(needs_somebody(look) and not look.is_running for look in looks),
+        "waiting": sum(needs_somebody(look) and not look.is_running for look in looks)
+        + sum(look.needs_somebody for look in folders),
         "parked": sum(view.parked for view in views),
         "outstanding": sum(view.outstanding for view in views),
         "rate": sum(look.rate or 0.0 for look in looks),

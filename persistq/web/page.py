@@ -58,6 +58,16 @@ def path_to(name: str, *below: str, **query: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
+def folder_path(key: str, *below: str) -> str:
+    """Return the path of a page about a folder, or of an order to it.
+
+    Args:
+        key: What names the folder in addresses.
+        below: What stands below it.
+    """
+    return "/".join(["/f", key, *below])
+
+
 def number_in(query: Query, key: str) -> int | None:
     """Return a number from an address; None if there is none."""
     text = query.get(key, "")

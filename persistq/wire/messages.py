@@ -669,7 +669,8 @@ class StageSpec(Policy, frozen=True):
     While so many items or bytes are outstanding here, what feeds it waits; None never does.
     ``rate`` says how often its handler may be called, if there is a limit. ``keyed`` says that what
     is put here has natural keys, ``once`` that those are skipped which earlier loads have done.
-    ``ordered`` says that items are handed out by their ranks.
+    ``ordered`` says that items are handed out by their ranks. ``passes`` names the stage that gets
+    the items of this one themselves, each when it is done with; empty if none does.
     """
 
     name: str
@@ -686,6 +687,7 @@ class StageSpec(Policy, frozen=True):
     keyed: bool = False
     once: bool = False
     ordered: bool = False
+    passes: str = ""
     results: bool = False
 
 

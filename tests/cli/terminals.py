@@ -9,7 +9,7 @@ import subprocess
 from .acting import COMMAND, TIMEOUT_S
 
 
-def on_terminal(*args: str, colour: bool = False) -> str:
+def on_terminal(*args: str, colour: bool = False, code: int = 0) -> str:
     """Run the command on a terminal of 80 columns, and return all that it wrote there."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "" if colour else "1"}
@@ -18,7 +18,7 @@ def on_terminal(*args: str, colour: bool = False) -> str:
     ) as child:
         os.close(theirs)
         written = b"".join(iter(lambda: _read(ours), b""))
-        assert child.wait(TIMEOUT_S) == 0
+        assert child.wait(TIMEOUT_S) == code
     os.close(ours)
     return _lines(written)
 

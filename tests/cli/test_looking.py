@@ -208,6 +208,7 @@ def test_status_json_has_stages_and_runs(call: Call, record: Record) -> None:
             "skipped": 0,
             "sealed": True,
             "feeds": [],
+            "passes": [],
             "puts": [],
             "waits": None,
         }

@@ -6,6 +6,7 @@ import re
 import stat
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,15 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from persistq import FolderQueue
+from persistq.folder.counting import STATES, Counts
 from persistq.journal.batch import Batch
 from persistq.journal.load import Load, LoadState
 from persistq.journal.queuerow import QueueRow
 from persistq.journal.sqlite_reader import SqliteReader
 from persistq.journal.view import JournalView
 from persistq.metrics import families as families_module
+from persistq.metrics.folders import folder_families
 from persistq.metrics.reading import RUNNING, Reading, Totals, reading_of
 from persistq.site.finding import site_of
 from persistq.testing.journals.feed import COMMAND
@@ -26,6 +30,7 @@ from persistq.timings import Sample, StageSample, StageTimes
 
 from .acting import Call, Record, Shell
 from .test_failed import night
+from .test_folder_verbs import die_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "machines.md"
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -143,12 +148,15 @@ def reading() -> Reading:
     return Reading(view, RUNNING, {"store": totals}, 4096, NOON, sample)
 
 
-def exposed(found: dict[str, Reading | None]) -> str:
+def exposed(
+    found: dict[str, Reading | None], counted: Mapping[Path, Counts | None] | None = None
+) -> str:
     """Return the text of readings."""
 
     class Found:
-        def collect(self) -> object:
-            return families_module.families(found)
+        def collect(self) -> Iterator[object]:
+            yield from families_module.families(found)
+            yield from folder_families(counted or {})
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Found())  # type: ignore[arg-type]
@@ -170,12 +178,53 @@ def test_durations_are_a_histogram() -> None:
     assert found["persistq_workers_memory_bytes", "sales", "store"] == 1 << 25
 
 
+def folders(call: Call) -> Values:
+    """Return what is told of folders."""
+    found = values(call("metrics").stdout)
+    return {key: value for key, value in found.items() if key[0].startswith("persistq_folder")}
+
+
+def test_folders_are_told_of_beside_journals(call: Call, record: Record, tmp_path: Path) -> None:
+    """What waits, since when, in whose hands, put aside; of a stranger's that it is one."""
+    folder, other = tmp_path / "in", tmp_path / "other\n"
+    queue: FolderQueue[Path] = FolderQueue(folder, producer="north")
+    for number in range(4):
+        (folder / f"{number}.csv").write_text("x")
+    queue.task_failed(queue.get(), "bad")
+    queue.get()
+    die_in(lambda: FolderQueue(folder, producer="south"))
+    FolderQueue(other).release()
+    other.chmod(0o777)
+    found, where = folders(call), str(folder)
+    assert 0 <= found.pop(("persistq_folder_oldest_waiting_seconds", where)) < 60
+    assert found == {
+        ("persistq_folder_readable", where): 1,
+        ("persistq_folder_readable", f"{tmp_path}/other\\n"): 0,
+        ("persistq_folder_paused", where): 0,
+        ("persistq_folder_waiting_files", where): 2,
+        ("persistq_folder_in_hand_files", where): 1,
+        ("persistq_folder_lost_files", where): 0,
+        ("persistq_folder_parked_files", where): 1,
+        ("persistq_folder_producers", where, "working"): 1,
+        ("persistq_folder_producers", where, "dead"): 1,
+        ("persistq_folder_producers", where, "done"): 0,
+        ("persistq_folder_producers", where, "failed"): 0,
+    }
+    queue.release()
+    night(record)
+    assert folders(call)
+    assert values(call("metrics", "sales").stdout).keys() == {
+        key for key in values(call("metrics").stdout) if not key[0].startswith("persistq_folder")
+    }
+
+
 def test_each_metric_is_on_the_page() -> None:
     """And no other."""
     read = reading()
     page = PAGE.read_text(encoding="utf-8")
     shown = {*re.findall(r"^\| `(persistq_\w+)` \|", page, re.MULTILINE)}
-    text = exposed({"sales": read})
+    counts = Counts(False, 1, 1.0, 1, 0, 0, dict.fromkeys(STATES, 1))
+    text = exposed({"sales": read}, {Path("/in"): counts})
     named = {*re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE)}
     assert named - shown <= {"persistq_run_started_timestamp_seconds"}
     assert shown <= named | {"persistq_run_started_timestamp_seconds"}

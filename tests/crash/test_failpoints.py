@@ -55,6 +55,7 @@ ELSEWHERE = (
     "folder.",
     "map.",
     "metrics.",
+    "outbox.",
     "retention.",
     "sink.",
     "journal.before_thinning",
@@ -64,13 +65,15 @@ ELSEWHERE = (
     "broker.before_give_up",
     "broker.before_hook",
     "broker.before_overdue",
+    "broker.before_pass_on",
     "broker.before_ranked",
     "broker.before_keep",
     "source.before_fail",
     "report.",
 )
 """Instants this load does not come to by itself: `test_by_hand.py`, `test_giving_up.py`,
-`tests/folder/test_folder_deaths.py`, `tests/sinks/test_deaths.py`, `test_report.py` and
+`test_folder_deaths.py` and `test_folder_loads.py` in `tests/folder`,
+`tests/sinks/test_deaths.py`, `test_report.py` and
 `test_metrics.py` in `tests/cli`, `test_once.py`, `test_groups.py`, `test_hooks.py`,
 `test_order.py`, `test_map.py` and `test_raising_sources.py` in `tests/pipeline`, and
 `test_time_limits.py` in `tests/queue`, and `tests/journal/test_committing_batches.py` die there."""

@@ -9,7 +9,6 @@ ROUNDS = "tests/folder/test_folder_rounds.py::"
 OWNERS = "tests/folder/test_folder_owners.py::"
 GROUPS = "tests/folder/test_folder_groups.py::"
 ROWS = "tests/folder/test_folder_rows.py::"
-LOADS = "tests/folder/test_folder_loads.py::"
 LINES = "tests/folder/test_folder_rowlines.py::"
 DEATHS = "tests/folder/test_folder_deaths.py::"
 ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
@@ -25,8 +24,8 @@ MUTANTS = [
     Mutant(
         "replaces where the file system cannot refuse",
         "persistq/folder/renames.py",
-        "directory / unique(name), found)",
-        "directory / name, found)",
+        "            target = directory / unique(name)\n",
+        "            target = directory / name\n",
         (f"{FILES}test_files_are_kept_apart_where_renames_replace",),
     ),
     Mutant(
@@ -154,25 +153,8 @@ MUTANTS = [
     Mutant(
         "loses a reason that was not beside its file yet",
         "persistq/folder/recovery.py",
-        "        if not deliver_reason(place, entry):\n            entry.unlink()\n",
-        "        entry.unlink()\n",
+        "        if not deliver_reason(place, entry):\n            entry.unlink(missing_ok=True)\n",
+        "        entry.unlink(missing_ok=True)\n",
         (f"{ONCE}[files, parked-kill]", f"{ONCE}[files-kill]"),
-    ),
-    Mutant(
-        "waits for a round that its load was told is over",
-        "persistq/folder/loadclaims.py",
-        "        rounds = began if type(began) is int else rounds\n",
-        "",
-        (f"{LOADS}test_a_load_is_told_that_the_round_is_over_also_if_it_was_told_before",),
-    ),
-    Mutant(
-        "finishes any path that it is given",
-        "persistq/sources/folders.py",
-        '    if not is_one or ".." in path.parts:\n',
-        "    if False:\n",
-        (
-            f"{LOADS}test_only_what_was_claimed_is_finished[/x/.taken/host-1-ab/1.a]",
-            f"{LOADS}test_only_what_was_claimed_is_finished[a]",
-        ),
     ),
 ]

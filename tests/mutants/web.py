@@ -80,8 +80,8 @@ MUTANTS = [
     Mutant(
         "leads to another server after an order",
         "persistq/web/app.py",
-        'path if path.startswith("/j/") and "\\\\" not in path and path.isprintable() else "/"',
-        "path",
+        '    return path if is_page else "/"\n',
+        "    return path\n",
         (f"{GUARD}test_an_order_leads_to_no_other_server",),
     ),
     Mutant(

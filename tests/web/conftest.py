@@ -18,6 +18,7 @@ from persistq.journal.sqlite import SqliteJournal, open_journal
 from persistq.settings import typed
 from persistq.site.processes import peer_here
 from persistq.web.app import Doors, Pages
+from persistq.web.folders import Folders
 from persistq.web.hosts import Hosts
 from persistq.web.journals import Journals
 from persistq.web.tokens import Tickets, Tokens
@@ -65,7 +66,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     tickets = Tickets(words.append)
     tickets.show()
     doors = Doors(Hosts("127.0.0.1"), tickets, Tokens([TOKEN]), COOKIE)
-    pages = Pages(Journals(tmp_path / ".persistq"), doors)
+    journals = tmp_path / ".persistq"
+    pages = Pages(Journals(journals), Folders(journals), doors)
     with TestClient(pages.app(), base_url=HERE) as client:
         yield Site(pages, words, client)
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from browser import NARROW, WIDE, visit
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from persistq import FolderQueue
 from persistq.journal.batch import Batch
 from persistq.timings import Sample, StageSample
 
@@ -160,6 +162,65 @@ def is_dark_page(page: Page) -> bool:
     )
     back, ink = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
     return back < ink
+
+
+def full_folder(home: Path) -> FolderQueue[Any]:
+    """Return a folder in which files wait, one is in hand, and some were put aside."""
+    queue: FolderQueue[Any] = FolderQueue(home / "in", producer="north")
+    for number in range(30):
+        (home / "in" / f"sales-{number:02}{'-x' * 80}.csv").write_text("x" * 5_000)
+    for reason in ("no such day", "row 17 is bad " * 20):
+        queue.task_failed(queue.get(), reason)
+    queue.get()
+    FolderQueue(home / "other").release()
+    return queue
+
+
+def test_folders_fit_narrow_and_wide_windows_in_light_and_dark(
+    browser: Browser, serve: Serve, tmp_path: Path
+) -> None:
+    """As the other pages."""
+    queue = full_folder(tmp_path)
+    with serve() as served:
+        seen = visit(browser, served.url)
+        page = seen.page
+        for leads_on in (False, True):
+            if leads_on:
+                page.get_by_role("link", name="in", exact=True).click()
+                expect(page.locator("#parked tbody tr")).to_have_count(2)
+            for width in (NARROW, WIDE):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for scheme, is_dark in (("light", False), ("dark", True)):
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                assert is_dark_page(page) is is_dark
+        assert seen.complaints == []
+    queue.release()
+
+
+def test_a_folder_is_followed_and_helped(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    """Files come by themselves; what was put aside is put back; it is paused and resumed."""
+    queue = full_folder(tmp_path)
+    with serve() as served:
+        seen = visit(browser, served.url)
+        page = seen.page
+        page.get_by_role("link", name="in", exact=True).click()
+        expect(tile(page, "waiting")).to_have_text("27")
+        expect(page.locator("#live")).to_have_text("live")
+        (tmp_path / "in/a-new-one.csv").write_text("x")
+        expect(page.locator("#waiting")).to_contain_text("a-new-one.csv", timeout=20_000)
+        page.locator("#parked tbody tr").first.get_by_role("button", name="put back").click()
+        expect(page.locator(".said").first).to_have_text("1 put back: it waits again")
+        expect(tile(page, "parked")).to_have_text("1")
+        order(page, "Put everything back", "Put all back")
+        expect(page.locator("#parked")).to_contain_text("Nothing was put aside")
+        order(page, "Pause", "Pause it")
+        expect(page.locator("#head .badge")).to_have_text("paused")
+        assert (tmp_path / "in/PAUSE").exists()
+        order(page, "Resume", "Resume it")
+        expect(page.locator("#head .badge")).to_have_text("open")
+        assert seen.complaints == []
+    queue.release()
 
 
 def test_pages_are_read_and_orders_given_without_scripts(

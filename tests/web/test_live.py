@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from persistq.web import live
+from persistq.web.folders import Folders
 from persistq.web.journals import Journals
 from persistq.web.live import Live
 from persistq.web.overview import Rows, overview
@@ -22,9 +23,10 @@ class Stream:
     """What one browser is sent."""
 
     def __init__(self, journals: Journals, path: str = "/") -> None:
-        self.live = Live(journals)
+        folders = Folders(journals.directory)
+        self.live = Live(journals, folders)
         self.is_in = True
-        make = partial(overview, journals, Rows())
+        make = partial(overview, journals, folders, Rows())
         self._events = self.live.events(path, make, is_in=lambda: self.is_in)
 
     async def next(self) -> tuple[str, object]:

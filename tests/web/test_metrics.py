@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from persistq import FolderQueue
 
 from .asking import TOKEN, Begin, Site
 
@@ -14,6 +18,14 @@ def test_a_program_with_a_token_is_told_what_is_measured(begin: Begin, site: Sit
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'journal="sales"' in answer.text
+
+
+def test_folders_are_told_of_too(begin: Begin, site: Site, tmp_path: Path) -> None:
+    """Those that the page shows."""
+    begin().put(1)
+    FolderQueue(tmp_path / "in").release()
+    text = site.enter().client.get("/metrics").text
+    assert f'persistq_folder_waiting_files{{folder="{tmp_path / "in"}"}} 0.0' in text
 
 
 def test_a_browser_that_is_in_is_told_as_well(begin: Begin, site: Site) -> None:

@@ -214,7 +214,8 @@ BY_HAND: Final = {
         ) AND NOT {is_purged("first_id")}""",
     "{} items were put in no run, and not by hand": """
         SELECT first_id FROM put_block JOIN turn USING (turn_id) WHERE run_id IS NULL
-        AND NOT EXISTS (SELECT 1 FROM by_hand WHERE replacement = first_id)""",
+        AND NOT EXISTS (SELECT 1 FROM by_hand WHERE replacement = first_id)
+        AND NOT EXISTS (SELECT 1 FROM by_hand WHERE item_id = origin AND deed = 'dropped')""",
 }
 
 ENDS: Final = {
