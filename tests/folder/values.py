@@ -42,7 +42,9 @@ class Values(FolderQueue[Any]):
             if self._reader is None:
                 self._leave_at_exit()
                 began = self._start.began
-                self._reader = _ValueReader(self._place, self._options, self._claims, began)
+                self._reader = _ValueReader(
+                    self._place, self._options, self._claims, began, self._watch
+                )
         return self._reader
 
     def outstanding(self) -> Any:
