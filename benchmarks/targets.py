@@ -78,11 +78,17 @@ DLT = at_least(1)
 BAD_ROWS = at_least(0.5)
 """81 of 20,001 rows bad, against none."""
 
+FOLDER_ROWS = {readers: at_least(1) for readers in (1, 4, 16)}
+"""Against turbo-queue, by number of readers."""
+
 # --- figures by themselves ---
 
 BROKER_MB = at_most(200)
 BYTES_AN_INT = at_most(12, 9)
 BYTES_A_STRING = at_most(40, 35)
+FOLDER_CLAIMS = at_least(2_000)
+"""Files claimed and finished in a second."""
+
 COUNT_S = at_most(0.3, 0.15)
 
 # --- this tree's figure divided by an earlier commit's ---

@@ -27,6 +27,8 @@ SCENARIOS = (
     "count",
     "resume",
     "sinks",
+    "folder_rows",
+    "folder_claims",
 )
 """Their names, in the order of the report."""
 

@@ -13,11 +13,13 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import reduce
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, NoReturn, cast
 
 from persistq import failpoints
-from persistq.errors import ItemNotStorable
 from persistq.folder.renames import rename_over
 
 SUFFIX: Final = ".jsonl"
@@ -31,7 +33,8 @@ MATCH: Final = (f"*{SUFFIX}", f"*{SUFFIX}{GZIP}")
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _LINE_MAX: Final = 1 << 28
-"""Longest line of a compressed file, in bytes: a small one could have any."""
+"""Longest line, in bytes: a small compressed file could have any."""
+_BLOCK: Final = 1 << 20
 
 
 class BatchFault(ValueError):
@@ -48,19 +51,6 @@ class End(NamedTuple):
 
     rows: int
     crc: int | None
-
-
-def row_line(row: Any) -> bytes:
-    """Return a row as one line.
-
-    Raises:
-        ItemNotStorable: It is no JSON value.
-    """
-    try:
-        text = json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return text.encode() + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ItemNotStorable(type(row).__name__, f"rows are JSON values: {error}") from None
 
 
 class BatchWriter:
@@ -86,25 +76,31 @@ class BatchWriter:
 
         Crash: the row is in the file, or it is half a line, which is cut off.
         """
+        size = len(line)
         try:
-            self._write(line)
+            if self._file.write(line) != size:
+                self._raise_full()
         except OSError:
             self._cut()
             raise
         failpoints.point("folder.after_row")
         self.rows += 1
-        self.size += len(line)
+        self.size += size
         self._crc = zlib.crc32(line, self._crc)
 
-    def finish(self) -> None:
+    def finish(self, *, sync: bool = True) -> None:
         """Write the last line, and have the file survive a power cut; again after an error.
 
         Crash: the last line is there or not; who salvages the file writes the same.
+
+        Args:
+            sync: Whether it has to; a half file is told from a whole one in any case.
         """
         if not self._file.closed:
             try:
                 self._write(_end_line(self.rows, self._crc))
-                os.fsync(self._file.fileno())
+                if sync:
+                    os.fsync(self._file.fileno())
             except OSError:
                 # More rows may be put before it is tried again, and belong where it stands.
                 self._cut()
@@ -118,7 +114,10 @@ class BatchWriter:
 
     def _write(self, line: bytes) -> None:
         if self._file.write(line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            self._raise_full()
+
+    def _raise_full(self) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def _cut(self) -> None:
         """Cut off what is no whole row."""
@@ -140,10 +139,14 @@ def stem_of(name: str) -> str:
     return name.removesuffix(GZIP).removesuffix(SUFFIX)
 
 
-def compress(path: Path) -> None:
+def compress(path: Path, *, sync: bool = True) -> None:
     """Compress a whole batch file where it lies; one that is compressed stays as it is.
 
     Crash: it is as it was, or compressed. There is one file of that name at every moment.
+
+    Args:
+        path: The file.
+        sync: Whether it has to survive a power cut.
     """
     import gzip
 
@@ -154,7 +157,8 @@ def compress(path: Path) -> None:
         with gzip.GzipFile("", "wb", 6, written, mtime=0) as packed:
             shutil.copyfileobj(plain, packed)
         written.flush()
-        os.fsync(written.fileno())
+        if sync:
+            os.fsync(written.fileno())
     failpoints.point("folder.before_packed")
     rename_over(draft, path)
     failpoints.point("folder.after_packed")
@@ -177,24 +181,33 @@ def check_batch(path: Path) -> int:
     Raises:
         BatchFault: It is cut short, or was changed.
     """
-    rows, crc, last = _measured(path)
-    end = _end_in(last)
+    with _reading(path) as file:
+        found = _measured(file)
+    end = _end_in(found.last)
     if end is None:
         raise BatchFault('it has no last line {"end": {"rows": …}}: it was not written to its end')
-    if end.rows != rows:
-        raise BatchFault(f"it has {rows:,} rows, and its last line says {end.rows:,}")
-    if end.crc not in (None, crc):
+    if end.rows != found.rows:
+        raise BatchFault(f"it has {found.rows:,} rows, and its last line says {end.rows:,}")
+    if end.crc not in (None, found.crc):
         raise BatchFault("its rows are not those that its last line was made for")
-    return rows
+    return found.rows
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the rows of a whole batch file, undecoded."""
-    line = b""
-    for following in _lines(path):
-        if line:
-            yield line
-        line = following
+def read_lines(path: Path, rows: int | None = None) -> Iterator[bytes]:
+    """Yield the rows of a whole batch file, undecoded.
+
+    Args:
+        path: The file.
+        rows: How many it has, where `check_batch` has said so; None is all but the last line.
+
+    Raises:
+        BatchFault: It is compressed, and cut short or damaged.
+    """
+    with _reading(path) as file:
+        if rows is None:
+            rows = _measured(file).rows
+            file.seek(0)
+        yield from islice(file, rows)
 
 
 def salvage(path: Path) -> int:
@@ -207,15 +220,15 @@ def salvage(path: Path) -> int:
     """
     if is_compressed(path):
         return check_batch(path)
-    rows, crc, last = _measured(path)
-    # A row may say the same, but never in these very bytes.
-    if last == _end_line(rows, crc):
-        return rows
-    if last.endswith(b"\n"):
-        rows, crc = rows + 1, zlib.crc32(last, crc)
-        last = b""
     with path.open("r+b") as file:
-        file.truncate(os.fstat(file.fileno()).st_size - len(last))
+        rows, crc, last = _measured(file)
+        # A row may say the same, but never in these very bytes.
+        if last == _end_line(rows, crc):
+            return rows
+        if last.endswith(b"\n"):
+            rows, crc = rows + 1, zlib.crc32(last, crc)
+            last = b""
+        file.truncate(file.seek(0, os.SEEK_END) - len(last))
         file.seek(0, os.SEEK_END)
         failpoints.point("folder.within_salvage")
         file.write(_end_line(rows, crc))
@@ -224,38 +237,63 @@ def salvage(path: Path) -> int:
     return rows
 
 
-def _measured(path: Path) -> tuple[int, int, bytes]:
-    """Return how many lines are before the last, their CRC-32, and the last."""
-    rows, crc, last = 0, 0, b""
-    for line in _lines(path):
-        if last:
-            rows, crc = rows + 1, zlib.crc32(last, crc)
-        last = line
-    return rows, crc, last
+class _Measured(NamedTuple):
+    """What is in a batch file.
+
+    Attributes:
+        rows: How many lines are before the last.
+        crc: Their CRC-32.
+        last: The last line; it may have no end.
+    """
+
+    rows: int
+    crc: int
+    last: bytes
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file, unpacked.
+def _measured(file: BinaryIO) -> _Measured:
+    """Look at a file, block by block: line by line it takes five times as long.
 
     Raises:
-        BatchFault: It is compressed, and cut short, or damaged, or no file of lines.
+        BatchFault: A line is too long.
     """
-    if is_compressed(path):
-        yield from _unpacked(path)
-    else:
-        with path.open("rb") as file:
-            yield from file
+    rows, crc = 0, 0
+    last: list[bytes] = []
+    while block := file.read(_BLOCK):
+        # A line is one of those before the last when something follows it.
+        whole = block.rfind(b"\n", 0, -1) + 1
+        followed = bool(last) and last[-1].endswith(b"\n")
+        rows += followed + block.count(b"\n", 0, whole)
+        if followed or whole:
+            crc = zlib.crc32(memoryview(block)[:whole], reduce(_crc, last, crc))
+            last = [block[whole:]]
+        elif len(last) * _BLOCK < _LINE_MAX:
+            last.append(block)
+        else:
+            raise BatchFault(f"it has a line of more than {_LINE_MAX:,} bytes")
+    return _Measured(rows, crc, b"".join(last))
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
+def _crc(before: int, data: bytes) -> int:
+    return zlib.crc32(data, before)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, unpacked.
+
+    Raises:
+        BatchFault: It is compressed, and what is read of it is cut short or damaged.
+    """
+    if not is_compressed(path):
+        with path.open("rb") as plain:
+            yield plain
+        return
     import gzip
 
     try:
-        with gzip.open(path) as file:
-            while line := file.readline(_LINE_MAX):
-                if len(line) == _LINE_MAX:
-                    raise BatchFault(f"it has a line of more than {_LINE_MAX:,} bytes")
-                yield line
+        with gzip.open(path) as packed:
+            yield cast("BinaryIO", packed)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BatchFault(f"gzip cannot read it to its end: {error}") from error
 

@@ -17,19 +17,21 @@ from persistq.folder.renames import rename_over, sync_directory
 from persistq.leases import HEARTBEAT_MAX_S
 
 
-class BatchSize(NamedTuple):
-    """When a batch file is published.
+class BatchOptions(NamedTuple):
+    """When a batch file is published, and how.
 
     Attributes:
         rows: With so many rows.
         linger: So long after its first row, in seconds.
         size: With so many bytes.
+        sync: Whether it survives a power cut when it is.
         compress: Whether it is compressed then.
     """
 
     rows: int
     linger: float
     size: int
+    sync: bool = True
     compress: bool = False
 
 
@@ -39,7 +41,7 @@ class Batching:
     Args:
         place: The folder.
         claims: Says who this process is.
-        most: When a file is published.
+        options: When a file is published, and how.
         before_first: Called before a file is begun, with the longest wait; it may wait, or raise.
         require_open: Raises if nothing more may be put.
     """
@@ -48,13 +50,13 @@ class Batching:
         self,
         place: Place,
         claims: Claims,
-        most: BatchSize,
+        options: BatchOptions,
         before_first: Callable[[float | None], object],
         require_open: Callable[[], None],
     ) -> None:
         self._place = place
         self._claims = claims
-        self._most = most
+        self._options = options
         self._before_first = before_first
         self._require_open = require_open
         # The names of one start are in the order of its counter, whatever becomes of the clock.
@@ -83,13 +85,14 @@ class Batching:
                 self.publish()
             writer = self._own() or self._begun(patience)
             writer.add(line)
-            if writer.rows >= self._most.rows or writer.size >= self._most.size:
+            if writer.rows >= self._options.rows or writer.size >= self._options.size:
                 self.publish()
 
     def publish(self) -> None:
         """Let the file be seen that is being written, if there is one.
 
-        Crash: it waits, or recovery publishes it.
+        Crash: it waits, or recovery publishes it. Without syncing a power cut may leave a half file
+        under its name, or none.
 
         Raises:
             OSError: It cannot be written; it is tried again the next time.
@@ -98,14 +101,15 @@ class Batching:
             self._looked = 0.0
             writer = self._own()
             if writer is not None:
-                writer.finish()
-                if self._most.compress:
-                    compress(writer.path)
+                writer.finish(sync=self._options.sync)
+                if self._options.compress:
+                    compress(writer.path, sync=self._options.sync)
                 failpoints.point("folder.before_batch")
                 # Nobody else has this name, so nothing is replaced.
                 rename_over(writer.path, self._place.path / published_name(writer.path))
                 self._writer = None
-                sync_directory(self._place.path)
+                if self._options.sync:
+                    sync_directory(self._place.path)
                 failpoints.point("folder.after_batch")
             if self._timer is not None:
                 self._timer.cancel()
@@ -150,7 +154,7 @@ class Batching:
         return writer
 
     def _start_timer(self, writer: BatchWriter) -> None:
-        self._timer = threading.Timer(self._most.linger, self._publish_if_same, (writer,))
+        self._timer = threading.Timer(self._options.linger, self._publish_if_same, (writer,))
         self._timer.daemon = True
         self._timer.start()
 

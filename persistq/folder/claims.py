@@ -51,6 +51,7 @@ class Claim(NamedTuple):
         path: Where the file is now, or the directory of the group.
         files: The files of the group, in order; the file alone.
         looks: How each was when it was claimed.
+        is_regular: Whether all are files, and no links: others may have put them.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Claim(NamedTuple):
     path: Path
     files: tuple[Path, ...]
     looks: tuple[Look, ...]
+    is_regular: bool
 
 
 class Claims:
@@ -75,6 +77,7 @@ class Claims:
         self._numbers: Iterator[int] = count(1)
         self._held: dict[int, Claim] = {}
         self._lost: dict[int, str] = {}
+        self._has_rivals = False
 
     @property
     def owner(self) -> Owner:
@@ -117,13 +120,20 @@ class Claims:
 
         Crash: it waits, or is claimed by a dead owner and recovered.
         """
-        owner, number = self.owner, next(self._numbers)
-        target = owner.taken / f"{number}.{name}"
+        source = f"{self._place.path}/{name}"
+        if self._has_rivals and not os.path.lexists(source):
+            # A rename that fails is dearer, also for others: the kernel lets one in at a time.
+            return None
+        owner, number = self._owner or self.owner, next(self._numbers)
+        target = f"{owner.taken}/{number}.{name}"
         failpoints.point("folder.before_claim")
-        if not self._moved(self._place.path / name, target):
+        if not self._moved(source, target):
+            # Or this is an owner no more, which is seen when it is looked for dead ones.
+            self._has_rivals = True
             return None
         failpoints.point("folder.after_claim")
-        return self._hold(Claim(number, name, target, (target,), (self._looked(target),)))
+        path = Path(target)
+        return self._hold(self._claim_of(number, name, path, (path,)))
 
     def take_group(self, group: str, names: Sequence[str], beside: Iterable[str]) -> Claim | None:
         """Claim all files of a group; None if somebody else was quicker with one.
@@ -145,17 +155,17 @@ class Claims:
         rename_over(part, whole)
         failpoints.point("folder.after_group")
         files = tuple(whole / name for name in names)
-        return self._hold(Claim(number, group, whole, files, tuple(map(self._looked, files))))
+        return self._hold(self._claim_of(number, group, whole, files))
 
     def _all_moved(self, names: Sequence[str], part: Path) -> bool:
         for name in names:
             failpoints.point("folder.within_group")
-            if not self._moved(self._place.path / name, part / name):
+            if not self._moved(f"{self._place.path}/{name}", f"{part}/{name}"):
                 give_back_all(part, self._place)
                 return False
         return True
 
-    def _moved(self, source: Path, target: Path) -> bool:
+    def _moved(self, source: str, target: str) -> bool:
         try:
             os.rename(source, target)  # noqa: PTH104 - this is done for each file
         except FileNotFoundError:
@@ -163,11 +173,13 @@ class Claims:
             return os.path.lexists(target)
         return True
 
-    def _looked(self, path: Path) -> Look:
-        found = os.lstat(path)
-        if found.st_nlink > 1:
-            remove_second_names(self._place, found)
-        return _look_of(found)
+    def _claim_of(self, number: int, name: str, path: Path, files: tuple[Path, ...]) -> Claim:
+        found = [os.lstat(file) for file in files]
+        for one in found:
+            if one.st_nlink > 1:
+                remove_second_names(self._place, one)
+        is_regular = all(stat.S_ISREG(one.st_mode) for one in found)
+        return Claim(number, name, path, files, tuple(map(_look, found)), is_regular)
 
     def _hold(self, claim: Claim) -> Claim:
         self._held[claim.number] = claim
@@ -190,13 +202,14 @@ class Claims:
         self._let_go(claim, lambda: self._finish_or_park(claim))
 
     def _finish_or_park(self, claim: Claim) -> None:
-        if _changed(claim):
+        found = os.lstat(claim.path)
+        if _changed(claim, found):
             reason = "somebody has written to it after it was claimed: say min_age= if they do that"
             self._park(claim, "ChangedInWork", reason)
         else:
             forget_crashes(self._place, claim.name)
             failpoints.point("folder.before_done")
-            self._finish(claim)
+            self._finish(claim, found)
             failpoints.point("folder.after_done")
 
     def park(self, number: int, kind: str, reason: str) -> None:
@@ -263,10 +276,10 @@ class Claims:
         if claim is not None:
             raise ClaimLost(str(self._place.path), claim.name)
 
-    def _finish(self, claim: Claim) -> None:
+    def _finish(self, claim: Claim, found: os.stat_result) -> None:
         done = self._place.done
         if done is not None:
-            rename_free(claim.path, done, claim.name)
+            rename_free(claim.path, done, claim.name, found)
         elif claim.path.is_dir():
             # First as a whole: half a group would be given back otherwise.
             gone = self.owner.tmp / f"{claim.number}{DELETED}"
@@ -306,20 +319,18 @@ def is_group(path: Path) -> bool:
     return path.name.endswith((PART, GROUP)) and path.is_dir() and not path.is_symlink()
 
 
-def is_regular(claim: Claim) -> bool:
-    """Return whether all that was claimed are files, and no links: others may have put them."""
-    return all(stat.S_ISREG(path.lstat().st_mode) for path in claim.files)
-
-
-def _look(path: Path) -> Look:
-    return _look_of(os.lstat(path))
-
-
-def _look_of(found: os.stat_result) -> Look:
+def _look(found: os.stat_result) -> Look:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _changed(claim: Claim) -> bool:
-    """Return whether a file is another one, or longer; one that the handler has moved is not."""
+def _changed(claim: Claim, found: os.stat_result) -> bool:
+    """Return whether a file is another one, or longer; one that the handler has moved is not.
+
+    Args:
+        claim: The file or the group.
+        found: What its path is now.
+    """
+    if claim.path is claim.files[0]:
+        return _look(found) != claim.looks[0]
     pairs = zip(claim.files, claim.looks, strict=True)
-    return any(path.exists() and _look(path) != look for path, look in pairs)
+    return any(path.exists() and _look(os.lstat(path)) != look for path, look in pairs)

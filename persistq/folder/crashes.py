@@ -36,7 +36,7 @@ def count_crash(owner: Owner, path: Path, name: str) -> int:
 def forget_crashes(place: Place, name: str) -> None:
     """Forget those of a file that is settled."""
     try:
-        os.unlink(place.crashes / original(name))  # noqa: PTH108 - this is done for each file
+        os.unlink(f"{place.crashes}/{original(name)}")  # noqa: PTH108 - this is done for each file
     except FileNotFoundError:
         return
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from typing import NamedTuple
 
-from persistq.folder.names import PAUSE, WHY, control_of, fits, is_item, original
+from persistq.folder.names import PAUSE, WHY, control_of, fits, original
 from persistq.folder.place import Place
 
 
@@ -43,12 +43,15 @@ def list_folder(place: Place, pattern: re.Pattern[str]) -> Listing:
     listing = Listing([], [], [], paused=(place.path / PAUSE).exists())
     with os.scandir(place.path) as entries:
         for entry in entries:
-            if control_of(entry.name)[0]:
-                listing.controls.append(entry.name)
-            elif is_item(entry.name) and matches(pattern, entry.name):
+            name = entry.name
+            if name.startswith("."):
+                continue
+            if control_of(name)[0]:
+                listing.controls.append(name)
+            elif name.endswith(WHY):
+                listing.strange.append(name)
+            elif name != PAUSE and matches(pattern, name):
                 _sort_in(entry, listing)
-            elif entry.name.endswith(WHY) and not entry.name.startswith("."):
-                listing.strange.append(entry.name)
     return listing
 
 

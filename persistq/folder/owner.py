@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ FROM: Final = ".from."
 """Stands in the name of a directory that its owner has from a dead one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Owner:
     """This process, as the owner of files of one folder.
 
@@ -40,17 +41,17 @@ class Owner:
     peer: Peer
     place: Place
 
-    @property
+    @cached_property
     def taken(self) -> Path:
         """Where its claims are."""
         return self.place.taken / self.name
 
-    @property
+    @cached_property
     def tmp(self) -> Path:
         """Where it writes."""
         return self.place.tmp / self.name
 
-    @property
+    @cached_property
     def card(self) -> Path:
         """The file that says who it is."""
         return self.place.owners / self.name

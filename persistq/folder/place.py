@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ _WITHOUT_NUMBERS: Final = frozenset({"fuse.sshfs"})
 _SMALL: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """The directories of a folder.
 
@@ -34,40 +35,41 @@ class Place:
         done: Where finished files go; None if they are deleted.
     """
 
+    # Some of the others are asked for with each file, and a path takes longer to make than to use.
     path: Path
     done: Path | None
 
-    @property
+    @cached_property
     def tmp(self) -> Path:
         """What is being written, by owner."""
         return self.path / ".tmp"
 
-    @property
+    @cached_property
     def taken(self) -> Path:
         """What is claimed, by owner."""
         return self.path / ".taken"
 
-    @property
+    @cached_property
     def parked(self) -> Path:
         """What has failed for good, each with its reason beside it."""
         return self.path / ".parked"
 
-    @property
+    @cached_property
     def rounds(self) -> Path:
         """A record of each of the last rounds that are over."""
         return self.path / ".rounds"
 
-    @property
+    @cached_property
     def owners(self) -> Path:
         """Who each owner is; the time of such a file says that its owner lived then."""
         return self.path / ".owners"
 
-    @property
+    @cached_property
     def imported(self) -> Path:
         """What was imported from elsewhere, and what is being imported; missing if nothing was."""
         return self.path / ".imported"
 
-    @property
+    @cached_property
     def crashes(self) -> Path:
         """How often a process has died with an item."""
         return self.path / ".crashes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue as stdlib
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -185,6 +186,7 @@ class FolderQueue(BaseQueue[T]):
         # One for all that waits here: it has to be looked twice.
         self._watch = Watch(self._place, self._options.times.lease, Alarms(self._place).notice)
         self._reader: Reader | None = None
+        self._opening = threading.Lock()
         self._producer = ProducerFiles(self._place, self._claims, self._start)
         self._putter = Putter(self._place, self._claims, self._producer.require_open)
 
@@ -288,10 +290,11 @@ class FolderQueue(BaseQueue[T]):
     # --- getting ---
 
     def _open_channel(self) -> Channel:
-        if self._reader is None:
-            self._leave_at_exit()
-            began = self._start.began
-            self._reader = Reader(self._place, self._options, self._claims, began, self._watch)
+        with self._opening:
+            if self._reader is None:
+                self._leave_at_exit()
+                began = self._start.began
+                self._reader = Reader(self._place, self._options, self._claims, began, self._watch)
         return self._reader  # type: ignore[return-value]  # as much of one as a queue uses
 
     def task_retry(

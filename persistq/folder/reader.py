@@ -15,7 +15,7 @@ from persistq.errors import FolderError
 from persistq.folder.ageing import Ageing
 from persistq.folder.alarms import Alarms
 from persistq.folder.checks import fault_in
-from persistq.folder.claims import Claim, Claims, is_regular
+from persistq.folder.claims import Claim, Claims
 from persistq.folder.controls import Controls, read_controls
 from persistq.folder.grouping import Group
 from persistq.folder.listing import Listing, list_folder, pattern_of
@@ -39,8 +39,9 @@ _STALE_SHARE: Final = 10.0
 what a producer says is heard, and listing is a small part of the work."""
 
 _RECOVER_S: Final = 0.5
-"""How often it is looked for dead owners at least: at the first get too, because what they had is
-older than what waits."""
+"""How often it is looked for dead owners: at the first get too, because what they had is older than
+what waits. Not at each look of one who waits: there is a file to read for each owner, so of many
+who wait each would read many. Nothing is over while there is something of a dead owner's."""
 
 Delivery = tuple[int, int, Any, int]
 
@@ -192,7 +193,7 @@ class Reader:
         claim = self._claimed(group)
         if claim is None:
             return None
-        if not is_regular(claim):
+        if not claim.is_regular:
             self._claims.park(claim.number, "NotAFile", "it is not a regular file")
             return None
         if fault := self._fault_in(claim):
@@ -210,21 +211,17 @@ class Reader:
         faults = (fault_in(path, self._options.check) for path in claim.files)
         return next(filter(None, faults), "")
 
-    # --- when nothing is left to claim ---
-
-    def _recover(self) -> bool:
-        """Recover what dead owners have left; return whether something waits now that did not."""
+    def _recover(self) -> None:
+        """Recover what dead owners have left."""
         self._recover_at = time.monotonic() + _RECOVER_S
         self._place.require_own()
         done = recover(self._claims.owner, self._watch, self._options.max_crashes)
         if done.given_back:
             self._over.forget()
-            self._fresh_until = 0.0
-        return bool(done.given_back)
+
+    # --- when nothing is left to claim ---
 
     def _when_idle(self, controls: Controls, last: Round) -> Delivery | Ended | None:
-        if self._recover():
-            return None
         if self._failure:
             return Ended(Outcome.FAILED, self._failure)
         if not self._over.are_done(controls):

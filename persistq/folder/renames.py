@@ -69,10 +69,18 @@ def rename_at_once(source: Path, target: Path) -> None:
             raise
 
 
-def rename_free(source: Path, directory: Path, name: str) -> Path:
+def rename_free(
+    source: Path, directory: Path, name: str, found: os.stat_result | None = None
+) -> Path:
     """Move a file or a directory into a directory, under its name or one like it; replace nothing.
 
     Crash: it is at the one place or the other.
+
+    Args:
+        source: What is moved.
+        directory: Where it goes.
+        name: Its name there, if that is free.
+        found: How the source was just found by `os.lstat`; None looks.
 
     Returns:
         Where it is.
@@ -81,7 +89,7 @@ def rename_free(source: Path, directory: Path, name: str) -> Path:
         FileNotFoundError: The source is gone, and is not there either.
         OSError: It cannot be done.
     """
-    found = source.lstat()
+    found = found or os.lstat(source)
     for candidate in candidates(name):
         target = directory / candidate
         try:

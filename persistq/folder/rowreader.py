@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from persistq import failpoints
 from persistq.codec import VALUE
@@ -25,13 +24,14 @@ from persistq.folder.batchfile import (
 from persistq.folder.claims import Claims
 from persistq.folder.parking import park
 from persistq.folder.reader import Delivery, Reader
+from persistq.folder.rowlines import row_in
 from persistq.wire.messages import Ended
 
 ROW: Final = ".row"
 """Ends the draft of a row that is parked: what is lost if its writer dies is in its batch still."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Batch:
     """A batch file that is claimed.
 
@@ -50,11 +50,8 @@ class _Batch:
     row: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    batch: _Batch
-    number: int
-    line: bytes
+_Row = tuple[_Batch, int, bytes]
+"""A row's batch, its number there, and its line; a plain tuple, as one is made for every row."""
 
 
 class RowReader:
@@ -77,10 +74,11 @@ class RowReader:
     def get(self, timeout: float | None = None) -> Delivery | Ended | None:
         """Return the next row; see `Reader.get`."""
         while True:
-            with self._lock:
-                delivery = self._next_row()
-            if delivery is not None:
-                return delivery
+            if self._batches:
+                with self._lock:
+                    delivery = self._next_row()
+                if delivery is not None:
+                    return delivery
             answer = self._reader.get(timeout)
             if not isinstance(answer, tuple):
                 return answer
@@ -92,9 +90,12 @@ class RowReader:
     def done(self, item_id: int, started: float, now: float) -> None:  # noqa: ARG002 - a channel has them
         """Settle a row, and with the last one its batch."""
         with self._lock:
-            row = self._row(item_id)
-            del self._rows[item_id]
-        self._settle(row.batch)
+            row = self._rows.pop(item_id, None) or self._lost()
+            batch = row[0]
+            batch.left -= 1
+            if batch.left:
+                return
+        self._finish(batch)
 
     def failed(
         self,
@@ -108,10 +109,12 @@ class RowReader:
     ) -> None:
         """Park a row alone, as a batch file that can be moved back."""
         with self._lock:
-            row = self._row(item_id)
-            del self._rows[item_id]
+            row = self._rows.pop(item_id, None) or self._lost()
         self._park(row, error_type, message)
-        self._settle(row.batch)
+        with self._lock:
+            is_over = _is_over(row[0])
+        if is_over:
+            self._finish(row[0])
 
     def give_back(self) -> None:
         """Let batches wait again that have a row that is not settled."""
@@ -122,13 +125,11 @@ class RowReader:
 
     def of(self, item_id: int) -> str:
         """Return the key of a row: that of its file as it is now, and its number there."""
-        row = self._row(item_id)
-        return f"{self._reader.keys.of(row.batch.number)}-{row.number}"
+        batch, number, _ = self._rows.get(item_id) or self._lost()
+        return f"{self._reader.keys.of(batch.number)}-{number}"
 
-    def _row(self, item_id: int) -> _Row:
-        if item_id not in self._rows:
-            raise ClaimLost(str(self._claims.owner.place.path), "a row")
-        return self._rows[item_id]
+    def _lost(self) -> NoReturn:
+        raise ClaimLost(str(self._claims.owner.place.path), "a row")
 
     def _begin(self, number: int, path: Path) -> None:
         """Look at a batch that has just been claimed; what is no whole one is parked."""
@@ -142,7 +143,7 @@ class RowReader:
             return
         name = self._claims.claim(number).name
         with self._lock:
-            self._batches.append(_Batch(number, name, read_lines(path), rows))
+            self._batches.append(_Batch(number, name, read_lines(path, rows), rows))
 
     def _next_row(self) -> Delivery | None:
         while self._batches:
@@ -152,33 +153,39 @@ class RowReader:
                 self._batches.popleft()
                 continue
             batch.row += 1
-            delivery = self._delivered(_Row(batch, batch.row, line))
-            if delivery is not None:
-                return delivery
+            row = batch, batch.row, line
+            try:
+                value: Any = row_in(line)
+            except (ValueError, RecursionError) as error:
+                self._park_unreadable(row, error)
+                continue
+            item_id = next(self._numbers)
+            self._rows[item_id] = row
+            return item_id, VALUE, value, 0
         return None
 
-    def _delivered(self, row: _Row) -> Delivery | None:
-        try:
-            value: Any = json.loads(row.line)
-        except (ValueError, RecursionError) as error:
-            self._park(row, type(error).__name__, f"row {row.number} is no JSON: {error}")
-            self._settle(row.batch)
-            return None
-        number = next(self._numbers)
-        self._rows[number] = row
-        return number, VALUE, value, 0
+    def _park_unreadable(self, row: _Row, error: Exception) -> None:
+        batch, number, _ = row
+        self._park(row, type(error).__name__, f"row {number} is no JSON: {error}")
+        if _is_over(batch):
+            self._finish(batch)
 
-    def _settle(self, batch: _Batch) -> None:
-        batch.left -= 1
-        if not batch.left:
-            failpoints.point("folder.before_batch_done")
-            self._reader.done(batch.number, 0.0, 0.0)
+    def _finish(self, batch: _Batch) -> None:
+        failpoints.point("folder.before_batch_done")
+        self._reader.done(batch.number, 0.0, 0.0)
 
     def _park(self, row: _Row, kind: str, reason: str) -> None:
+        batch, number, line = row
         owner = self._claims.owner
-        writer = BatchWriter(owner.tmp / f"{row.batch.number}-{row.number}{ROW}")
-        writer.add(row.line)
+        writer = BatchWriter(owner.tmp / f"{batch.number}-{number}{ROW}")
+        writer.add(line)
         writer.finish()
         failpoints.point("folder.before_row_parked")
-        name = f"{stem_of(row.batch.name)}.row-{row.number}{SUFFIX}"
+        name = f"{stem_of(batch.name)}.row-{number}{SUFFIX}"
         park(owner, writer.path, name, kind, reason)
+
+
+def _is_over(batch: _Batch) -> bool:
+    """Settle one more of a batch's rows, with the lock; return whether it was the last."""
+    batch.left -= 1
+    return not batch.left

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from persistq import ending
 from persistq.errors import UsageError
-from persistq.folder.batchfile import MATCH, read_lines, row_line
-from persistq.folder.batching import Batching, BatchSize
+from persistq.folder.batchfile import MATCH, read_lines
+from persistq.folder.batching import Batching, BatchOptions
 from persistq.folder.options import FolderOptions, ProducersOption, expected_producers, times_of
 from persistq.folder.place import place_of
 from persistq.folder.queue import FolderQueue
 from persistq.folder.reader import Reader, reported
+from persistq.folder.rowlines import row_in, row_line
 from persistq.folder.rowreader import RowReader
 from persistq.items import Sentinel
 from persistq.queues.base import patience_of
@@ -53,6 +53,9 @@ class RowQueue(FolderQueue[T]):
             kinds.
         ready_max: Most files that may wait; a `put` that would begin another one blocks. 0 is no
             limit.
+        sync: Whether a file is synced before it is published. If not, putting waits for no disk,
+            and a power cut may cost rows: also those that were flushed, and also of producers that
+            are done.
         done: As for `FolderQueue`; so are those that follow.
         producer: See there.
         producers: See there.
@@ -64,8 +67,8 @@ class RowQueue(FolderQueue[T]):
         poll: See there.
         settle: See there.
 
-    Crash: a row that was put survives the process, and, once `flush` has returned, a power cut.
-    Of a file that a dead process had claimed all rows come again.
+    Crash: a row that was put survives the process, and, once `flush` has returned, a power cut,
+    unless ``sync=False``. Of a file that a dead process had claimed all rows come again.
     """
 
     @options_by_name("FolderQueue.rows")
@@ -78,6 +81,7 @@ class RowQueue(FolderQueue[T]):
         bytes_max: int = BYTES_MAX,
         compress: bool = False,
         ready_max: int = 5,
+        sync: bool = True,
         done: str = ".done",
         producer: str = "",
         producers: ProducersOption | None = None,
@@ -100,7 +104,7 @@ class RowQueue(FolderQueue[T]):
             max_crashes=max_crashes,
             times=times_of(0.0, lease, poll, settle),
         )
-        self._size = _size_of(batch, linger, bytes_max, compress)
+        self._written = _options_of(batch, linger, bytes_max, sync, compress)
         self._open_at(place_of(path, done), options, producer)
 
     def _begin_here(self) -> None:
@@ -109,7 +113,7 @@ class RowQueue(FolderQueue[T]):
         self._batching = Batching(
             self._place,
             self._claims,
-            self._size,
+            self._written,
             self._await_room,
             self._producer.require_open,
         )
@@ -128,7 +132,8 @@ class RowQueue(FolderQueue[T]):
     ) -> None:
         """Put a row.
 
-        Crash: a row survives the process as soon as this returns; a power cut once it is flushed.
+        Crash: a row survives the process as soon as this returns; a power cut once it is flushed,
+        unless ``sync=False``.
 
         Args:
             obj: Any JSON value.
@@ -151,11 +156,19 @@ class RowQueue(FolderQueue[T]):
         if isinstance(obj, Sentinel):
             raise UsageError(f"{obj!r} cannot be put: close() or fail() says it to every reader")
         line = row_line(obj)
-        patience = patience_of(block, timeout)
-        self._bring(lambda: self._batching.add(line, patience))
+        patience = None if block and timeout is None else patience_of(block, timeout)
+        try:
+            self._leave_at_exit()
+            self._batching.add(line, patience)
+        except OSError:
+            with reported(self._place):
+                raise
 
     def flush(self) -> None:
-        """Publish what was put, and have it and what was settled survive a power cut."""
+        """Publish what was put, and have it and what was settled survive a power cut.
+
+        With ``sync=False`` what was put may be lost in one all the same.
+        """
         with reported(self._place):
             self._batching.publish()
         super().flush()
@@ -175,11 +188,13 @@ class RowQueue(FolderQueue[T]):
     # --- getting and looking ---
 
     def _open_channel(self) -> Channel:
-        if self._rows is None:
-            self._leave_at_exit()
-            began = self._start.began
-            files = Reader(self._place, self._options, self._claims, began, self._watch)
-            self._rows = RowReader(files, self._claims)
+        with self._opening:
+            # Two of them would give the same number to two rows.
+            if self._rows is None:
+                self._leave_at_exit()
+                began = self._start.began
+                files = Reader(self._place, self._options, self._claims, began, self._watch)
+                self._rows = RowReader(files, self._claims)
         return self._rows  # type: ignore[return-value]  # as much of one as a queue uses
 
     def dispose(self) -> None:
@@ -194,15 +209,15 @@ class RowQueue(FolderQueue[T]):
         Those of a file in hands are all yielded, however many of them are finished.
         """
         for path in super().outstanding():
-            yield from map(json.loads, read_lines(path))
+            yield from map(row_in, read_lines(path))
 
     # --- inside ---
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "size": self._size}
+        return {**super().__getstate__(), "written": self._written}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._size = state["size"]
+        self._written = state["written"]
         super().__setstate__(state)
 
     def _leave(self) -> None:
@@ -214,12 +229,15 @@ class RowQueue(FolderQueue[T]):
         self._batching.before_fork()
 
 
-def _size_of(batch: int, linger: float, bytes_max: int, compress: Any) -> BatchSize:
+def _options_of(
+    batch: int, linger: float, bytes_max: int, sync: Any, compress: Any
+) -> BatchOptions:
     for name, value in (("batch", batch), ("bytes_max", bytes_max)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name}={value!r} is refused: give a whole number, at least 1")
     if type(linger) not in (int, float) or not linger > 0:
         raise UsageError(f"linger={linger!r} is refused: give a number of seconds above 0")
-    if not isinstance(compress, bool):
-        raise UsageError(f"compress={compress!r} is refused: give True or False")
-    return BatchSize(batch, float(linger), bytes_max, compress)
+    for name, choice in (("sync", sync), ("compress", compress)):
+        if not isinstance(choice, bool):
+            raise UsageError(f"{name}={choice!r} is refused: give True or False")
+    return BatchOptions(batch, float(linger), bytes_max, sync, compress)

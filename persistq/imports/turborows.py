@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from persistq.errors import ItemNotStorable
-from persistq.folder.batchfile import row_line
+from persistq.folder.rowlines import row_line
 from persistq.imports.turbofiles import OldBatch, open_regular
 from persistq.text.terminal import text_of
 

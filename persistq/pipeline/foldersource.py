@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -108,9 +107,10 @@ class BatchRows:
             BatchFault: It is cut short, or was changed; none of its rows is recorded.
         """
         from persistq.folder.batchfile import check_batch, read_lines
+        from persistq.folder.rowlines import row_in
 
-        check_batch(Path(path))
-        yield from map(json.loads, read_lines(Path(path)))
+        rows = check_batch(Path(path))
+        yield from map(row_in, read_lines(Path(path), rows))
 
 
 def folder_source_of(said: dict[str, Any]) -> Source:

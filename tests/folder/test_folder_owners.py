@@ -115,8 +115,8 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     heir, ticks = open_folder(), iter(range(0, 1000, 15))
     heir._watch.leases.clock = lambda: next(ticks)
     reader = heir._open_channel()
-    while not reader._recover():
-        continue
+    while (folder / ".taken" / owner).exists():
+        reader._recover()
     assert heir.get(timeout=30).name.endswith(path.name.partition(".")[2])
     with pytest.raises(ClaimLost, match="taken for dead"):
         holder.task_done(path)
@@ -140,6 +140,22 @@ def test_rows_of_who_was_taken_for_dead_go_into_another_file(folder: Path, open_
     producer.put("after")
     producer.close()
     assert [heir.get(timeout=30), heir.get(timeout=30)] == ["before", "after"]
+
+
+def test_who_was_taken_for_dead_with_empty_hands_claims_as_another_owner(
+    folder: Path, open_folder: Any, write: Any
+) -> None:
+    """It is not told, because it has lost nothing."""
+    write("a")
+    holder = open_folder()
+    holder.get()
+    holder.task_done()
+    (owner,) = listed(folder / ".owners")
+    for directory in (".taken", ".tmp"):
+        (folder / directory / owner).rmdir()
+    write("b")
+    assert holder.get(timeout=30).name.endswith("b")
+    assert listed(folder / ".taken") != [owner]
 
 
 def test_owners_show_that_they_live(folder: Path, open_folder: Any, write: Any) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import queue as stdlib
 import signal
 import subprocess
 import sys
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,9 @@ import pytest
 
 from persistq import DONE, FolderError, FolderQueue, QueueClosed, UsageError
 from persistq.errors import ItemNotStorable
+from persistq.folder import rows
 from persistq.folder.batchfile import BatchFault, BatchWriter, check_batch, read_lines, salvage
+from persistq.folder.rowreader import RowReader
 
 ROWS = [None, 0, {}, "", [], False, {"day": "é", "n": 1.5}, {"end": {"rows": 0}}]
 
@@ -250,3 +256,45 @@ def test_a_full_disk_costs_no_row_that_was_put(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"1\n")
     with pytest.raises(BatchFault):
         check_batch(tmp_path / "b")
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_nothing_waits_for_the_disk_where_it_need_not(
+    open_rows: Any, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    """A batch file is synced before it takes its name, and the name behind it, or neither is."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    queue = open_rows(batch=2, sync=sync)
+    for number in range(4):
+        queue.put(number)
+    assert len(synced) == (4 if sync else 0)
+    assert pickle.loads(pickle.dumps(queue))._written == queue._written
+    assert [queue.get() for _ in range(4)] == list(range(4))
+
+
+def test_sync_is_yes_or_no(open_rows: Any) -> None:
+    """What only looks like one of them is refused."""
+    with pytest.raises(UsageError, match="sync='normal' is refused: give True or False"):
+        open_rows(sync="normal")
+
+
+def test_threads_that_get_first_have_one_reader(
+    folder: Path, open_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers say which row is finished."""
+    for number in (1, 2):
+        (folder / f"{number}.jsonl").write_text(f'{number}\n{{"end":{{"rows":1}}}}\n')
+    queue, met, made = open_rows(drain=True), threading.Barrier(2), []
+
+    class Slow(RowReader):
+        def __init__(self, *args: Any) -> None:
+            made.append(self)
+            with suppress(threading.BrokenBarrierError):
+                met.wait(0.2)
+            super().__init__(*args)
+
+    monkeypatch.setattr(rows, "RowReader", Slow)
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(lambda _: queue.get(timeout=30), range(2))) == [1, 2]
+    assert len(made) == 1

@@ -38,9 +38,13 @@ class Values(FolderQueue[Any]):
                 draft.rename(self.path / draft.name)
 
     def _open_channel(self) -> Any:
-        if self._reader is None:
-            super()._open_channel()
-            self._reader = _ValueReader(self._place, self._options, self._claims, self._start.began)
+        with self._opening:
+            if self._reader is None:
+                self._leave_at_exit()
+                began = self._start.began
+                self._reader = _ValueReader(
+                    self._place, self._options, self._claims, began, self._watch
+                )
         return self._reader
 
     def outstanding(self) -> Any:

@@ -10,6 +10,7 @@ OWNERS = "tests/folder/test_folder_owners.py::"
 GROUPS = "tests/folder/test_folder_groups.py::"
 ROWS = "tests/folder/test_folder_rows.py::"
 PACKED = "tests/folder/test_compressed_rows.py::"
+LINES = "tests/folder/test_folder_rowlines.py::"
 DEATHS = "tests/folder/test_folder_deaths.py::"
 ONCE = f"{DEATHS}test_who_dies_at_any_rename_loses_and_doubles_nothing"
 
@@ -155,6 +156,37 @@ MUTANTS = [
         "        except OSError:\n            self._cut()\n            raise\n",
         "        except OSError:\n            raise\n",
         (f"{ROWS}test_a_full_disk_costs_no_row_that_was_put",),
+    ),
+    Mutant(
+        "gives two rows one number",
+        "persistq/folder/rows.py",
+        "        with self._opening:\n",
+        "        if True:\n",
+        (f"{ROWS}test_threads_that_get_first_have_one_reader",),
+    ),
+    Mutant(
+        "publishes rows that are not on disk",
+        "persistq/folder/batchfile.py",
+        "            if sync:\n",
+        "            if not sync:\n",
+        (f"{ROWS}test_nothing_waits_for_the_disk_where_it_need_not[True]",),
+    ),
+    Mutant(
+        "stores another value than was put",
+        "persistq/folder/rowlines.py",
+        "        if _read(line) == row:\n",
+        "        if True:\n",
+        (
+            f"{ROWS}test_what_is_no_row_is_refused",
+            f"{LINES}test_what_is_nearly_a_row_is_treated_as_the_standard_library_does[nan]",
+        ),
+    ),
+    Mutant(
+        "miscounts rows where one block of a file ends with a line",
+        "persistq/folder/batchfile.py",
+        'bool(last) and last[-1].endswith(b"\\n")',
+        "False",
+        (f"{LINES}test_a_file_is_the_same_in_blocks_of_any_size",),
     ),
     Mutant(
         "loses a reason that was not beside its file yet",
