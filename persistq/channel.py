@@ -61,6 +61,16 @@ class Intake(Protocol):
             since: When work on it began, on the monotonic clock, in seconds.
         """
 
+    def extend(self, item_id: int, until: float) -> None:
+        """Ask for more time for an item that is being worked on, or for its batch.
+
+        Crash: who is dead needs none.
+
+        Args:
+            item_id: The item. If it is not being worked on any more, nothing is done.
+            until: Until when, at least, on the monotonic clock, in seconds.
+        """
+
 
 class Outlet(Protocol):
     """Where reports go.

@@ -12,27 +12,31 @@ from persistq.errors import UsageError
 UNITS: Final = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """Seconds of each unit."""
 
-MAX_S: Final = 7 * 86_400.0
+DAY_S: Final = 86_400.0
+MAX_S: Final = 7 * DAY_S
+
+_LONGEST: Final = {DAY_S: "a day", MAX_S: "a week"}
 
 _FORM: Final = re.compile(rf"(\d+(?:\.\d*)?|\.\d+)\s*({'|'.join(UNITS)})?")
 
 
-def seconds_of(what: str, length: Any, *, least: float = 0.0) -> float:
+def seconds_of(what: str, length: Any, *, least: float = 0.0, most: float = MAX_S) -> float:
     """Return a length of time in seconds.
 
     Args:
         what: What it is, for the message.
         length: A number of seconds, or a text of a number and a unit of `UNITS`.
-        least: The shortest that there may be, in seconds; the longest is a week.
+        least: The shortest that there may be, in seconds.
+        most: The longest, in seconds: `MAX_S`, which is a week, or `DAY_S`.
 
     Raises:
         UsageError: It is none, or out of its bounds.
     """
     seconds = _seconds(length)
-    if seconds is None or not least <= seconds <= MAX_S:
+    if seconds is None or not least <= seconds <= most:
         raise UsageError(
             f"{what}={length!r} is refused: it should be seconds, or a text like '30s' or '5min', "
-            f"from {least:g} s to a week"
+            f"from {least:g} s to {_LONGEST[most]}"
         )
     return seconds
 
@@ -50,5 +54,9 @@ def _seconds(length: Any) -> float | None:
     if isinstance(length, str):
         found = _FORM.fullmatch(length.strip())
         return float(found[1]) * UNITS[found[2] or "s"] if found else None
-    number = isinstance(length, int | float) and not isinstance(length, bool)
-    return float(length) if number else None
+    if not isinstance(length, int | float) or isinstance(length, bool):
+        return None
+    try:
+        return float(length)
+    except OverflowError:
+        return math.inf

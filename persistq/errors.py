@@ -391,7 +391,8 @@ class ClaimLost(PersistqError):
     def __str__(self) -> str:
         return (
             f"folder {self.path}: this process was taken for dead, and {self.name!r} was given to "
-            "others: nothing was settled; say a longer lease= if it may be silent for that long"
+            "others: nothing was settled; if it may be silent for that long, say extend() before, "
+            "or a longer lease="
         )
 
 

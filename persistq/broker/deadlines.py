@@ -43,9 +43,9 @@ class _Ending:
 class Deadlines:
     """Ends consumers of a plain queue that have an item in hand for longer than its ``timeout``.
 
-    A consumer notes in its slot of the fence which item it has had for the longest time, and since
-    when. What is noted there it may have written at any time, and in any way; so it is compared
-    with what the scheduler knows, and concerns nobody but itself.
+    A consumer notes in its slot of the fence which item it has had for the longest time, since
+    when, and until when it has asked for time. What is noted there it may have written at any time,
+    and in any way; so it is compared with what the scheduler knows, and concerns nobody but itself.
 
     Args:
         session: The load being served.
@@ -121,18 +121,19 @@ class Deadlines:
     def _look_at_one(self, link: Link, now: float, limit: float) -> float:
         """End one consumer if it is late; return when to look at it again."""
         again, peer = now + min(limit, LOOK_MAX_S), link.peer
-        _, item_id, since = self._session.fence.noted_in(link.slot)
+        noted = self._session.fence.noted_in(link.slot)
+        item_id, since = noted.item_id, noted.since
         # One that has noted the time wrongly, or another's item, would have it for ever.
         held = 0.0 < since <= now and self._session.scheduler.attempt(link.number, item_id)
         if not held or peer is None or peer in self._ending:
             return again
-        if now < since + limit:
-            return min(again, since + limit)
-        self._end(peer, item_id, now, limit)
+        if now < (due := noted.due(limit)):
+            return min(again, due)
+        self._end(peer, item_id, now, noted.allowed(limit))
         return again
 
     def _end(self, peer: Peer, item_id: int, now: float, limit: float) -> None:
-        """End a process because of an item that it has had in hand for too long."""
+        """End a process because of an item that it has had in hand for more than its limit."""
         try:
             recipient = Recipient(peer)
         except ProcessLookupError:

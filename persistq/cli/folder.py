@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -23,6 +22,7 @@ from persistq.cli.output import (
     write_json,
     write_table,
 )
+from persistq.duration import seconds_of
 from persistq.errors import FolderError, PersistqError, UsageError
 from persistq.text.masking import masked_text
 from persistq.text.terminal import printable
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from persistq.folder.place import Place
     from persistq.folder.recovery import Recovered
     from persistq.folder.retrying import Retried
-    from persistq.folder.standing import Standing
+    from persistq.folder.standing import Known, ProducerState, Standing
     from persistq.peer import Peer
 
+SILENT: Final = 3
 UNSOUND: Final = 5
 
 Row = tuple[str, str, str]
@@ -56,11 +57,9 @@ _match = click.option(
 
 _lease = click.option(
     "--lease",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
+    type=float,
     metavar="SECONDS",
-    help="How long an owner on another host may be silent.",
+    help="How long an owner on another host may be silent; by default the setting lease.",
 )
 
 
@@ -87,22 +86,34 @@ def command() -> None:
 @command.command("status", short_help="Show what waits, who has what, and what was put aside.")
 @_path
 @_match
+@_lease
+@click.option(
+    "--max-silence",
+    metavar="TIME",
+    help="Only tell, by the exit code, whether somebody is dead or silent for longer, as 10min.",
+)
 @json_option
-def status(*, path: Path, match: str, as_json: bool) -> int:
+def status(
+    *, path: Path, match: str, lease: float | None, max_silence: str | None, as_json: bool
+) -> int:
     """Show the producers of PATH, what waits, who has what in hand, and what was put aside.
 
     A terminal shows the first of each kind. Elsewhere it is all of them, with tabs between what it
     is, its name, and details. Exits with 3 if something is left to do,
-    and with 6 if nothing is, and something was put aside. Nothing is changed.
+    and with 6 if nothing is, and something was put aside. With --max-silence, for monitors, it
+    exits with 3 if a producer that is not done, or who has something in hand, is dead or has given
+    no sign of life for longer, and otherwise with 0. Nothing is changed.
 
     \b
     Example:
       $ persistq folder status in
+      $ persistq folder status in --max-silence 10min || mail -s "in" me
     """  # noqa: D301 - \b is click's mark for lines to keep
     from persistq.folder.standing import standing_of
 
+    longest = None if max_silence is None else seconds_of("--max-silence", max_silence)
     place = _existing(path)
-    standing = standing_of(place, match, _watch_of(place, 60.0))
+    standing = standing_of(place, match, _watch_of(place, lease))
     note(f"folder {place.path}: {_in_short(standing)}")
     if as_json:
         write_json(_as_object(standing))
@@ -110,15 +121,15 @@ def status(*, path: Path, match: str, as_json: bool) -> int:
         write_table(_columns_for(rows), rows)
     else:
         write_fields(_rows(standing))
-    return standing.exit_code
+    return standing.exit_code if longest is None else _silence_told(standing, longest)
 
 
 @command.command("recover", short_help="Give back what dead processes had in hand.")
 @_path
 @_lease
-@click.option("--wait", is_flag=True, help="Watch owners on other hosts for that long.")
+@click.option("--wait", is_flag=True, help="Watch owners on other hosts until it is known.")
 @json_option
-def recover(*, path: Path, lease: float, wait: bool, as_json: bool) -> None:
+def recover(*, path: Path, lease: float | None, wait: bool, as_json: bool) -> None:
     """Let what dead processes had claimed wait again, and clear up what they were writing.
 
     Every reader does so by itself; this is for when none runs. What a live process has is never
@@ -131,9 +142,10 @@ def recover(*, path: Path, lease: float, wait: bool, as_json: bool) -> None:
     place = _existing(path)
     place.prepare()
     watch = _watch_of(place, lease)
-    found, unseen = _recovered(place, watch, lease if wait else 0.0)
+    found, unseen = _recovered(place, watch, wait=wait)
     for name in unseen:
-        note(f"{name} is on another host: whether it lives can be found out with --wait")
+        why = "it has asked for more time" if wait else "whether it lives is found out with --wait"
+        note(f"{name} is on another host: {why}")
     if as_json:
         keys = ("owners", "given_back", "parked")
         write_json({"folder": str(place.path), **{key: getattr(found, key) for key in keys}})
@@ -226,7 +238,7 @@ def verify(*, path: Path, match: str, as_json: bool) -> int:
     from persistq.folder.standing import problems_of
 
     place = _existing(path)
-    problems = problems_of(place, match, _watch_of(place, 60.0))
+    problems = problems_of(place, match, _watch_of(place, None))
     if as_json:
         write_json({"folder": str(place.path), "sound": not problems, "problems": problems})
     else:
@@ -256,13 +268,22 @@ def _told(place: Place) -> Any:
     return reported(place)
 
 
-def _watch_of(place: Place, lease: float) -> Watch:
+def _watch_of(place: Place, lease: float | None) -> Watch:
     from persistq.folder.owner import Watch
+    from persistq.settings import load_settings
 
-    return Watch(place, lease)
+    return Watch(place, load_settings(lease=lease).lease)
 
 
-def _recovered(place: Place, watch: Watch, wait: float) -> tuple[Recovered, list[str]]:
+def _silence_told(standing: Standing, longest: float) -> int:
+    """Tell of whom nothing may come any more; return the exit code."""
+    complaints = standing.silent(longest)
+    for complaint in complaints:
+        note(f"folder {standing.path}: {complaint}")
+    return SILENT if complaints else 0
+
+
+def _recovered(place: Place, watch: Watch, *, wait: bool) -> tuple[Recovered, list[str]]:
     """Recover once, or until owners on other hosts had the time to show that they live.
 
     Returns:
@@ -274,18 +295,26 @@ def _recovered(place: Place, watch: Watch, wait: float) -> tuple[Recovered, list
     claims = Claims(place)
     with _told(place):
         found = recover_once(claims.owner, watch, max_crashes=3)
-        deadline = time.monotonic() + wait + wait / _LOOKS
-        while wait and _unseen(place, watch) and time.monotonic() < deadline:
-            time.sleep(wait / _LOOKS)
         if wait:
+            _look_until_known(place, watch)
             found.extend(recover_once(claims.owner, watch, max_crashes=3))
         claims.leave()
     return found, _unseen(place, watch)
 
 
+def _look_until_known(place: Place, watch: Watch) -> None:
+    # Looks may come late, and then they do not count in full.
+    patience = watch.patience()
+    deadline = time.monotonic() + 2 * patience
+    while _unseen(place, watch) and time.monotonic() < deadline:
+        time.sleep(patience / _LOOKS)
+
+
 def _unseen(place: Place, watch: Watch) -> list[str]:
-    names = [name for name in os.listdir(place.owners) if not name.startswith(".")]  # noqa: PTH208
-    return sorted(name for name in names if watch.peer_of(name) and watch.is_dead(name) is None)
+    from persistq.folder.cards import owners_in
+
+    names = owners_in(place)
+    return [name for name in names if watch.peer_of(name) and watch.is_dead(name) is None]
 
 
 def _say_paused(place: Place, *, as_json: bool, paused: bool) -> None:
@@ -331,19 +360,25 @@ def _rows(standing: Standing) -> Iterator[Row]:
     for producer in standing.producers:
         by = _process(producer.peer)
         reason = f": {masked_text(producer.reason)}" if producer.reason else ""
-        state = f"{producer.state}, {by}{reason}"
+        state = f"{producer.state}, {by}{reason}{_life_of(producer)}"
         bad = producer.state in ("failed", "dead")
         yield "producer", producer.name, Failing(state) if bad else state
     yield from (("waiting", name, "") for name in standing.waiting)
     for holder in standing.holders:
-        life = {True: "dead", False: "alive", None: "not to be seen from here"}[holder.dead]
         load = load_of(holder.owner)
-        by = f"load {load}, in its journal" if load else f"{_process(holder.peer)}, {life}"
+        by = f"load {load}, in its journal" if load else f"{_process(holder.peer)}, {holder.life}"
         yield from (("in hand", name, by) for name in holder.taken)
         yield from (("written", name, by) for name in holder.writing)
     for aside in standing.parked:
         yield "parked", aside.name, Failing(f"{aside.kind}: {masked_text(aside.reason)}")
     yield from (("left alone", name, "") for name in standing.strange)
+
+
+def _life_of(producer: ProducerState) -> str:
+    """Return what is known of a producer that is still to say something."""
+    known = producer.life
+    told = known.told_silence if producer.state == "dead" else str(known)
+    return "" if known.life is None or not told else f", {told}"
 
 
 def _process(peer: Peer | None) -> str:
@@ -362,6 +397,7 @@ def _as_object(standing: Standing) -> dict[str, Any]:
                 "process": None if holder.peer is None else holder.peer.pid,
                 "host": None if holder.peer is None else holder.peer.node,
                 "dead": holder.dead,
+                **_as_members(holder.life),
                 "taken": holder.taken,
                 "writing": holder.writing,
             }
@@ -372,8 +408,17 @@ def _as_object(standing: Standing) -> dict[str, Any]:
             for one in standing.parked
         ],
         "producers": [
-            {"name": one.name, "state": one.state, "reason": masked_text(one.reason)}
+            {
+                "name": one.name,
+                "state": one.state,
+                "reason": masked_text(one.reason),
+                **_as_members(one.life),
+            }
             for one in standing.producers
         ],
         "left_alone": standing.strange,
     }
+
+
+def _as_members(known: Known) -> dict[str, Any]:
+    return {"life": known.life, "silent_s": known.silent}

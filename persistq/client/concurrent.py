@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from time import monotonic as _now
 from typing import Any, Final, NamedTuple
@@ -85,6 +86,20 @@ class ConcurrentConsumer(Consumer):
     def item_at_work(self) -> int:
         """The item of the present context; 0 if it has none."""
         return _seat.get().item_id
+
+    def extend(self, item_id: int, until: float) -> None:
+        """Ask for more time for an item that is being worked on; called in any thread.
+
+        Crash: who is dead needs none.
+
+        Args:
+            item_id: The item. If it is not being worked on any more, nothing is done.
+            until: Until when, at least, on the monotonic clock, in seconds.
+        """
+        # The post is closed when this has left.
+        with suppress(ValueError):
+            if (seat := self._post.seat_of(item_id)) is not None:
+                self._post.extend(until, seat)
 
     def _hold(self, item_id: int, since: float = 0.0) -> None:
         self._post.hold_at(_seat.get().number, item_id, since)

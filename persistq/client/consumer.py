@@ -118,6 +118,21 @@ class Consumer:
         item_id = self.item_at_work
         return self._window.failed.get(item_id, 0) + 1 if item_id else 0
 
+    def extend(self, item_id: int, until: float) -> None:
+        """Ask for more time for what is being worked on: an item, or the batch that it is in.
+
+        Crash: who is dead needs none.
+
+        Args:
+            item_id: The item. If another one is being worked on, nothing is done.
+            until: Until when, at least, on the monotonic clock, in seconds.
+        """
+        # The post is closed when this has left.
+        with contextlib.suppress(ValueError):
+            held = self._post.held
+            if held == item_id or (held and not queue_of(held)):
+                self._post.extend(until)
+
     @property
     def buffered(self) -> int:
         """Number of items handed to this process that nobody got yet."""

@@ -27,6 +27,7 @@ from persistq.folder.renames import (
     rename_over,
     sync_directory,
 )
+from persistq.leases import HEARTBEAT_MAX_S
 
 PART: Final = ".part"
 """Ends the directory of a group of which not all files may have been taken."""
@@ -63,10 +64,12 @@ class Claims:
 
     Args:
         place: The folder.
+        heartbeat: How often to show other hosts that this process lives, in seconds.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, heartbeat: float = HEARTBEAT_MAX_S) -> None:
         self._place = place
+        self._heartbeat = heartbeat
         self._owner: Owner | None = None
         self._numbers: Iterator[int] = count(1)
         self._held: dict[int, Claim] = {}
@@ -80,7 +83,7 @@ class Claims:
             # It may be one anew because somebody has exchanged the directories.
             self._place.require_own()
             owner = new_owner(self._place)
-            owner.register()
+            owner.register(self._heartbeat)
             self._owner = owner
         return self._owner
 
@@ -98,6 +101,13 @@ class Claims:
         if number not in self._held:
             raise ClaimLost(str(self._place.path), self._lost.get(number, "it"))
         return self._held[number]
+
+    def extend(self, seconds: float) -> None:
+        """Ask other hosts to wait for so long without a heartbeat of this process.
+
+        Crash: on this host its death is known all the same; another one waits as long as was said.
+        """
+        self.owner.extend(seconds)
 
     # --- claiming ---
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from persistq import failpoints
+from persistq.folder.cards import facts_of, peer_in
 from persistq.folder.names import DONE, FAILED, HELO, control_of
-from persistq.folder.owner import Owner, facts_of, peer_in
+from persistq.folder.owner import Owner
 from persistq.folder.place import read_small
 from persistq.folder.renames import is_at, rename_over, sync_directory
 from persistq.peer import Peer

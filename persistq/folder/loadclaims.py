@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from persistq import failpoints
 from persistq.errors import UsageError
+from persistq.folder.cards import facts_of, peer_in, write_card
 from persistq.folder.claims import PART, Claims, give_back
-from persistq.folder.owner import LOAD, Owner, facts_of, peer_in
+from persistq.folder.owner import LOAD, Owner
 from persistq.folder.place import Place, read_small
-from persistq.folder.renames import rename_over, sync_directory
+from persistq.folder.renames import sync_directory
 from persistq.site.processes import has_ended, this_process
 
 
@@ -71,9 +72,7 @@ class LoadClaims(Claims):
         began = facts.get("began") if known else None
         rounds = began if type(began) is int else rounds
         said = {"load": facts_of(self._me.peer), "run": self._run.run, "began": rounds}
-        draft = self._place.owners / f".{self._me.name}"
-        draft.write_text(json.dumps(said), encoding="utf-8")
-        rename_over(draft, self._me.card)
+        write_card(self._me.card, said)
         failpoints.point("folder.after_load_began")
         for directory in (self._me.taken, self._me.tmp):
             directory.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ from persistq.folder.checks import CheckOption, require_check
 from persistq.folder.grouping import Grouping
 from persistq.folder.names import require_producer_name
 from persistq.folder.order import OrderOption
+from persistq.leases import HEARTBEAT_MAX_S, heartbeat_of
 
 LOCAL_SETTLE_S: Final = 0.02
 """Twice what the clock of a local file system goes on by in one step, at most."""
@@ -37,12 +38,14 @@ class Times:
         poll: Longest wait between two looks at an empty folder.
         settle: How long nothing must have happened before it is over; None for what suits the file
             system.
+        heartbeat: How often this process shows other hosts that it lives.
     """
 
     min_age: float = 0.0
     lease: float = 60.0
     poll: float = 0.5
     settle: float | None = None
+    heartbeat: float = HEARTBEAT_MAX_S
 
     def __post_init__(self) -> None:
         """Refuse what is no length of time."""
@@ -50,6 +53,19 @@ class Times:
             value = getattr(self, name)
             if value is not None and (type(value) not in (int, float) or not value >= 0):
                 raise UsageError(f"{name}={value!r} is refused: give a number of seconds")
+
+
+def times_of(min_age: float, lease: float | None, poll: float, settle: float | None) -> Times:
+    """Return lengths of time, with those of the settings where the program says nothing.
+
+    Raises:
+        UsageError: One is wrong, or a setting is.
+    """
+    from persistq.settings import load_settings
+
+    settings = load_settings(lease=lease)
+    heartbeat = heartbeat_of(settings.lease, settings.heartbeat)
+    return Times(min_age, settings.lease, poll, settle, heartbeat)
 
 
 @dataclass(frozen=True, slots=True)

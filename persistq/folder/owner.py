@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import secrets
-import threading
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from persistq import failpoints, forking
+from persistq import failpoints
+from persistq.folder.cards import clock_of, draft_of, facts_of, owners_in, peer_in, read_card
+from persistq.folder.heartbeat import Pulse, heart
 from persistq.folder.place import Place, read_small
-from persistq.folder.renames import rename_over
+from persistq.leases import Leases, Life, Silence, lease_of
 from persistq.peer import Peer
 from persistq.site.processes import has_ended, this_process
 
-BEAT_S: Final = 5.0
-"""How often an owner shows other hosts that it lives."""
+Notice = Callable[[str, Peer, Silence], None]
 
 LOAD: Final = "load~"
 """Begins the name of an owner that is a load: no host has such a character in its name."""
@@ -57,30 +55,45 @@ class Owner:
         """The file that says who it is."""
         return self.place.owners / self.name
 
-    def register(self) -> None:
+    def register(self, heartbeat: float) -> None:
         """Say who this is, and make its directories.
 
         Crash: the file is there before the directories, so what is in these has an owner whose
         death can be known.
+
+        Args:
+            heartbeat: How often to show that it lives, in seconds.
         """
-        draft = self.place.owners / f".{self.name}"
-        draft.write_text(json.dumps(facts_of(self.peer)), encoding="utf-8")
-        failpoints.point("folder.before_register")
-        rename_over(draft, self.card)
+        pulse = Pulse(self.card, facts_of(self.peer), heartbeat)
+        pulse.begin()
         failpoints.point("folder.after_register")
         for directory in (self.taken, self.tmp):
             directory.mkdir(exist_ok=True)
-        _beat.add(self.card)
+        heart.add(self.card, pulse)
+
+    def extend(self, seconds: float) -> None:
+        """Ask other hosts to wait for so long without a heartbeat.
+
+        Crash: on this host its death is known all the same; another one waits as long as was said.
+        """
+        if (pulse := heart.pulse(self.card)) is not None:
+            pulse.extend(seconds)
 
     def withdraw(self) -> None:
         """Be no owner any more; what is left in its directories is recovered by others.
 
         Crash: what is left is an empty directory, or a file about a dead process.
         """
-        _beat.remove(self.card)
+        heart.remove(self.card)
         if _removed(self.taken) and _removed(self.tmp):
             failpoints.point("folder.before_withdraw")
-            self.card.unlink(missing_ok=True)
+            forget(self.card)
+
+
+def forget(card: Path) -> None:
+    """Remove the card of an owner that is no more, and what may be left of writing it."""
+    for path in (draft_of(card), card):
+        path.unlink(missing_ok=True)
 
 
 def load_of(owner: str) -> str:
@@ -96,115 +109,85 @@ def new_owner(place: Place) -> Owner:
     return Owner(f"{node}-{peer.pid}-{secrets.token_hex(4)}", peer, place)
 
 
-def facts_of(peer: Peer) -> dict[str, Any]:
-    """Return what is written about a process."""
-    return {"host": peer.host, "pid": peer.pid, "start": peer.started, "node": peer.node}
-
-
-def peer_in(text: bytes | None) -> Peer | None:
-    """Return the process that is written about, None if that cannot be read."""
-    try:
-        facts = json.loads(text or b"")
-        host, pid, start, node = (facts[key] for key in ("host", "pid", "start", "node"))
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    right = isinstance(host, str) and isinstance(node, str) and type(pid) is type(start) is int
-    return Peer(host, pid, start, node) if right and 0 < pid < 1 << 31 else None
-
-
-@dataclass
 class Watch:
     """Tells dead owners from live ones.
 
-    On this host the kernel knows. On another one an owner is dead when its file has not been
-    touched for a time, measured here: two clocks are never compared.
+    On this host the kernel knows. On another one an owner is dead when its card has not changed
+    for the length of its lease, measured here: two clocks are never compared.
+
+    Args:
+        place: The folder.
+        lease: How long an owner on another host may be silent, in seconds, if it has not asked for
+            more.
+        notice: Called with what is seen of an owner on another host, each time that it is looked
+            at: its name, its process, and how long it has been silent.
 
     Attributes:
         place: The folder.
-        lease: That time, in seconds.
+        leases: Counts for how long owners have been silent.
     """
 
-    place: Place
-    lease: float
-    _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    def __init__(self, place: Place, lease: float, notice: Notice | None = None) -> None:
+        self.place = place
+        self.leases = Leases(lease)
+        self._notice = notice
+        self._peers: dict[str, Peer] = {}
 
     def peer_of(self, owner: str) -> Peer | None:
-        """Return the process that an owner was, None if nothing is known."""
-        return peer_in(read_small(self.place.owners / owner))
+        """Return the process that an owner was, None if nothing is known.
+
+        It is read once: no other process ever has this name.
+        """
+        peer = self._peers.get(owner) or peer_in(read_small(self.place.owners / owner))
+        if peer is not None:
+            self._peers[owner] = peer
+        return peer
 
     def is_dead(self, owner: str) -> bool | None:
         """Return whether an owner has died; None if that is not known, or not yet."""
         peer = self.peer_of(owner)
-        if peer is None:
-            return None
-        ended = has_ended(peer)
-        return self._is_silent(owner) if ended is None else ended
+        ended = None if peer is None else has_ended(peer)
+        return self._is_silent(owner, peer) if peer is not None and ended is None else ended
 
     def has_died(self, peer: Peer, owner: str) -> bool | None:
         """Return whether a process has died that was an owner, also one that is no more."""
         ended = has_ended(peer)
-        if ended is not None:
-            return ended
-        return self._is_silent(owner) if (self.place.owners / owner).exists() else True
+        if ended is None and not (self.place.owners / owner).exists():
+            return True
+        return self._is_silent(owner, peer) if ended is None else ended
 
-    def _is_silent(self, owner: str) -> bool | None:
-        try:
-            touched = (self.place.owners / owner).stat().st_mtime_ns
-        except OSError:
+    def patience(self) -> float:
+        """Return how long one has to watch to know who is dead, in seconds.
+
+        Those are not meant who have asked for more time.
+        """
+        cards = filter(None, (read_card(self.place, owner) for owner in owners_in(self.place)))
+        signs = (card.sign._replace(extended=0.0) for card in cards)
+        return max((lease_of(self.leases.lease, sign) for sign in signs), default=0.0)
+
+    def silence_of(self, owner: str) -> Silence | None:
+        """Return how long an owner on another host has been silent, by the clock of the folder.
+
+        One look is enough for that, and so it is for people: nothing is decided by it. None if
+        the kernel knows how it is, or nobody does.
+        """
+        card = read_card(self.place, owner)
+        if card is None or card.peer is None or has_ended(card.peer) is not None:
             return None
-        last, since = self._seen.get(owner, (0, 0.0))
-        if touched != last:
-            self._seen[owner] = touched, time.monotonic()
+        silent = max(0.0, clock_of(self.place) - card.touched)
+        return Silence(silent, lease_of(self.leases.lease, card.sign))
+
+    def _is_silent(self, owner: str, peer: Peer) -> bool | None:
+        """Return whether a lease has run out; None while no heartbeat was seen either."""
+        card = read_card(self.place, owner)
+        if card is None:
             return None
-        return True if time.monotonic() - since >= self.lease else None
-
-
-class _Beat:
-    """A thread that touches the files of this process's owners; none while there are none."""
-
-    def __init__(self) -> None:
-        self._cards: set[Path] = set()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def add(self, card: Path) -> None:
-        self._cards.add(card)
-        self.start()
-
-    def remove(self, card: Path) -> None:
-        self._cards.discard(card)
-
-    def start(self) -> None:
-        if self._cards and self._thread is None:
-            self._stop = threading.Event()
-            name = "persistq-folder-beat"
-            self._thread = threading.Thread(
-                target=self._run, args=(self._stop,), name=name, daemon=True
-            )
-            self._thread.start()
-
-    def stop(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stop.set()
-            thread.join()
-
-    def forget(self) -> None:
-        """Be without cards in a forked child: they are the parent's."""
-        self._cards, self._thread = set(), None
-
-    def _run(self, stop: threading.Event) -> None:
-        while not stop.wait(BEAT_S):
-            for card in list(self._cards):
-                _touch(card)
-
-
-def _touch(card: Path) -> None:
-    try:
-        os.utime(card, follow_symlinks=False)
-    except OSError:
-        # Its folder may be gone for a moment, or for good: who claims next is told.
-        return
+        silence = self.leases.look(owner, card.sign)
+        if self._notice is not None:
+            self._notice(owner, peer, silence)
+        if silence.life is Life.DEAD:
+            return True
+        return False if silence.beats else None
 
 
 def _removed(directory: Path) -> bool:
@@ -216,13 +199,3 @@ def _removed(directory: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-_beat = _Beat()
-
-forking.at_fork(
-    forking.Step.BEATS,
-    before=_beat.stop,
-    after_in_parent=_beat.start,
-    after_in_child=_beat.forget,
-)

@@ -123,13 +123,20 @@ def read_small(path: Path) -> bytes | None:
 
     A symbolic link is not followed, and what waits for a writer is not waited for.
     """
+    found = read_with_look(path)
+    return None if found is None else found[0]
+
+
+def read_with_look(path: Path) -> tuple[bytes, os.stat_result] | None:
+    """Do the same, and return with it what the system says of that very file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         file = os.open(path, flags)
     except OSError:
         return None
     try:
-        return os.read(file, _SMALL) if stat.S_ISREG(os.fstat(file).st_mode) else None
+        found = os.fstat(file)
+        return (os.read(file, _SMALL), found) if stat.S_ISREG(found.st_mode) else None
     except OSError:
         return None
     finally:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from persistq import ending, forking
 from persistq.codec import ItemCodec
 from persistq.errors import ItemsFailed, PersistqError, UpstreamFailed, UsageError
+from persistq.folder.alarms import Alarms
 from persistq.folder.checks import CheckOption
 from persistq.folder.claims import Claims
 from persistq.folder.controls import read_controls
 from persistq.folder.grouping import MembersOption, grouping_of
 from persistq.folder.listing import list_folder, matches, owned, pattern_of
 from persistq.folder.names import require_item_name, require_producer_name
-from persistq.folder.options import FolderOptions, ProducersOption, Times, expected_producers
+from persistq.folder.options import FolderOptions, ProducersOption, expected_producers, times_of
 from persistq.folder.order import OrderOption
 from persistq.folder.over import Over
 from persistq.folder.owner import Watch
@@ -30,6 +31,7 @@ from persistq.folder.producer import ProducerFiles, Start, new_start
 from persistq.folder.putting import Putter
 from persistq.folder.reader import Reader, reported
 from persistq.folder.rounds import last_round
+from persistq.leases import extension_of
 from persistq.queues.base import BaseQueue, patience_of
 from persistq.queues.unfinished import ANY
 from persistq.text.streams import say
@@ -94,7 +96,8 @@ class FolderQueue(BaseQueue[T]):
         ready_max: Most files that may wait; `put` blocks beyond. 0 is no limit.
         drop_overflow: Whether `put` drops what is beyond instead, and counts it in `dropped`.
         max_crashes: After how many deaths with it in hand a file is parked.
-        lease: How long an owner on another host may be silent before it counts as dead, in seconds.
+        lease: How long an owner on another host may be silent before it counts as dead, in seconds;
+            by default the setting ``lease``, which is 60.
         poll: Longest wait between two looks at an empty directory, in seconds.
         settle: How long nothing must have moved before ``DONE``, in seconds; by default 0.02, and
             65 on a network file system, which shows what has happened that late.
@@ -128,7 +131,7 @@ class FolderQueue(BaseQueue[T]):
         ready_max: int = 0,
         drop_overflow: bool = False,
         max_crashes: int = 3,
-        lease: float = 60.0,
+        lease: float | None = None,
         poll: float = 0.5,
         settle: float | None = None,
     ) -> None:
@@ -148,7 +151,7 @@ class FolderQueue(BaseQueue[T]):
             ready_max=ready_max,
             drop_overflow=drop_overflow,
             max_crashes=max_crashes,
-            times=Times(min_age, lease, poll, settle),
+            times=times_of(min_age, lease, poll, settle),
         )
         self._open_at(place_of(path, done), options, producer)
 
@@ -160,7 +163,7 @@ class FolderQueue(BaseQueue[T]):
             self._connect(place, options, new_start(place, producer))
             if producer:
                 self._leave_at_exit()
-                self._producer.begin(Watch(place, options.times.lease))
+                self._producer.begin(self._watch)
 
     def _connect(self, place: Place, options: FolderOptions, start: Start) -> None:
         self._place = place
@@ -177,7 +180,9 @@ class FolderQueue(BaseQueue[T]):
     def _begin_here(self) -> None:
         """Start in this process: what its parent has is the parent's."""
         self._begin()
-        self._claims = Claims(self._place)
+        self._claims = Claims(self._place, self._options.times.heartbeat)
+        # One for all that waits here: it has to be looked twice.
+        self._watch = Watch(self._place, self._options.times.lease, Alarms(self._place).notice)
         self._reader: Reader | None = None
         self._producer = ProducerFiles(self._place, self._claims, self._start)
         self._putter = Putter(self._place, self._claims, self._producer.require_open)
@@ -284,7 +289,8 @@ class FolderQueue(BaseQueue[T]):
     def _open_channel(self) -> Channel:
         if self._reader is None:
             self._leave_at_exit()
-            self._reader = Reader(self._place, self._options, self._claims, self._start.began)
+            began = self._start.began
+            self._reader = Reader(self._place, self._options, self._claims, began, self._watch)
         return self._reader  # type: ignore[return-value]  # as much of one as a queue uses
 
     def task_retry(
@@ -312,6 +318,30 @@ class FolderQueue(BaseQueue[T]):
             UsageError: Always.
         """
         raise UsageError("attempt() is not for folders: they count no attempts")
+
+    def extend(self, seconds: float | str, item: T | object = ANY) -> None:  # noqa: ARG002
+        """Ask other hosts to wait for this process: it may be silent for so long.
+
+        For code that lets no other thread run, so that nothing can say that this process lives,
+        and for machines that are paused: nobody takes it for dead within that time, neither as who
+        has files in hand nor as a producer. On the same host its death is known at once, as always.
+        Said again it is asked for anew; it never shortens what is allowed anyway.
+
+        Crash: other hosts give back what a dead process had when the time is over that it has asked
+        for, and not when its lease is.
+
+        Args:
+            seconds: Seconds from now, or a text like ``"10min"``; a day at most.
+            item: As every queue has it. All that this process has in hand is waited for.
+
+        Raises:
+            UsageError: It is no length of time, 0, or more than a day.
+            FolderError: The directory cannot be written; nothing was asked for.
+        """
+        more = extension_of(seconds)
+        with reported(self._place):
+            self._leave_at_exit()
+            self._claims.extend(more)
 
     def dispose(self) -> None:
         """Stop getting: what this process got and did not finish goes to others at once.
@@ -468,8 +498,7 @@ class FolderQueue(BaseQueue[T]):
             listing = list_folder(self._place, self._pattern)
             void = last_round(self._place).void
             controls = read_controls(self._place.path, listing.controls, void)
-            watch = Watch(self._place, self._options.times.lease)
-            reason = Over(self._place, self._options, watch).failure(controls)
+            reason = Over(self._place, self._options, self._watch).failure(controls)
         if reason:
             raise UpstreamFailed(self.name, reason)
 

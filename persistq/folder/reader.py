@@ -13,6 +13,7 @@ from typing import Any, Final
 from persistq.codec import VALUE
 from persistq.errors import FolderError
 from persistq.folder.ageing import Ageing
+from persistq.folder.alarms import Alarms
 from persistq.folder.checks import fault_in
 from persistq.folder.claims import Claim, Claims, is_regular
 from persistq.folder.controls import Controls, read_controls
@@ -52,9 +53,17 @@ class Reader:
         options: How it is read.
         claims: Claims for this process.
         began: How many rounds were over when the queue was opened.
+        watch: Tells who is dead; None is one of its own.
     """
 
-    def __init__(self, place: Place, options: FolderOptions, claims: Claims, began: int) -> None:
+    def __init__(
+        self,
+        place: Place,
+        options: FolderOptions,
+        claims: Claims,
+        began: int,
+        watch: Watch | None = None,
+    ) -> None:
         self._place = place
         self._options = options
         self._claims = claims
@@ -63,7 +72,7 @@ class Reader:
         self._pattern = pattern_of(options.match)
         self._order = Order(options.order, place.path)
         self._ageing = Ageing(place, options.times.min_age)
-        self._watch = Watch(place, options.times.lease)
+        self._watch = watch or Watch(place, options.times.lease, Alarms(place).notice)
         self._over = Over(place, options, self._watch)
         self._line: deque[Group] = deque()
         self._incomplete: list[Group] = []

@@ -17,7 +17,7 @@ from persistq.folder.claims import DELETED, GROUP, give_back, is_group
 from persistq.folder.crashes import count_crash, forget_crashes
 from persistq.folder.listing import directories_in
 from persistq.folder.names import control_of, is_item
-from persistq.folder.owner import FROM, Owner, Watch
+from persistq.folder.owner import FROM, Owner, Watch, forget
 from persistq.folder.parking import DRAFT, deliver_reason, park
 from persistq.folder.place import Place
 from persistq.folder.renames import remove_directory, rename_free, rename_over
@@ -224,6 +224,7 @@ def _park_half(entry: Path, owner: Owner, done: Recovered) -> None:
 
 def _forget_dead(place: Place, watch: Watch) -> None:
     left = {owner_of(name) for name in directories_in(place.taken) + directories_in(place.tmp)}
+    # Drafts too: one may be left of who died while it registered.
     for name in os.listdir(place.owners):  # noqa: PTH208 - only names are wanted
         if name not in left and watch.is_dead(name) is True:
-            (place.owners / name).unlink(missing_ok=True)
+            forget(place.owners / name)

@@ -11,7 +11,7 @@ from persistq import ending
 from persistq.errors import UsageError
 from persistq.folder.batchfile import SUFFIX, read_lines, row_line
 from persistq.folder.batching import Batching, BatchSize
-from persistq.folder.options import FolderOptions, ProducersOption, Times, expected_producers
+from persistq.folder.options import FolderOptions, ProducersOption, expected_producers, times_of
 from persistq.folder.place import place_of
 from persistq.folder.queue import FolderQueue
 from persistq.folder.reader import Reader, reported
@@ -82,7 +82,7 @@ class RowQueue(FolderQueue[T]):
         drain: bool = False,
         failed: str = "first",
         max_crashes: int = 3,
-        lease: float = 60.0,
+        lease: float | None = None,
         poll: float = 0.5,
         settle: float | None = None,
     ) -> None:
@@ -95,7 +95,7 @@ class RowQueue(FolderQueue[T]):
             failed=failed,
             ready_max=ready_max,
             max_crashes=max_crashes,
-            times=Times(0.0, lease, poll, settle),
+            times=times_of(0.0, lease, poll, settle),
         )
         self._size = _size_of(batch, linger, bytes_max)
         self._open_at(place_of(path, done), options, producer)
@@ -174,7 +174,8 @@ class RowQueue(FolderQueue[T]):
     def _open_channel(self) -> Channel:
         if self._rows is None:
             self._leave_at_exit()
-            files = Reader(self._place, self._options, self._claims, self._start.began)
+            began = self._start.began
+            files = Reader(self._place, self._options, self._claims, began, self._watch)
             self._rows = RowReader(files, self._claims)
         return self._rows  # type: ignore[return-value]  # as much of one as a queue uses
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from persistq.folder.batchfile import SUFFIX, BatchFault, check_batch
 from persistq.folder.controls import Controls, read_controls
@@ -15,7 +15,49 @@ from persistq.folder.parking import reason_in
 from persistq.folder.place import Place
 from persistq.folder.recovery import owner_of
 from persistq.folder.rounds import last_round
+from persistq.leases import Life
 from persistq.peer import Peer
+
+_UNDER_WAY: Final = ("working", "dead")
+
+
+class Known(NamedTuple):
+    """What is known of the life of a process.
+
+    Attributes:
+        life: Whether it is alive, silent or dead; None if that cannot be seen from here.
+        silent: How long it has given no sign, in seconds, by the clock of the folder; None on this
+            host, where the kernel knows how it is.
+    """
+
+    life: Life | None
+    silent: float | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is known against it."""
+        return self.life in (None, Life.ALIVE)
+
+    def is_bad(self, longest: float) -> bool:
+        """Return whether it is dead, or has given no sign for longer than so many seconds."""
+        return self.life is Life.DEAD or (self.silent or 0.0) > longest
+
+    @property
+    def complaint(self) -> str:
+        """What is bad about it, in words."""
+        return "dead" if self.silent is None else f"no sign of life for {self.silent:.0f} s"
+
+    @property
+    def told_silence(self) -> str:
+        """How long it has given no sign, in words; empty if that is no reason to worry."""
+        return "" if self.silent is None or self.is_well else f"silent since {self.silent:.0f} s"
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        if self.life is None:
+            return "not to be seen from here"
+        life = "" if self.life is Life.SILENT else self.life.value
+        return ", ".join(filter(None, [life, self.told_silence]))
 
 
 class Holder(NamedTuple):
@@ -24,16 +66,21 @@ class Holder(NamedTuple):
     Attributes:
         owner: Its name.
         peer: The process; None if nothing is known of it.
-        dead: Whether it is dead; None if that cannot be seen from here.
+        life: How it is.
         taken: What it has claimed: names as they were.
         writing: What it is writing.
     """
 
     owner: str
     peer: Peer | None
-    dead: bool | None
+    life: Known
     taken: list[str]
     writing: list[str]
+
+    @property
+    def dead(self) -> bool | None:
+        """Whether it is dead; None if that cannot be seen from here."""
+        return None if self.life.life is None else self.life.life is Life.DEAD
 
 
 class Aside(NamedTuple):
@@ -58,12 +105,14 @@ class ProducerState(NamedTuple):
         state: ``working``, ``done``, ``failed`` or ``dead``.
         peer: Its process; None if the file was made by hand.
         reason: Why it has failed.
+        life: How its process is, while something is still to come of it.
     """
 
     name: str
     state: str
     peer: Peer | None
     reason: str = ""
+    life: Known = Known(None)
 
 
 class Standing(NamedTuple):
@@ -93,6 +142,18 @@ class Standing(NamedTuple):
     def taken(self) -> int:
         """How many files, or groups of files, are in somebody's hands."""
         return sum(len(holder.taken) for holder in self.holders)
+
+    def silent(self, longest: float) -> list[str]:
+        """Return of whom nothing may come any more, in words: the dead, and the silent.
+
+        Args:
+            longest: How long one may be silent, in seconds.
+        """
+        producers = [it for it in self.producers if it.state in _UNDER_WAY]
+        holders = [it for it in self.holders if it.taken or it.writing]
+        known = [(f"producer {it.name}, {it.peer}", it.life) for it in producers]
+        known += [(str(it.peer), it.life) for it in holders]
+        return [f"{who}: {life.complaint}" for who, life in known if life.is_bad(longest)]
 
     @property
     def exit_code(self) -> int:
@@ -152,7 +213,15 @@ def _holders(place: Place, watch: Watch) -> Iterator[Holder]:
         taken = sorted(name.partition(".")[2] for _, name in owned(place.taken, [owner]))
         writing = sorted(name for _, name in owned(place.tmp, [owner]))
         name = owner_of(owner)
-        yield Holder(owner, watch.peer_of(name), watch.is_dead(name), taken, writing)
+        yield Holder(owner, watch.peer_of(name), _known(watch, name), taken, writing)
+
+
+def _known(watch: Watch, owner: str, peer: Peer | None = None) -> Known:
+    """Return how an owner is, by one look; the process is that of one whose card may be gone."""
+    dead = watch.is_dead(owner) if peer is None else watch.has_died(peer, owner)
+    if (silence := watch.silence_of(owner)) is not None:
+        return Known(silence.life, round(silence.seconds, 1))
+    return Known(None if dead is None else Life.DEAD if dead else Life.ALIVE)
 
 
 def _aside(path: Path) -> Aside:
@@ -169,8 +238,11 @@ def _producers(controls: Controls, watch: Watch) -> Iterator[ProducerState]:
         elif name in controls.dones:
             yield ProducerState(name, "done", peer)
         else:
-            dead = helo is not None and peer is not None and watch.has_died(peer, helo.owner)
-            yield ProducerState(name, "dead" if dead else "working", peer)
+            known = Known(None)
+            if helo is not None and peer is not None:
+                known = _known(watch, helo.owner, peer)
+            state = "dead" if known.life is Life.DEAD else "working"
+            yield ProducerState(name, state, peer, life=known)
 
 
 def _unowned(place: Place, watch: Watch) -> Iterator[str]:

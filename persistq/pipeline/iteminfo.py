@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from persistq.errors import UsageError
+from persistq.leases import extension_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from persistq.pipeline.checkpoints import Checkpoints
@@ -34,6 +37,7 @@ class ItemInfo:
     key: str
     _checkpoints: Checkpoints | None = field(default=None, repr=False, compare=False)
     _tried: bool = field(default=False, repr=False, compare=False)
+    _extends: Callable[[int, float], None] | None = field(default=None, repr=False, compare=False)
 
     def checkpoint(self, value: Any) -> None:
         """Record how far this attempt has come; the value is on disk when this returns.
@@ -69,6 +73,31 @@ class ItemInfo:
         if self._checkpoints is None:
             raise UsageError("this item belongs to no run, so it has no checkpoints")
         return self._checkpoints
+
+    def extend(self, seconds: float | str) -> None:
+        """Ask for more time for this attempt, beyond the stage's ``timeout``.
+
+        The attempt is not ended before so many seconds from now have passed. Said again it is asked
+        for anew; it never shortens what is allowed anyway. Of a batch, or a group, it is the whole
+        call that gets more time, for any of its items. The next attempt has the plain limit again.
+        Without a limit it changes nothing.
+
+        Example:
+            >>> def load(path, item):                                   # doctest: +SKIP
+            ...     for part in parts(path):
+            ...         item.extend("5min"); store(part)
+
+        Crash: nothing is written; who is dead needs no time.
+
+        Args:
+            seconds: Seconds from now, or a text like ``"5min"``; a day at most.
+
+        Raises:
+            UsageError: It is no length of time, 0, or more than a day.
+        """
+        until = time.monotonic() + extension_of(seconds)
+        if self._extends is not None:
+            self._extends(self.id, until)
 
     def transaction(
         self, connection: Any, *, schema: str | None = None

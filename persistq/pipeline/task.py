@@ -208,7 +208,8 @@ class StageTask:
         item_id, _, _, attempts = delivery
         checkpoints = Checkpoints(channel, self.codec)
         key = channel.keys.of(item_id)
-        return ItemInfo(item_id, attempts + 1, self.name, key, checkpoints, self.tried)
+        extends = channel.extend
+        return ItemInfo(item_id, attempts + 1, self.name, key, checkpoints, self.tried, extends)
 
 
 def outbox_of(sink: Any) -> Any:

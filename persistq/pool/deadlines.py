@@ -1,6 +1,7 @@
 """Deadlines of attempts, enforced from outside: a handler that hangs in C code can still be ended.
 
-Workers note in the fence which attempt they are at and since when; the supervisor reads that.
+Workers note in the fence which attempt they are at, since when, and until when they have asked for
+time; the supervisor reads that.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ class Deadlines:
         if self._lookout is None or self._shortest is None:
             return [], None
         overruns, next_check = [], now + min(self._shortest, LOOK_MAX_S)
-        for pid, attempt, since in self._lookout.items_in_hand():
-            limit = self._limits.limit_of(pid)
-            if limit is None or not since:
+        for noted in self._lookout.items_in_hand():
+            limit = self._limits.limit_of(noted.pid)
+            if limit is None or not noted.since:
                 continue
-            if now >= since + limit:
-                overruns.append(Overrun(pid, attempt, limit))
+            if now >= (due := noted.due(limit)):
+                overruns.append(Overrun(noted.pid, noted.item_id, noted.allowed(limit)))
             else:
-                next_check = min(next_check, since + limit)
+                next_check = min(next_check, due)
         return overruns, next_check

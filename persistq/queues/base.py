@@ -13,6 +13,7 @@ from persistq.codec import VALUE, ItemCodec
 from persistq.duration import due_of, seconds_of
 from persistq.errors import ItemNotReadable, UpstreamFailed
 from persistq.items import DONE, FAILED, Sentinel
+from persistq.leases import extension_of
 from persistq.queues.unfinished import ANY, Unfinished
 from persistq.text.terminal import excerpt, text_of
 
@@ -284,6 +285,34 @@ class BaseQueue(ABC, Generic[T]):
         _, _, _, failed = self._unfinished.find(item, "attempt()")
         return failed + 1
 
+    def extend(self, seconds: float | str, item: T | object = ANY) -> None:
+        """Ask for more time for an item that this process got and has not finished.
+
+        Where a process is ended that keeps an item for longer than the queue's ``timeout``, this
+        one is not before so many seconds from now have passed. Said again it is asked for anew. It
+        never shortens what is allowed anyway; a further attempt has the plain limit. Without a
+        limit it changes nothing.
+
+        Example:
+            >>> for path in queue:                                      # doctest: +SKIP
+            ...     if is_huge(path): queue.extend("20min")
+            ...     load(path); queue.task_done()
+
+        Crash: nothing is written; who is dead needs no time.
+
+        Args:
+            seconds: Seconds from now, or a text like ``"10min"``; a day at most.
+            item: As for `task_done`: by default the one that was got first.
+
+        Raises:
+            ValueError: This process has no such unfinished item.
+            UsageError: It is no length of time, 0, or more than a day.
+        """
+        until = _now() + extension_of(seconds)
+        held = self._unfinished.find(item, "extend()")
+        self._unfinished.prolong(held, until)
+        self._note_oldest(self._channel or self._connected())
+
     def task_done(self, item: T | object = ANY) -> None:
         """Record that an item this process got is finished.
 
@@ -476,6 +505,8 @@ class BaseQueue(ABC, Generic[T]):
         while True:
             oldest = unfinished.oldest()
             channel.hold(*oldest)
+            if (until := unfinished.extended.get(oldest)) is not None:
+                channel.extend(oldest[0], until)
             # Other threads get and finish items: the last one that notes something sees them all.
             if unfinished.oldest() == oldest:
                 return

@@ -20,7 +20,21 @@ class Unfinished(deque[Held]):
     """The items in this process's hands, in the order in which it got them.
 
     It is a `deque`: threads append and take at the same time, and no lock is taken for each item.
+
+    Attributes:
+        extended: Until when items may be in hand, on the monotonic clock, where more time was asked
+            for: by id, and when it was got.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extended: dict[tuple[int, float], float] = {}
+
+    def prolong(self, held: Held, until: float) -> None:
+        """Keep that more time was asked for an item, and forget those that are finished."""
+        item_id, _, got_at, _ = held
+        kept = {(it[0], it[2]): self.extended.get((it[0], it[2]), 0.0) for it in [*self]}
+        self.extended = kept | {(item_id, got_at): max(until, kept.get((item_id, got_at), 0.0))}
 
     def oldest(self) -> tuple[int, float]:
         """Return the id of the item that was got first, and when; 0 if there is none."""

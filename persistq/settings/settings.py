@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from persistq.fields import Unit
+from persistq.leases import heartbeat_of
 from persistq.policy import Policy, Seconds
 from persistq.settings.rules import DIRECTORY, HOST, LOAD, USERS
 from persistq.text.masking import masked
@@ -266,6 +267,25 @@ class Settings(Policy, metaclass=_Kind, frozen=True, kw_only=True):
             "item is handed out again.",
         ),
     ] = 60.0
+    lease: Annotated[
+        Seconds,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="How long a process on another host may give no sign of life before it "
+            "counts as dead, and what it had in hand is given to others. Shorter gives back "
+            "sooner; longer bears longer pauses, of a machine or of code that lets no other thread "
+            "run. On one host deaths are known at once. A process asks for more with `extend`.",
+        ),
+    ] = 60.0
+    heartbeat: Annotated[
+        Annotated[float, Meta(gt=0, le=3_600)] | None,
+        Unit("seconds"),
+        Meta(
+            description="How often a process gives other hosts a sign of life. Unset means a "
+            "twelfth of `lease`, and 5 seconds at most. A lease has to be at least three of them.",
+        ),
+    ] = None
     progress: Annotated[
         Literal["auto", "plain", "json", "log", "none"],
         Meta(
@@ -350,6 +370,10 @@ class Settings(Policy, metaclass=_Kind, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict)
 
     _said: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse what is wrong of several fields together."""
+        heartbeat_of(self.lease, self.heartbeat)
 
     def says(self, name: str) -> bool:
         """Return whether a setting was given anywhere, and is not merely its default."""

@@ -26,6 +26,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from persistq.duration import DAY_S
 from persistq.errors import JournalUnavailable
 from persistq.peer import Peer
 from persistq.site import descriptors
@@ -34,11 +35,13 @@ from persistq.site.processes import has_ended, this_host, this_process
 from persistq.site.rangelock import Byte, descriptor_of, try_lock, unlock
 
 SLOTS = 4096
-_SLOT = struct.Struct("=qqdqq")
-_WORDS = 5
-"""Of a slot: the number of a process, its item, since when, its start, and a digest of its host.
+_SLOT = struct.Struct("=qqdqqdd")
+_WORDS = 7
+"""Of a slot: the number of a process, its item, since when, its start, and a digest of its host;
+then until when it has asked for more time, and since when the item was at work that this is for.
 
-Each has eight bytes; since when is in seconds on the monotonic clock, all others are integers."""
+Each has eight bytes; times are in seconds on the monotonic clock, all others are integers. What is
+asked for is for the attempt that began then, so that whoever begins another need not clear it."""
 
 _FILE_BYTES = SLOTS * _SLOT.size
 _POLL_S = 0.02
@@ -171,6 +174,26 @@ class Post:
             self._times[at + 1] = since
         self._words[at] = item_id
 
+    def extend(self, until: float, seat: int = 0) -> None:
+        """Note until when what is noted in a slot may be worked on, at least.
+
+        Crash: the note is there or not; with the process, its item is done with.
+
+        Args:
+            until: The moment, on the monotonic clock.
+            seat: Which of several slots; 0 is that of `occupy`.
+        """
+        at = self._seats[seat]
+        since = self._times[at + 1]
+        if self._times[at + 5] != since or until > self._times[at + 4]:
+            self._times[at + 4] = until
+            self._times[at + 5] = since
+
+    def seat_of(self, item_id: int) -> int | None:
+        """Return in which slot an item is noted, or a number of an attempt; None if in none."""
+        seats = (seat for seat, at in enumerate(self._seats) if self._words[at] == item_id)
+        return next(seats, None)
+
     def hold_none(self) -> None:
         """Note that nothing is being worked on, in all slots."""
         for at in self._seats:
@@ -216,11 +239,25 @@ class InHand(NamedTuple):
         pid: The consumer's process.
         item_id: The item it is working on.
         since: When it began with it, on the monotonic clock, in seconds.
+        until: Until when it has asked for time; 0 if it has not, or for more than a day.
     """
 
     pid: int
     item_id: int
     since: float
+    until: float = 0.0
+
+    def due(self, limit: float) -> float:
+        """Return when it takes too long, on the same clock.
+
+        Args:
+            limit: What it is allowed without asking, in seconds.
+        """
+        return max(self.since + limit, self.until)
+
+    def allowed(self, limit: float) -> float:
+        """Return how long it may take, in seconds, to a millisecond."""
+        return round(self.due(limit) - self.since, 3)
 
 
 class Lookout:
@@ -242,11 +279,7 @@ class Lookout:
             JournalUnavailable: The file was cut short.
         """
         slots = _SLOT.iter_unpack(_read(self._file, self._path))
-        return [
-            InHand(pid, item_id, since)
-            for pid, item_id, since, _, host in slots
-            if item_id and host == self._here
-        ]
+        return [_in_hand(slot) for slot in slots if slot[1] and slot[4] == self._here]
 
     def close(self) -> None:
         """Look no more."""
@@ -298,7 +331,7 @@ class Fence:
         here = this_host()
         known = {_digest(here): here}
         slots = _SLOT.iter_unpack(_read(self._file, self._path))
-        noted = {(known.get(host, ""), pid, start) for pid, _, _, start, host in slots if pid}
+        noted = {(known.get(slot[4], ""), slot[0], slot[3]) for slot in slots if slot[0]}
         return [Peer(*each) for each in sorted(noted)]
 
     def keepers(self) -> list[int]:
@@ -350,7 +383,7 @@ class Fence:
             JournalUnavailable: The file was cut short.
         """
         noted = _SLOT.unpack(_read(self._file, self._path, _SLOT.size, slot * _SLOT.size))
-        return InHand(*noted[:3])
+        return _in_hand(noted)
 
     def kept(self, slot: int) -> bool:
         """Return whether the process lives that occupied a slot, or one that it has forked.
@@ -374,6 +407,13 @@ class Fence:
         except BlockingIOError:
             return False
         return self._journal is None or try_lock(self._journal, Byte.CONSUMERS, exclusive=True)
+
+
+def _in_hand(slot: tuple[int, int, float, int, int, float, float]) -> InHand:
+    """Return what is noted in a slot; what is asked for an attempt that is over is not."""
+    pid, item_id, since, _, _, until, asked_for = slot
+    asks = asked_for == since and until <= time.monotonic() + DAY_S
+    return InHand(pid, item_id, since, until if asks else 0.0)
 
 
 def _openers(file: os.stat_result) -> Iterator[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue as stdlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from persistq import FolderQueue
+from persistq.folder.heartbeat import heart
 
 from .acting import Call
 
@@ -59,9 +61,12 @@ def test_status_says_who_has_what(call: Call, folder: Path) -> None:
     assert document["parked"] == [
         {"name": "b.csv", "kind": "TaskFailed", "reason": "no such day"},
     ]
-    assert document["producers"] == [{"name": "north", "state": "done", "reason": ""}]
+    producer = {"name": "north", "state": "done", "reason": "", "life": None, "silent_s": None}
+    assert document["producers"] == [producer]
     assert [holder["process"] for holder in document["holders"]] == [os.getpid()]
-    assert [holder["dead"] for holder in document["holders"]] == [False]
+    assert [(holder["dead"], holder["life"]) for holder in document["holders"]] == [
+        (False, "alive")
+    ]
     assert call("folder", "status", "in").exit_code == 6
     queue.release()
 
@@ -82,7 +87,7 @@ def test_recover_gives_back_what_the_dead_had(call: Call, folder: Path) -> None:
 
 def test_owners_on_other_hosts_are_watched_if_that_is_said(call: Call, folder: Path) -> None:
     """Without that it is said that they cannot be seen from here."""
-    die_in(lambda: FolderQueue(folder).get())
+    die_in(lambda: FolderQueue(folder, lease=0.1).get())
     (card,) = (folder / ".owners").iterdir()
     card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
     result = call("folder", "recover", "in")
@@ -90,6 +95,82 @@ def test_owners_on_other_hosts_are_watched_if_that_is_said(call: Call, folder: P
     assert not (folder / "a.csv").exists()
     call("folder", "recover", "in", "--wait", "--lease", "0.1")
     assert (folder / "a.csv").exists()
+
+
+def test_status_shows_how_long_others_have_been_silent(call: Call, folder: Path) -> None:
+    """By the clock of the folder: one look is enough for people, and nothing is changed by it."""
+    queue: FolderQueue[Any] = FolderQueue(folder, producer="north", lease=3_600)
+    queue.get()
+    (card,) = (folder / ".owners").iterdir()
+    # The thread that touches it is to stay out of this.
+    heart.stop()
+    elsewhere = {"host": "elsewhere/1", "node": "left"}
+    for path in (card, folder / "north.helo"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | elsewhere))
+
+    def shown(silent: float) -> tuple[str, list[str | None]]:
+        moment = card.stat().st_ctime - silent
+        os.utime(card, (moment, moment))
+        result = call("folder", "status", "in")
+        assert result.exit_code == 3
+        document = json.loads(call("folder", "status", "in", "--json").stdout)
+        told = [*document["producers"], *document["holders"]]
+        return result.stdout, [one["life"] for one in told]
+
+    before = sorted((folder / ".owners").iterdir())
+    who = f"process {os.getpid()} on left"
+    for silent, state, life, word in (
+        (1, "working", "alive", "alive"),
+        (40, "working", "silent", "silent since 4"),
+        (70, "dead", "dead", "dead, silent since 7"),
+    ):
+        text, lives = shown(silent)
+        assert lives == [life, life]
+        producer = f"producer\tnorth\t{state}, {who}, {word.removeprefix('dead, ')}"
+        assert producer in text
+        assert f"in hand\ta.csv\t{who}, {word}" in text
+    assert sorted((folder / ".owners").iterdir()) == before
+    heart.start()
+    queue.release()
+
+
+def test_monitors_learn_by_the_exit_code_who_is_silent(call: Call, folder: Path) -> None:
+    """Whatever waits; who has nothing in hand is missed by nobody."""
+    idle: FolderQueue[Any] = FolderQueue(folder, match="nothing")
+    with pytest.raises(stdlib.Empty):
+        idle.get(timeout=0)
+    queue: FolderQueue[Any] = FolderQueue(folder)
+    queue.get()
+    heart.stop()
+    for card in (folder / ".owners").iterdir():
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
+        os.utime(card, (card.stat().st_ctime - 20,) * 2)
+    assert call("folder", "status", "in", "--max-silence", "10min").exit_code == 0
+    result = call("folder", "status", "in", "--max-silence", "10s")
+    assert (result.exit_code, result.stderr.count("no sign of life for 2")) == (3, 1)
+    assert call("folder", "status", "in", "--max-silence", "soon").exit_code == 2
+    assert call("folder", "status", "in", "--lease", "1", "--max-silence", "1h").exit_code == 3
+    heart.start()
+    queue.release(), idle.release()
+    die_in(lambda: FolderQueue(folder, match="b*").get())
+    result = call("folder", "status", "in", "--max-silence", "1d")
+    assert (result.exit_code, "dead" in result.stderr) == (3, True)
+
+
+def test_recover_waits_for_who_has_asked_for_time(call: Call, folder: Path) -> None:
+    """And says so; what it has is not touched."""
+
+    def hold() -> None:
+        queue: FolderQueue[Any] = FolderQueue(folder, lease=0.1)
+        queue.get()
+        queue.extend("1h")
+
+    die_in(hold)
+    (card,) = (folder / ".owners").iterdir()
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
+    result = call("folder", "recover", "in", "--wait", "--lease", "0.1")
+    assert "has asked for more time" in result.stderr
+    assert not (folder / "a.csv").exists()
 
 
 def test_pause_and_resume_are_a_file(call: Call, folder: Path) -> None:

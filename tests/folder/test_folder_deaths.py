@@ -43,11 +43,12 @@ POINTS = _points()
 
 
 def with_files(home: Path) -> None:
-    """Move files in, give one back, finish some and park one."""
+    """Move files in, ask for time, give one back, finish some and park one."""
     folder = FolderQueue(home / "in", producer="north", **TIMES)
     _bring(folder, home)
     folder.close()
     assert folder.get() is not None
+    folder.extend(60)
     folder.dispose()
     _finish(folder)
     folder.release()

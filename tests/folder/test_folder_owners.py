@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from persistq import DONE, ClaimLost, FolderQueue
-from persistq.folder.owner import BEAT_S, Watch, _beat
+from persistq.folder.heartbeat import heart
+from persistq.folder.owner import Watch
 from persistq.folder.place import place_of
 
 
@@ -35,8 +36,9 @@ def listed(directory: Path) -> list[str]:
 
 
 def on_another_host(folder: Path, owner: str) -> Path:
-    """Make an owner one of another host."""
+    """Make an owner one of another host, of which no heartbeat comes."""
     card = folder / ".owners" / owner
+    heart.remove(card)
     card.write_text(json.dumps(json.loads(card.read_text()) | {"host": "elsewhere/1"}))
     return card
 
@@ -91,13 +93,12 @@ def test_an_owner_on_another_host_is_dead_when_it_has_been_silent(
     holder.get()
     (owner,) = listed(folder / ".owners")
     card = on_another_host(folder, owner)
-    watch = Watch(place_of(folder), 0.05)
-    assert watch.is_dead(owner) is None
-    seen = watch._seen[owner]
-    watch._seen[owner] = seen[0], seen[1] - 1
+    watch, ticks = Watch(place_of(folder), 60.0), iter(range(0, 1000, 14))
+    watch.leases.clock = lambda: next(ticks)
+    assert [watch.is_dead(owner) for _ in range(5)] == [None] * 5
     assert watch.is_dead(owner) is True
     os.utime(card, (1, 1))
-    assert watch.is_dead(owner) is None
+    assert watch.is_dead(owner) is False
     assert Watch(place_of(folder), 60.0).is_dead(owner) is None
 
 
@@ -110,10 +111,11 @@ def test_who_was_taken_for_dead_settles_nothing_and_goes_on(
     path = holder.get()
     (owner,) = listed(folder / ".owners")
     on_another_host(folder, owner)
-    heir = open_folder(lease=0.0)
+    heir, ticks = open_folder(), iter(range(0, 1000, 15))
+    heir._watch.leases.clock = lambda: next(ticks)
     reader = heir._open_channel()
-    assert not reader._recover()
-    assert reader._recover()
+    while not reader._recover():
+        continue
     assert heir.get(timeout=30).name.endswith(path.name.partition(".")[2])
     with pytest.raises(ClaimLost, match="taken for dead"):
         holder.task_done(path)
@@ -129,11 +131,12 @@ def test_rows_of_who_was_taken_for_dead_go_into_another_file(folder: Path, open_
     producer.put("before")
     (owner,) = listed(folder / ".owners")
     on_another_host(folder, owner)
-    heir = open_rows(lease=0.0, dead_producer="wait")
-    for _ in range(2):
-        heir._open_channel()._reader._recover()
+    heir, ticks = open_rows(dead_producer="wait"), iter(range(0, 1000, 15))
+    heir._watch.leases.clock = lambda: next(ticks)
+    while not heir._open_channel()._reader._recover():
+        continue
     assert listed(folder / ".tmp") != [owner]
-    producer._batching._looked -= BEAT_S
+    producer._batching._looked -= 1
     producer.put("after")
     producer.close()
     assert [heir.get(timeout=30), heir.get(timeout=30)] == ["before", "after"]
@@ -144,13 +147,12 @@ def test_owners_show_that_they_live(folder: Path, open_folder: Any, write: Any) 
     write("a")
     open_folder().get()
     (card,) = (folder / ".owners").iterdir()
-    assert card in _beat._cards
-    assert BEAT_S < 60 / 4
+    assert heart.pulse(card) is not None
     if not (pid := os.fork()):
-        os._exit(0 if not _beat._cards and _beat._thread is None else 1)
+        os._exit(0 if heart.pulse(card) is None and heart._thread is None else 1)
     assert os.waitpid(pid, 0)[1] == 0
-    assert _beat._thread is not None
-    assert _beat._thread.is_alive()
+    assert heart._thread is not None
+    assert heart._thread.is_alive()
 
 
 def test_directories_of_nobody_known_are_left_alone(

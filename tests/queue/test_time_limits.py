@@ -75,6 +75,17 @@ def note_nonsense(queue: Any, item_id: int, since: float) -> None:
     queue._presence.consumer.hold(item_id, since)
 
 
+def get_and_ask(queue: Any, seconds: float) -> None:
+    """Get an item, and ask at once for more time."""
+    queue.get()
+    queue.extend(seconds)
+
+
+def ask_for_nonsense(queue: Any, until: float) -> None:
+    """Ask for a time that nobody may."""
+    queue._presence.consumer._post.extend(until)
+
+
 def get_elsewhere(queue: Any) -> Any:
     """Get in what says that it is another host."""
     os.environ["PERSISTQ_HOST"] = "elsewhere"
@@ -214,6 +225,76 @@ def test_nonsense_in_a_slot_kills_nobody(open_queue: Opener, actor: Caster) -> N
     victim.ask("get")
     assert ended(victim) == -signal.SIGTERM
     assert all(liar.process.is_alive() for liar in liars)
+
+
+def test_who_asks_for_more_time_has_it(open_queue: Opener, actor: Caster, journal_dir: Any) -> None:
+    """For that item; who has not asked, and got one later, is killed meanwhile."""
+    queue = open_queue(timeout=LIMIT_S)
+    queue.put_many(["long", "hangs"])
+    patient = actor(queue)
+    assert patient.ask("get") == "long"
+    patient.ask("extend", "5min")
+    hasty = actor(queue)
+    assert hasty.ask("get") == "hangs"
+    assert ended(hasty) == -signal.SIGTERM
+    patient.ask("task_done", "long")
+    patient.ask("flush")
+    assert rows(journal_dir) == [(2, "timeout", hasty.pid)]
+    assert patient.ask("get") == "hangs"
+    assert ended(patient) == -signal.SIGTERM
+
+
+def test_time_is_asked_for_each_item(open_queue: Opener, actor: Caster, journal_dir: Any) -> None:
+    """Also before it is the one that this process has had for the longest time."""
+    queue = open_queue(timeout=LIMIT_S)
+    queue.put_many(["first", "second", "hangs"])
+    patient = actor(queue)
+    assert [patient.ask("get"), patient.ask("get")] == ["first", "second"]
+    patient.ask("extend", 600, "second")
+    patient.ask("extend", 600)
+    patient.ask("extend", 0.001)
+    patient.ask("task_done")
+    hasty = actor(queue)
+    assert hasty.ask("get") == "hangs"
+    assert ended(hasty) == -signal.SIGTERM
+    patient.ask("task_done")
+    patient.ask("flush")
+    assert rows(journal_dir) == [(3, "timeout", hasty.pid)]
+
+
+def test_who_hangs_for_longer_than_it_has_asked_for_is_killed(
+    open_queue: Opener, actor: Caster, journal_dir: Any
+) -> None:
+    """And the reason says how long that was."""
+    queue = open_queue(timeout=0.05)
+    queue.put("hangs")
+    victim = actor(queue)
+    victim.ask(get_and_ask, LIMIT_S)
+    assert ended(victim) == -signal.SIGTERM
+    assert actor(queue).ask("get") == "hangs"
+    with sqlite3.connect(journal_dir / "work.db") as connection:
+        ((message,),) = connection.execute("SELECT message FROM failure")
+    assert LIMIT_S <= float(message.split("more than ")[1].split(" s,")[0]) < LIMIT_S + 0.05
+
+
+@pytest.mark.parametrize("until", [math.nan, math.inf, -1.0, 1e300])
+def test_nonsense_that_is_asked_for_gives_no_time(
+    open_queue: Opener, actor: Caster, until: float
+) -> None:
+    """More than a day neither."""
+    queue = open_queue(timeout=LIMIT_S)
+    queue.put("hangs")
+    victim = actor(queue)
+    victim.ask("get")
+    victim.ask(ask_for_nonsense, until)
+    assert ended(victim) == -signal.SIGTERM
+
+
+def test_who_has_no_such_item_asks_for_nothing(open_queue: Opener) -> None:
+    """As for all that is said of an item."""
+    queue = open_queue()
+    with pytest.raises(ValueError, match=r"extend\(\): this process has no such item"):
+        queue.extend(1)
 
 
 def test_who_has_opened_the_queue_gets_nothing(

@@ -153,6 +153,7 @@ QUEUE_FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "outstanding_skips_done_and_parked_items": ("outstanding", lambda queue: iter([])),
     "context_manager_closes": ("close", nothing),
     "item_that_is_retried_is_handed_out_again": ("attempt", lambda queue: 1),
+    "more_time_can_be_asked_for_what_is_in_hand": ("extend", lambda queue, *args: None),
     "task_failed_is_for_good": ("task_failed", lambda queue, error: queue.task_retry(error=error)),
     "held_back_items_wait_for_their_release": ("qsize", lambda queue: 2),
 }

@@ -113,7 +113,7 @@ def test_notes_survive_the_death_of_their_writers(path: Path, consumers: Consume
     assert fence.held_items() == [41, 42]
     assert (fence.held_in(0), fence.held_in(5), fence.held_in(1)) == (41, 42, 0)
     with closing(Lookout(path)) as lookout:
-        assert lookout.items_in_hand() == [(first, 41, 1.5), (second, 42, 1.5)]
+        assert lookout.items_in_hand() == [(first, 41, 1.5, 0.0), (second, 42, 1.5, 0.0)]
         fence.wipe()
         assert lookout.items_in_hand() == []
     assert (fence.occupants(), fence.held_items()) == ([], [])

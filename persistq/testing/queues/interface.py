@@ -81,6 +81,9 @@ class DurableQueue(JoinableQueue, Protocol):
     def attempt(self, item: Any = ...) -> int:
         """Return which attempt at an item this is."""
 
+    def extend(self, seconds: float | str, item: Any = ...) -> None:
+        """Ask for more time for an item."""
+
     def mark_all_done(self) -> int:
         """Finish everything to the end."""
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from persistq.errors import ItemNotStorable, UpstreamFailed
+from persistq.errors import ItemNotStorable, UpstreamFailed, UsageError
 from persistq.items import DONE
 from persistq.testing.contract import refused, same, true
 from persistq.testing.queues.actor import iterate
@@ -31,6 +31,23 @@ def every_value_can_be_an_item(place: QueuePlace) -> None:
         with refused(stdlib.Empty):
             queue.get_nowait()
         queue.flush()
+
+
+@RULES.check
+def more_time_can_be_asked_for_what_is_in_hand(place: QueuePlace) -> None:
+    """It ends nothing and changes nothing else; what is no length of time is refused."""
+    queue = place.open()
+    queue.put("item")
+    item = take(queue)
+    for seconds in (60, 0.5, "5min"):
+        queue.extend(seconds)
+        queue.extend(seconds, item)
+    for seconds in (0, -1, float("inf"), float("nan"), "soon", "2d"):
+        with refused(UsageError):
+            queue.extend(seconds)
+    queue.task_done()
+    queue.flush()
+    same([*queue.outstanding()], [])
 
 
 @RULES.check
