@@ -370,6 +370,9 @@ class FolderMachine(RuleBasedStateMachine):
         """Know where what the dead had is now: in their hands, waiting, or parked if it kills."""
         seen = self.seen()
         for content, place in self.place.items():
+            if self.options and place == "waiting" and seen[content] == "parked":
+                # Of a group that was not complete when all was over.
+                self.place[content] = "parked"
             if place in self.mortals.dead:
                 now = seen[content]
                 assert now in {"waiting", "parked", "taken", settled}
