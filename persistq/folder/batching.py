@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from persistq import failpoints
 from persistq.folder.batchfile import SUFFIX, BatchWriter, compress, published_name
 from persistq.folder.claims import Claims
 from persistq.folder.place import Place
 from persistq.folder.renames import rename_over, sync_directory
-from persistq.leases import HEARTBEAT_MAX_S
+
+_LOOK_S: Final = 0.5
+"""How often one looks whether one was taken for dead: nobody is within so short a time."""
 
 
 class BatchOptions(NamedTuple):
@@ -131,7 +133,7 @@ class Batching:
         now = time.monotonic()
         writer, looked = self._writer, self._looked
         self._looked = now
-        if writer is not None and now - looked >= HEARTBEAT_MAX_S and not writer.path.exists():
+        if writer is not None and now - looked >= _LOOK_S and not writer.path.exists():
             writer.abandon()
             self._writer = None
         return self._writer

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from persistq import failpoints
-from persistq.folder import owner, producer, queue, renames
+from persistq.folder import heartbeat, owner, producer, queue, renames
 from persistq.folder.queue import FolderQueue
 from persistq.peer import Peer
 
@@ -45,7 +45,7 @@ class Mortals:
             for module in (owner, producer):
                 patch.setattr(module, "this_process", self._me)
             patch.setattr(owner, "has_ended", lambda peer: peer.pid in self.dead)
-            patch.setattr(owner._beat, "add", lambda card: None)
+            patch.setattr(heartbeat.heart, "add", lambda card, pulse: None)
             patch.setattr(failpoints, "point", self._reach)
             patch.setattr(os, "fsync", lambda file: None)
             for name in CHANGING:

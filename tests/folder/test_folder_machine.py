@@ -295,6 +295,7 @@ class FolderMachine(RuleBasedStateMachine):
             if answer is not None:
                 break
         if answer is DEAD:
+            self.note_last_claim(actor)
             self.close_round_if_it_is()
         elif answer is DONE:
             self.close_round_if_it_is()
@@ -308,6 +309,13 @@ class FolderMachine(RuleBasedStateMachine):
             assert not self.is_over, "DONE was lost"
         else:
             self.note_claim(actor, answer)
+
+    def note_last_claim(self, actor: Actor) -> None:
+        """Know what a process has claimed that has died before it could say so."""
+        for content, place in self.seen().items():
+            if place == "taken" and self.place[content] == "waiting":
+                self.place[content] = actor.number
+                self.deaths[content] += 1
 
     def next_of(self, actor: Actor) -> Any:
         """Return what `get` answers, None for nothing."""
@@ -362,6 +370,9 @@ class FolderMachine(RuleBasedStateMachine):
         """Know where what the dead had is now: in their hands, waiting, or parked if it kills."""
         seen = self.seen()
         for content, place in self.place.items():
+            if self.options and place == "waiting" and seen[content] == "parked":
+                # Of a group that was not complete when all was over.
+                self.place[content] = "parked"
             if place in self.mortals.dead:
                 now = seen[content]
                 assert now in {"waiting", "parked", "taken", settled}

@@ -131,7 +131,7 @@ MUTANTS = [
     Mutant(
         "writes on in a file that others have published",
         "persistq/folder/batching.py",
-        "now - looked >= BEAT_S and not writer.path.exists()",
+        "now - looked >= _LOOK_S and not writer.path.exists()",
         "now < looked",
         (f"{OWNERS}test_rows_of_who_was_taken_for_dead_go_into_another_file",),
     ),
