@@ -116,6 +116,7 @@ def test_what_is_no_whole_compressed_batch_is_parked(
     folder: Path, open_rows: Any, monkeypatch: pytest.MonkeyPatch, data: bytes, reason: str
 ) -> None:
     """None of its rows is handed out; a small file cannot fill the memory."""
+    monkeypatch.setattr(batchfile, "_BLOCK", 1024)
     monkeypatch.setattr(batchfile, "_LINE_MAX", 4096)
     (folder / "a.jsonl.gz").write_bytes(data)
     assert problems_of(place_of(folder), "*", Watch(place_of(folder), 60.0)) != []

@@ -109,8 +109,8 @@ MUTANTS = [
     Mutant(
         "drops the rows of a dead producer",
         "persistq/folder/recovery.py",
-        "    if salvage(entry):\n",
-        "    if False:\n",
+        '    if rows:\n        failpoints.point("folder.before_rest")\n',
+        '    if False:\n        failpoints.point("folder.before_rest")\n',
         (f"{ROWS}test_rows_of_a_killed_producer_are_there",),
     ),
     Mutant(
@@ -132,8 +132,8 @@ MUTANTS = [
     Mutant(
         "reads lines of any length out of a small file",
         "persistq/folder/batchfile.py",
-        "while line := file.readline(_LINE_MAX):",
-        "while line := file.readline():",
+        "        elif len(last) * _BLOCK < _LINE_MAX:\n",
+        "        elif True:\n",
         (f"{PACKED}test_what_is_no_whole_compressed_batch_is_parked",),
     ),
     Mutant(

@@ -40,8 +40,8 @@ MUTANTS = [
     Mutant(
         "puts again what was finished and deleted",
         "persistq/folder/claims.py",
-        "        if found.st_nlink > 1:\n            remove_second_names(self._place, found)\n",
-        "",
+        "            if one.st_nlink > 1:\n                remove_second_names(self._place, one)\n",
+        "            pass\n",
         (f"{HOSTS}test_what_others_have_finished_and_deleted_is_not_put_again",),
     ),
     Mutant(
