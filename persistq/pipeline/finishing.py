@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from persistq import failpoints
 from persistq.errors import UsageError
-from persistq.folder.claims import GROUP
+from persistq.folder.claims import DELETED, GROUP
 from persistq.folder.owner import Owner, load_of
 from persistq.folder.parking import DRAFT, deliver_reason, park
 from persistq.folder.place import Place, place_of
 from persistq.folder.reader import reported
-from persistq.folder.renames import rename_free, sync_directory
+from persistq.folder.renames import rename_free, rename_over, sync_directory
 from persistq.pipeline.iteminfo import ItemInfo
 from persistq.site.processes import this_process
 
@@ -67,6 +67,8 @@ class Finishing:
                 failpoints.point("folder.before_finish")
                 _finish(claim, place)
                 failpoints.point("folder.after_finish")
+            else:
+                _delete_rest(claim, place)
         return place
 
 
@@ -74,9 +76,23 @@ def _finish(claim: Path, place: Place) -> None:
     if place.done is not None:
         rename_free(claim, place.done, _name_of(claim))
     elif claim.is_dir():
-        shutil.rmtree(claim)
+        # First as a whole: what is left of a group would be another item for the next run.
+        rename_over(claim, _deleted(claim, place))
+        failpoints.point("folder.before_delete")
+        _delete_rest(claim, place)
     else:
         claim.unlink()
+
+
+def _delete_rest(claim: Path, place: Place) -> None:
+    """Delete a group, or what whoever died while deleting it has left."""
+    gone = _deleted(claim, place)
+    if gone.is_dir():
+        shutil.rmtree(gone)
+
+
+def _deleted(claim: Path, place: Place) -> Path:
+    return place.tmp / claim.parent.name / f"{claim.name}{DELETED}"
 
 
 def _park(claim: Path, place: Place, reason: str) -> None:

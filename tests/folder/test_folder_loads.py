@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from persistq import DONE, Drop, FolderQueue, LoadUnfinished, Pipeline, UsageError
+from persistq import DONE, Drop, FolderError, FolderQueue, LoadUnfinished, Pipeline, UsageError
 from persistq.errors import PersistqError, UpstreamFailed
 from persistq.folder.loadclaims import LoadRun
 from persistq.pipeline.arrivals import Arrivals, LoadQueue
@@ -482,6 +484,27 @@ def test_a_group_is_one_item(folder: Path, write: Any) -> None:
     assert [*claims(folder, **options, drain=True)] == [group]
     finish(group)
     assert names_in(folder / ".done/1") == ["1_a.csv", "1_b.csv"]
+
+
+def test_a_group_that_is_half_deleted_is_no_item_again(
+    folder: Path, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the rest of it kept: who gets the end of the group again deletes that."""
+    write("1_a.csv", "1_b.csv")
+    options = {"group": r"(?P<group>\d)_(?P<member>\w)\.csv", "group_size": 2, "done": "delete"}
+    (group,) = claims(folder, **options, drain=True)
+
+    def dying(directory: Path) -> None:
+        (directory / "1_a.csv").unlink()
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(shutil, "rmtree", dying)
+    with pytest.raises(FolderError, match="the disk is broken"):
+        finish(group, done="delete")
+    monkeypatch.undo()
+    assert [*claims(folder, **options, drain=True)] == []
+    finish(group, done="delete")
+    assert names_in(folder / ".taken/load~sales-1") == names_in(folder / ".tmp/load~sales-1") == []
 
 
 def test_files_are_moved_once_the_journal_has_their_end_on_disk(folder: Path, write: Any) -> None:

@@ -10,6 +10,13 @@ ENDS = f"{LOADS}test_a_file_is_moved_when_its_item_is_done_or_dropped_and_stays_
 
 MUTANTS = [
     Mutant(
+        "deletes a group file by file where it is claimed",
+        "persistq/pipeline/finishing.py",
+        "        rename_over(claim, _deleted(claim, place))\n",
+        "        shutil.rmtree(claim)\n",
+        ("tests/folder/test_folder_loads.py::test_a_group_that_is_half_deleted_is_no_item_again",),
+    ),
+    Mutant(
         "waits for a round that its load was told is over",
         "persistq/folder/loadclaims.py",
         "        rounds = began if type(began) is int else rounds\n",
