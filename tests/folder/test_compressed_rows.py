@@ -98,7 +98,7 @@ def test_a_full_disk_while_it_is_compressed_costs_no_row(
     assert not list((folder / ".tmp").rglob("*.packing"))
 
 
-WHOLE = gzip.compress(b"1\n2\n" + END)
+WHOLE = gzip.compress(b"1\n2\n" + END, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,11 @@ WHOLE = gzip.compress(b"1\n2\n" + END)
         (WHOLE[:-9], "gzip cannot read it to its end"),
         (WHOLE[:20] + b"xxxx" + WHOLE[24:], "gzip cannot read it to its end"),
         (WHOLE[:-8] + bytes(8), "gzip cannot read it to its end"),
-        (gzip.compress(b"1\n2\n"), "no last line"),
-        (gzip.compress(b"1\n" + END), "has 1 rows"),
-        (gzip.compress(b"x" * 5000), "a line of more than"),
+        (gzip.compress(b"1\n2\n", mtime=0), "no last line"),
+        (gzip.compress(b"1\n" + END, mtime=0), "has 1 rows"),
+        (gzip.compress(b"x" * 5000, mtime=0), "a line of more than"),
     ],
+    ids=["cut short", "damaged", "another sum", "no end", "another count", "a long line"],
 )
 def test_what_is_no_whole_compressed_batch_is_parked(
     folder: Path, open_rows: Any, monkeypatch: pytest.MonkeyPatch, data: bytes, reason: str
