@@ -158,12 +158,13 @@ class Watch:
         return self._is_silent(owner, peer) if ended is None else ended
 
     def patience(self) -> float:
-        """Return how long one has to watch to know who is dead, in seconds.
+        """Return how long one has to watch to know who is dead on other hosts, in seconds.
 
         Those are not meant who have asked for more time.
         """
         cards = filter(None, (read_card(self.place, owner) for owner in owners_in(self.place)))
-        signs = (card.sign._replace(extended=0.0) for card in cards)
+        unseen = [card for card in cards if card.peer and has_ended(card.peer) is None]
+        signs = (card.sign._replace(extended=0.0) for card in unseen)
         return max((lease_of(self.leases.lease, sign) for sign in signs), default=0.0)
 
     def silence_of(self, owner: str) -> Silence | None:
