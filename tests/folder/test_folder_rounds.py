@@ -80,6 +80,20 @@ def test_a_reader_of_the_next_day_is_not_told_that_the_last_one_is_over(
     assert tomorrow.get(timeout=30) is DONE
 
 
+def test_what_is_in_somebodys_hands_is_waited_for(
+    folder: Path, open_folder: Any, write: Any
+) -> None:
+    """It may come back."""
+    write("a.csv")
+    (folder / "north.done").touch()
+    holder, other = open_folder(), open_folder()
+    holder.get()
+    with pytest.raises(stdlib.Empty):
+        other.get(timeout=0.2)
+    holder.task_done()
+    assert other.get(timeout=30) is DONE
+
+
 def test_a_put_that_has_begun_is_waited_for(folder: Path, open_folder: Any, tmp_path: Path) -> None:
     """A process that was stopped in the midst of a put does not come too late."""
     (tmp_path / "slow").write_text("x")

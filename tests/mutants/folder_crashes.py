@@ -20,7 +20,7 @@ MUTANTS = [
         "persistq/folder/over.py",
         "return being_put or any(not load_of(owner) for owner, _ in owned(self._place.taken))",
         "return being_put",
-        (MACHINE,),
+        ("tests/folder/test_folder_rounds.py::test_what_is_in_somebodys_hands_is_waited_for",),
     ),
     Mutant(
         "tells no failure while something waits",
