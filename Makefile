@@ -47,12 +47,12 @@ test: $(READY)  ## run the linters, the type checker, the architecture's contrac
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) --one-in 6
+	$(PYTEST) --one-in 12
 
-test-all: $(READY)  ## every test with all its cases; `make test` has one in six of those that take long
+test-all: $(READY)  ## every test with all its cases; `make test` has one in twelve of those that take long
 	PERSISTQ_TEST_FULL=1 $(PYTEST)
 
-mutants: $(READY)  ## all planted bugs, of which `make test` has a tenth: prove that the tests notice each
+mutants: $(READY)  ## all planted bugs, of which `make test` has one in twenty: prove that the tests notice each
 	PERSISTQ_TEST_FULL=1 $(PYTEST) tests/mutants
 
 soak: $(READY)  ## kill at random for MINUTES=20, and check that nothing is lost

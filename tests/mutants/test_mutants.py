@@ -17,7 +17,7 @@ from skips import may_be_skipped
 
 from tests.mutants.catalogue import MUTANTS, Mutant
 
-PART = 1 if os.environ.get("PERSISTQ_TEST_FULL") else 10
+PART = 1 if os.environ.get("PERSISTQ_TEST_FULL") else 20
 """Every so-manyth bug is planted; `make mutants` plants all."""
 
 ROOT = Path(__file__).resolve().parents[2]
