@@ -18,7 +18,17 @@ import pytest
 
 Case = TypeVar("Case")
 
-STARTING_PROCESSES = ("cli", "crash", "folder", "ground", "pipeline", "queue", "sinks", "strangers")
+STARTING_PROCESSES = (
+    "benchmarks",
+    "cli",
+    "crash",
+    "folder",
+    "ground",
+    "pipeline",
+    "queue",
+    "sinks",
+    "strangers",
+)
 """Directories whose tests take long; cases elsewhere cost nothing, and all are run."""
 
 
