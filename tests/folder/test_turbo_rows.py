@@ -188,19 +188,25 @@ def test_each_batch_goes_to_one_of_several_readers(folder: Path, open_rows: Any)
     queue = open_rows(producer="north", batch=2, ready_max=0)
     for number in range(60):
         queue.put(number)
-    queue.close()
     readers = [_reader(folder, number) for number in range(3)]
+    # Who begins when the round is over already would wait for the next one.
+    queue.close()
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in readers] == [0, 0, 0]
     got = [folder.with_name(f"got{number}").read_text().split() for number in range(3)]
     assert sorted(int(row) for some in got for row in some) == list(range(60))
 
 
 def _reader(folder: Path, number: int) -> int:
-    """Start a process that gets rows and writes them down; return its number."""
+    """Start a process that gets rows and writes them down; return its number when it has begun."""
+    begun, begins = os.pipe()
     if pid := os.fork():
+        os.close(begins)
+        assert os.read(begun, 1) == b"x"
+        os.close(begun)
         return pid
     try:
         rows: FolderQueue[int] = FolderQueue.rows(folder, poll=0.005)
+        os.write(begins, b"x")
         with folder.with_name(f"got{number}").open("w") as file:
             for row in rows:
                 print(row, file=file, flush=True)
